@@ -1,0 +1,355 @@
+package link
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/elsewhere-project/elsewhere/server/evidence"
+)
+
+// table is a corpus and a classifier in which everything is injected.
+type table struct {
+	size    uint32
+	tenants map[evidence.Value]uint32 // 2 + d: the pair's own tenants count
+	classes map[evidence.Value]Class
+	trust   map[string]float64
+}
+
+func (c *table) Size() (uint32, error) { return c.size, nil }
+
+func (c *table) Spread(v evidence.Value) (tenants, cases uint32, err error) {
+	t := max(2, c.tenants[v])
+	return t, t, nil
+}
+
+// Representatives names strangers that share nothing but v, so that d is what
+// was injected.
+func (c *table) Representatives(v evidence.Value) ([]evidence.Ref, error) {
+	refs := []evidence.Ref{{Tenant: "a", Case: "1"}, {Tenant: "b", Case: "1"}}
+	for i := range max(2, c.tenants[v]) - 2 {
+		refs = append(refs, evidence.Ref{Tenant: fmt.Sprintf("stranger-%d", i), Case: "1"})
+	}
+	return refs, nil
+}
+
+func (c *table) CasesOf(evidence.Value, string, int) (int, error) { return 1, nil }
+
+func (c *table) Profile(ref evidence.Ref) (*evidence.Profile, error) {
+	return &evidence.Profile{Ref: ref, Live: true}, nil
+}
+
+func (c *table) Trust(tenant string) (float64, error) {
+	if t, ok := c.trust[tenant]; ok {
+		return t, nil
+	}
+	return 1, nil
+}
+
+func (c *table) Class(v evidence.Value) Class { return c.classes[v] }
+func (c *table) Version() string              { return "injected" }
+
+func ip(s string) evidence.Value { return evidence.Value{Kind: evidence.KindIP, Text: s} }
+
+func login(values ...evidence.Value) []evidence.Sighting {
+	return sightings(evidence.RoleLoginSource, time.Time{}, values...)
+}
+
+// day is a date on which sightings are placed when gaps do not matter.
+func day(n int) time.Time { return time.Date(2023, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, n) }
+
+func sightings(role string, at time.Time, values ...evidence.Value) []evidence.Sighting {
+	if at.IsZero() {
+		at = day(0)
+	}
+	out := make([]evidence.Sighting, len(values))
+	for i, v := range values {
+		out[i] = evidence.Sighting{Value: v, Roles: []string{role}, First: at, Last: at, Techniques: []string{"T1114.003"}}
+	}
+	return out
+}
+
+// pair returns two cases without behaviour that hold the sightings.
+func pair(a, b []evidence.Sighting) (x, y *evidence.Profile) {
+	mk := func(tenant string, s []evidence.Sighting) *evidence.Profile {
+		s = slices.Clone(s)
+		slices.SortFunc(s, func(x, y evidence.Sighting) int { return x.Value.Compare(y.Value) })
+		return &evidence.Profile{Ref: evidence.Ref{Tenant: tenant, Case: "1"}, Live: true, Sightings: s}
+	}
+	return mk("a", a), mk("b", b)
+}
+
+func explain(t *testing.T, c *table, x, y *evidence.Profile) *Explanation {
+	t.Helper()
+	caps := Caps{CandidateTenants: 64, ExplainingTenants: 4, ExplainingCases: 256, ScoringTenants: 512}
+	s, err := NewScorer(Version1(), caps, c, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := s.Explain(x, y)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkSums(t, e)
+	back, err := s.Explain(y, x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(e, back, cmp.AllowUnexported(Value{})); diff != "" {
+		t.Errorf("asked the other way round (-a,b +b,a):\n%s", diff)
+	}
+	return e
+}
+
+// checkSums holds an explanation to SCORING.md C12 and C6.
+func checkSums(t interface{ Errorf(string, ...any) }, e *Explanation) {
+	total := e.Prior + e.Negative
+	for _, f := range e.Families {
+		raw := int32(0)
+		for i, g := range f.Groups {
+			used := int32(0)
+			for _, v := range g.Values {
+				used += v.Used
+				if f.Name != Behaviour && (v.Weight < 0 || v.Used < 0) {
+					t.Errorf("%s adds %d of %d", v.Text, v.Used, v.Weight)
+				}
+			}
+			if used != g.Used {
+				t.Errorf("values of %s add up to %d, the group says %d", g.ID, used, g.Used)
+			}
+			if f.Name != Behaviour && g.Rank != i+1 {
+				t.Errorf("group %s at place %d has rank %d", g.ID, i+1, g.Rank)
+			}
+			raw += g.Used
+		}
+		if raw != f.Raw || f.Used != min(f.Raw, f.Cap) {
+			t.Errorf("family %s: groups add up to %d, raw %d, cap %d, used %d", f.Name, raw, f.Raw, f.Cap, f.Used)
+		}
+		total += f.Used
+	}
+	if total != e.Total {
+		t.Errorf("parts add up to %d, total is %d", total, e.Total)
+	}
+	if e.Micros > 995_000 {
+		t.Errorf("likelihood %d millionths is above the ceiling", e.Micros)
+	}
+}
+
+func near(t *testing.T, what string, got float64, want, tolerance float64) {
+	t.Helper()
+	if math.Abs(got-want) > tolerance {
+		t.Errorf("%s = %v, want %v", what, got, want)
+	}
+}
+
+const million = 1 << 20
+
+// TestPublishedPair is SCORING.md B1.
+func TestPublishedPair(t *testing.T) {
+	leased, dedicated, azure := ip("185.241.149.122"), ip("104.161.20.102"), ip("20.232.202.245")
+	known := map[evidence.Value]Class{
+		leased:    {Name: ClassLeased},
+		dedicated: {Name: ClassHosting, Alpha: 1.39},
+		azure:     {Name: ClassCloudVM},
+	}
+	all := login(leased, dedicated, azure)
+	names := []evidence.Value{
+		{Kind: evidence.KindRuleName, Text: "block spoofing"},
+		{Kind: evidence.KindRuleName, Text: "block phishing"},
+		{Kind: evidence.KindRuleName, Text: "bypass spam filter"},
+		{Kind: evidence.KindRuleName, Text: "display name spoofing"},
+	}
+	spoofed := evidence.Value{Kind: evidence.KindSpoofPair, Text: "impersonated-email-account.com>botasso.cl"}
+	generous := slices.Concat(all, sightings(evidence.RoleCreated, time.Time{}, names...),
+		sightings(evidence.RoleAllowListed, time.Time{}, spoofed))
+	bec := func(p *evidence.Profile, from, to time.Time, techniques ...string) {
+		p.Kind, p.First, p.Last, p.Techniques = "bec", from, to, techniques
+		p.EvidenceFrom = time.Date(2022, 11, 22, 0, 0, 0, 0, time.UTC)
+		slices.Sort(p.Techniques)
+	}
+	behave := func(x, y *evidence.Profile) {
+		nine := []string{
+			"T1078.004", "T1136.003", "T1098", "T1098.002", "T1098.003",
+			"T1114.002", "T1114.003", "T1562.001", "T1070.008",
+		}
+		bec(x, time.Date(2022, 12, 2, 0, 0, 0, 0, time.UTC), time.Date(2023, 2, 22, 0, 0, 0, 0, time.UTC), nine...)
+		seven := slices.DeleteFunc(slices.Clone(nine), func(s string) bool { return s == "T1136.003" || s == "T1098.003" })
+		bec(y, time.Date(2022, 12, 5, 0, 0, 0, 0, time.UTC), time.Date(2023, 2, 23, 0, 0, 0, 0, time.UTC), seven...)
+	}
+	theme := func(p *evidence.Profile, name string) {
+		p.Sightings = append(p.Sightings, sightings(evidence.RoleCreated, time.Time{}, evidence.Value{Kind: evidence.KindRuleName, Text: name})...)
+		slices.SortFunc(p.Sightings, func(x, y evidence.Sighting) int { return x.Value.Compare(y.Value) })
+	}
+	for _, tc := range []struct {
+		name       string
+		size       uint32
+		a, b       []evidence.Sighting
+		classes    map[evidence.Value]Class
+		behave     bool
+		themed     bool
+		bits, p    float64
+		infra      float64
+		tier       Tier
+		tolerance  float64
+		pTolerance float64
+	}{
+		{name: "addresses only", size: 4096, a: all, b: all, classes: known, bits: 4.93, p: .963, infra: 16.93, tier: Strong},
+		{name: "addresses only, N 1024", size: 10, a: all, b: all, classes: known, bits: 3.43, p: .911, tier: Probable},
+		{name: "addresses only, N a million", size: million, a: all, b: all, classes: known, bits: 6, p: .980, tier: Strong},
+		{name: "strict reading", size: 4096, a: all, b: all, classes: known, behave: true, themed: true, bits: 9.93, p: .994, tier: Strong},
+		{name: "generous reading", size: 4096, a: generous, b: generous, classes: known, behave: true, bits: 25.93, p: .995, tier: Strong},
+		{name: "as testdata, classes unknown", size: 10, a: all, b: all, behave: true, themed: true, bits: 7.41, p: .989, infra: 12.41, tier: Strong},
+		{name: "as testdata, classes known", size: 10, a: all, b: all, classes: known, behave: true, themed: true, bits: 8.43, p: .992, tier: Strong},
+		{name: "leased alone", size: 4096, a: login(leased), b: login(leased), classes: known, bits: -2, p: .199, tier: Lead},
+		{name: "dedicated alone", size: 4096, a: login(dedicated), b: login(dedicated), classes: known, bits: -2.48, p: .152, tier: Lead},
+		{name: "azure alone", size: 4096, a: login(azure), b: login(azure), classes: known, bits: -3.32, p: .0905, tier: Lead},
+		{name: "azure alone, N a million", size: million, a: login(azure), b: login(azure), classes: known, bits: -3.32, p: .0905, tier: Lead},
+		{
+			name: "leased a year apart", size: 4096, a: login(leased), b: sightings(evidence.RoleLoginSource, day(365), leased),
+			classes: known, bits: -5.02, p: .030, tier: None, tolerance: .1,
+		},
+		{
+			name: "azure half a year apart", size: 4096, a: login(azure), b: sightings(evidence.RoleLoginSource, day(180), azure),
+			classes: known, bits: -6.3, p: .012, tier: None, tolerance: .1,
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			x, y := pair(tc.a, tc.b)
+			if tc.behave {
+				behave(x, y)
+			}
+			if tc.themed {
+				theme(x, "copy of block spoofing")
+				theme(y, "block phishing")
+			}
+			e := explain(t, &table{size: tc.size, classes: tc.classes}, x, y)
+			tolerance := tc.tolerance
+			if tolerance == 0 {
+				tolerance = .006
+			}
+			near(t, "bits", float64(e.Total)/1000, tc.bits, tolerance)
+			near(t, "likelihood", e.Likelihood(), tc.p, .00051)
+			if tc.infra != 0 {
+				near(t, "infra", float64(e.Families[0].Used)/1000, tc.infra, .006)
+			}
+			if e.Tier != tc.tier {
+				t.Errorf("tier %d, want %d", e.Tier, tc.tier)
+			}
+		})
+	}
+}
+
+// many returns n values of which the first are given.
+func many(n int, first ...evidence.Value) []evidence.Value {
+	for i := len(first); i < n; i++ {
+		first = append(first, ip(fmt.Sprintf("60.%d.%d.1", i/250, i%250)))
+	}
+	return first
+}
+
+// TestBoundaryCases is SCORING.md B2. Rows 7 and 8 inject what the model does
+// not collect yet.
+func TestBoundaryCases(t *testing.T) {
+	exchange, vpn := ip("40.107.1.1"), ip("5.5.5.5")
+	dedicated := func() (out []evidence.Value) {
+		for i := range 8 {
+			out = append(out, ip(fmt.Sprintf("70.%d.1.1", i)))
+		}
+		return out
+	}()
+	hosting := make(map[evidence.Value]Class)
+	for _, v := range dedicated {
+		hosting[v] = Class{Name: ClassHosting}
+	}
+	classes := map[evidence.Value]Class{exchange: {Name: ClassM365Service}, vpn: {Name: ClassVPN}}
+	rule := func(name string) []evidence.Sighting {
+		return sightings(evidence.RoleCreated, time.Time{}, evidence.Value{Kind: evidence.KindRuleName, Text: name})
+	}
+	forward := sightings(evidence.RoleForwardTarget, time.Time{}, evidence.Value{Kind: evidence.KindForwardTo, Text: "collect@example.com"})
+	for _, tc := range []struct {
+		name    string
+		size    uint32
+		a, b    []evidence.Sighting
+		classes map[evidence.Value]Class
+		tenants map[evidence.Value]uint32
+		trust   float64
+		bits, p float64
+		tier    Tier
+	}{
+		{name: "1 exchange online", size: 4096, a: login(exchange), b: login(exchange), bits: -12, p: .0002, tier: SharedGeneric},
+		{name: "1 exchange online, a million", size: million, a: login(exchange), b: login(exchange), bits: -20, p: 1e-6, tier: SharedGeneric},
+		{name: "2 vpn exit", size: 4096, a: login(vpn), b: login(vpn), tenants: map[evidence.Value]uint32{vpn: 5}, bits: -8.37, p: .003, tier: SharedGeneric},
+		{name: "2 vpn exit, a million", size: million, a: login(vpn), b: login(vpn), tenants: map[evidence.Value]uint32{vpn: 302}, bits: -16, p: 1.5e-5, tier: SharedGeneric},
+		{name: "3 rule spam", size: 4096, a: rule("spam"), b: rule("spam"), bits: -11.42, p: .0004, tier: None},
+		{name: "3b rule dot", size: 4096, a: rule("."), b: rule("."), bits: -10.42, p: .0007, tier: None},
+		{name: "5a poisoned case, one address", size: 4096, a: login(dedicated[0]), b: login(many(10_000, dedicated[0])...), bits: -12, p: .0002, tier: None},
+		{name: "5a, a million", size: million, a: login(dedicated[0]), b: login(many(10_000, dedicated[0])...), bits: -13.2, p: 1e-4, tier: None},
+		{name: "5b poisoned case knows eight", size: 4096, a: login(dedicated...), b: login(many(10_000, dedicated...)...), classes: hosting, bits: -10.6, p: .0007, tier: None},
+		{name: "5b, a million", size: million, a: login(dedicated...), b: login(many(10_000, dedicated...)...), classes: hosting, bits: -2.6, p: .14, tier: Lead},
+		{name: "5b, a million, trust .1", size: million, a: login(dedicated...), b: login(many(10_000, dedicated...)...), classes: hosting, trust: .1, bits: -9.2, p: .0017, tier: None},
+		{name: "5c 512 values", size: 4096, a: login(dedicated...), b: login(many(512, dedicated...)...), bits: -5.84, p: .017, tier: None},
+		{name: "5c, a million", size: million, a: login(dedicated...), b: login(many(512, dedicated...)...), bits: -2, p: .20, tier: Lead},
+		{name: "6 forward address", size: 4096, a: forward, b: forward, bits: 2, p: .80, tier: Probable},
+		{name: "6, a million", size: million, a: forward, b: forward, bits: 2, p: .80, tier: Probable},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			x, y := pair(tc.a, tc.b)
+			if tc.classes == nil {
+				tc.classes = classes
+			}
+			c := &table{size: tc.size, classes: tc.classes, tenants: tc.tenants, trust: map[string]float64{}}
+			if tc.trust > 0 {
+				c.trust["b"] = tc.trust
+			}
+			e := explain(t, c, x, y)
+			near(t, "bits", float64(e.Total)/1000, tc.bits, .051)
+			near(t, "likelihood", e.Likelihood(), tc.p, max(.0051, tc.p*.06))
+			if e.Tier != tc.tier {
+				t.Errorf("tier %d, want %d", e.Tier, tc.tier)
+			}
+		})
+	}
+	t.Run("4 common techniques", func(t *testing.T) {
+		x, y := pair(nil, nil)
+		for _, p := range []*evidence.Profile{x, y} {
+			p.Kind, p.Techniques = "bec", []string{"T1078.004", "T1114.002", "T1114.003"}
+		}
+		e := explain(t, &table{size: 4096}, x, y)
+		near(t, "bits", float64(e.Total)/1000, -12, 0)
+		if e.Tier != None {
+			t.Errorf("tier %d", e.Tier)
+		}
+	})
+	inject := func(n uint32, items ...item) *Explanation {
+		m := Version1()
+		return m.combine(log2Millibits(1/float64(n)), items, FamilyScore{})
+	}
+	content := func(n uint32) item {
+		r := row{family: Tooling, m: .3, alpha: .3, halfLife: 365, length: 4}
+		return item{family: Tooling, group: rulesGroup, Value: Value{Weight: weigh(r, r.alpha, 0, 1, 0, n, 1, 1, 0)}}
+	}
+	exit := func(n uint32) item {
+		r := Version1().addresses[ClassVPN]
+		return item{family: Infra, group: "AS1", Value: Value{Weight: weigh(r, r.alpha, 0, 1, 0, n, 1, 1, 0)}}
+	}
+	for _, tc := range []struct {
+		n       uint32
+		bits, p float64
+	}{{4096, 3.77, .927}, {million, 4, .936}} {
+		e := inject(tc.n, content(tc.n), exit(tc.n))
+		near(t, "7 rule content and a vpn exit, bits", float64(e.Total)/1000, tc.bits, .006)
+		near(t, "7 rule content and a vpn exit, likelihood", e.Likelihood(), tc.p, .0006)
+	}
+	for _, tc := range []struct {
+		n    uint32
+		bits float64
+	}{{4096, -9}, {million, -17}} {
+		r := row{family: Infra, m: .5, alpha: 1, halfLife: 180, cap: 3000, length: 4}
+		e := inject(tc.n, item{family: Infra, group: "AS1", Value: Value{Weight: weigh(r, r.alpha, 0, 1, 0, tc.n, 1, 1, 0)}})
+		near(t, "8 same AS, bits", float64(e.Total)/1000, tc.bits, .001)
+	}
+}

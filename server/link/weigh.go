@@ -1,0 +1,348 @@
+package link
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/elsewhere-project/elsewhere/server/evidence"
+)
+
+// noDateGap is the gap assumed, in days, where a side has no date.
+const noDateGap = 90
+
+// weigh returns the weight in millibits of one common value (SCORING.md A2):
+// how much likelier the coincidence is if one actor is behind both cases. d is
+// quantised already, share is the measured background, na and nb are the
+// numbers of values of the kind in either case.
+func weigh(r row, alpha, share, trust float64, d, n uint32, na, nb int, gap int64) int32 {
+	if r.service {
+		return 0
+	}
+	u := float64(float64(float64(d)+alpha) / float64(n))
+	u = max(u, share)
+	for _, values := range [2]int{na, nb} {
+		u = float64(u * max(1, float64(float64(values)/r.length)))
+	}
+	u = min(1, u)
+	if !(u > 0) {
+		return 0
+	}
+	lr := float64(r.m / u)
+	lr = float64(1 + float64(float64(lr-1)*exp2Ratio(gap, r.halfLife)))
+	lr = float64(1 + float64(trust*float64(lr-1)))
+	if lr <= 1 {
+		return 0
+	}
+	w := log2Millibits(lr)
+	if r.cap > 0 {
+		w = min(w, r.cap)
+	}
+	return max(w, 0)
+}
+
+// quantise rounds a number of tenants down to 0, 1, 2, 3, 5, 9, 17, ..., so that
+// the pairs on a value change their score a few times in its life.
+func quantise(d uint32) uint32 {
+	if d <= 3 {
+		return d
+	}
+	q := uint32(3)
+	for q*2-1 <= d {
+		q = q*2 - 1
+	}
+	return q
+}
+
+// gapDays returns the whole UTC days between two spans, 0 if they touch;
+// ok is false where a side has no date.
+func gapDays(aFirst, aLast, bFirst, bLast time.Time) (days int64, ok bool) {
+	if aFirst.IsZero() || bFirst.IsZero() {
+		return noDateGap, false
+	}
+	return max(0, utcDay(bFirst)-utcDay(aLast), utcDay(aFirst)-utcDay(bLast)), true
+}
+
+func utcDay(t time.Time) int64 {
+	s := t.Unix()
+	if s < 0 {
+		s -= 86399
+	}
+	return s / 86400
+}
+
+// actorRole reports whether an address in one of the roles was the actor's to
+// use, so that its class decides its weight.
+func actorRole(roles []string) bool {
+	for _, r := range roles {
+		switch r {
+		case evidence.RoleLoginSource, evidence.RoleAllowListed, evidence.RoleSendingInfrastructure:
+			return true
+		}
+	}
+	return false
+}
+
+func onlySpoofed(roles []string) bool {
+	return len(roles) == 1 && roles[0] == evidence.RoleSpoofed
+}
+
+// weightless reports whether a value says nothing whatever its roles.
+func (m *Model) weightless(v evidence.Value, class Class) bool {
+	switch v.Kind {
+	case evidence.KindIP:
+		return m.address(class).service
+	case evidence.KindDomain, evidence.KindHostname:
+		return m.names[class.Name].service
+	case evidence.KindForwardTo:
+		return !strings.Contains(v.Text, "@") && m.names[class.Name].service
+	case evidence.KindRuleName:
+		return evidence.IsPlaceholder(v.Text)
+	case evidence.KindAppID:
+		return class.Name == ClassService
+	}
+	_, known := m.kinds[v.Kind]
+	return !known
+}
+
+// weak reports whether a value is of a nature that cannot explain a third case:
+// everybody's, capped, or a name of a mail rule that many use.
+func (m *Model) weak(v evidence.Value, class Class) bool {
+	if m.weightless(v, class) {
+		return true
+	}
+	switch v.Kind {
+	case evidence.KindIP:
+		return m.address(class).cap > 0
+	case evidence.KindDomain, evidence.KindHostname:
+		return m.names[class.Name].cap > 0
+	case evidence.KindRuleName:
+		return m.ruleShare(v.Text, nil) > 0
+	}
+	return m.kinds[v.Kind].cap > 0
+}
+
+func (m *Model) address(class Class) row {
+	if r, ok := m.addresses[class.Name]; ok {
+		return r
+	}
+	return m.addresses[ClassUnknown]
+}
+
+// rows returns the rows that may weigh a value seen in these roles; the heaviest
+// counts. None means the value carries no weight.
+func (m *Model) rows(v evidence.Value, class Class, rolesA, rolesB []string) []row {
+	if m.weightless(v, class) {
+		return nil
+	}
+	switch v.Kind {
+	case evidence.KindIP:
+		r := m.address(class)
+		if !actorRole(rolesA) && !actorRole(rolesB) {
+			r.m /= 2
+			r.length = m.referencedLength
+			if !m.keepsHalfLife[class.Name] {
+				r.halfLife = m.referencedHalfLife
+			}
+		}
+		return []row{r}
+	case evidence.KindDomain, evidence.KindHostname:
+		// A name that one side only saw spoofed is a victim or a brand there,
+		// whatever the other side thinks of it.
+		if onlySpoofed(rolesA) || onlySpoofed(rolesB) {
+			return []row{m.spoofedName}
+		}
+		if r, ok := m.names[class.Name]; ok {
+			return []row{r}
+		}
+		var rows []row
+		for _, role := range slices.Concat(rolesA, rolesB) {
+			switch role {
+			case evidence.RoleSpoofed:
+			case evidence.RoleSendingInfrastructure, evidence.RoleAllowListed:
+				rows = append(rows, m.sendingName)
+			default:
+				rows = append(rows, m.otherName)
+			}
+		}
+		return rows
+	case evidence.KindForwardTo:
+		if !strings.Contains(v.Text, "@") {
+			return []row{m.forwardDomain}
+		}
+	case evidence.KindSpoofPair:
+		// A shared mail provider as the sender leaves only the spoofed name.
+		if m.names[class.Name].service {
+			r := m.spoofedName
+			r.length = m.kinds[v.Kind].length
+			return []row{r}
+		}
+	}
+	return []row{m.kinds[v.Kind]}
+}
+
+// group returns the key under which values are not independent of each other.
+func (m *Model) group(v evidence.Value, class Class) string {
+	switch v.Kind {
+	case evidence.KindIP:
+		if m.address(class).cap > 0 && class.ASN != 0 {
+			return asnGroup(class.ASN)
+		}
+		return networkGroup(v.Text)
+	case evidence.KindCIDR:
+		return networkGroup(v.Text)
+	case evidence.KindDomain, evidence.KindHostname:
+		return evidence.RegistrableDomain(v.Text)
+	case evidence.KindURL:
+		return hostGroup(urlHost(v.Text))
+	case evidence.KindEmail, evidence.KindForwardTo:
+		// Strangers share the domain of a mail provider.
+		_, domain, isAddress := strings.Cut(v.Text, "@")
+		if !isAddress {
+			return evidence.RegistrableDomain(v.Text)
+		}
+		if m.names[class.Name].service {
+			return v.Text
+		}
+		return evidence.RegistrableDomain(domain)
+	case evidence.KindSpoofPair:
+		_, sender, _ := strings.Cut(v.Text, ">")
+		return hostGroup(sender)
+	case evidence.KindRuleName, evidence.KindRuleWords:
+		return rulesGroup
+	case evidence.KindASN:
+		return v.Text
+	case evidence.KindUserAgent, evidence.KindAppID, evidence.KindAccountPattern,
+		evidence.KindJA4, evidence.KindPortProfile:
+		return string(v.Kind)
+	}
+	return string(v.Kind) + " " + v.Text
+}
+
+func asnGroup(asn uint32) string { return "AS" + strconv.FormatUint(uint64(asn), 10) }
+
+// rulesGroup holds all evidence from mail rules.
+const rulesGroup = "mail rules"
+
+func hostGroup(host string) string {
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if _, err := netip.ParseAddr(host); err == nil {
+		return networkGroup(host)
+	}
+	if _, err := netip.ParsePrefix(host); err == nil {
+		return networkGroup(host)
+	}
+	return evidence.RegistrableDomain(host)
+}
+
+func urlHost(u string) string {
+	_, rest, _ := strings.Cut(u, "://")
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		rest = rest[:i]
+	}
+	if strings.HasPrefix(rest, "[") {
+		if i := strings.IndexByte(rest, ']'); i >= 0 {
+			return rest[1:i]
+		}
+	}
+	host, _, _ := strings.Cut(rest, ":")
+	return host
+}
+
+// networkGroup returns the /24 (IPv4) or /48 (IPv6) of an address or prefix, and
+// a wider prefix itself.
+func networkGroup(s string) string {
+	if p, err := netip.ParsePrefix(s); err == nil {
+		if limit := networkBits(p.Addr()); p.Bits() > limit {
+			p = netip.PrefixFrom(p.Addr(), limit).Masked()
+		}
+		return p.String()
+	}
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return s
+	}
+	return netip.PrefixFrom(a, networkBits(a)).Masked().String()
+}
+
+func networkBits(a netip.Addr) int {
+	if a.Is4() {
+		return 24
+	}
+	return 48
+}
+
+// ruleShare returns the background share of a rule name: how many unrelated
+// cases have it. It looks at the normalised name and at every spelling, and
+// takes the most common reading.
+func (m *Model) ruleShare(normalised string, written []string) float64 {
+	if f, ok := m.ruleNames[normalised]; ok {
+		return f
+	}
+	if utf8.RuneCountInString(normalised) <= 2 || !strings.ContainsFunc(normalised, isWordRune) {
+		return m.shortName
+	}
+	f := m.lexiconShare(normalised)
+	for _, w := range written {
+		f = max(f, m.lexiconShare(w))
+	}
+	return f
+}
+
+func isWordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }
+
+func (m *Model) lexiconShare(name string) float64 {
+	words := evidence.RuleWords(name)
+	if len(words) == 0 {
+		return 0
+	}
+	for _, w := range words {
+		if !m.lexicon[w] {
+			return 0
+		}
+	}
+	return m.lexiconOnly[min(len(words), len(m.lexiconOnly))-1]
+}
+
+// themed reports whether a rule name has a word of the security lexicon.
+func (m *Model) themed(s *evidence.Sighting) bool {
+	for _, name := range append([]string{s.Text}, s.Written...) {
+		for _, w := range evidence.RuleWords(name) {
+			if m.lexicon[w] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// SameWeight reports whether a value in x tenants weighs the same in y tenants,
+// for any pair that has it, where nothing on it is explained.
+func SameWeight(x, y uint32) bool {
+	for own := uint32(1); own <= 2; own++ {
+		if quantise(x-min(own, x)) != quantise(y-min(own, y)) {
+			return false
+		}
+	}
+	return true
+}
+
+// Generic returns why a value in that many tenants can never carry a link, ""
+// if it can.
+func (m *Model) Generic(v evidence.Value, class Class, tenants, scoringTenants int) string {
+	switch {
+	case v.Kind == evidence.KindRuleName && evidence.IsPlaceholder(v.Text):
+		return "a redacted name matches nothing"
+	case m.weightless(v, class) && class.Name != "" && class.Name != ClassUnknown:
+		return "everybody's: " + strings.ReplaceAll(class.Name, "_", " ")
+	case tenants > scoringTenants:
+		return "seen in more than " + strconv.Itoa(scoringTenants) + " tenants"
+	case v.Kind == evidence.KindRuleName && m.ruleShare(v.Text, nil) >= m.shortName:
+		return "a name of mail rules that many use"
+	}
+	return ""
+}
