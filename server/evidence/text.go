@@ -1,0 +1,60 @@
+package evidence
+
+import (
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// Limits of the text fields of a case, in bytes.
+const (
+	maxTitleBytes     = 1 << 10
+	maxSummaryBytes   = 16 << 10
+	maxNameBytes      = 1 << 10 // operation, source, finding id, fact name, label
+	maxFactBytes      = 4 << 10
+	maxReferenceBytes = 4 << 10
+	maxLabelKeyBytes  = 128
+)
+
+func tooLong(limit int) *flaw {
+	return flawf(ReasonTooLong, "longer than %d bytes", limit)
+}
+
+func notUTF8() *flaw { return flawf(ReasonNotUTF8, "not valid UTF-8") }
+
+func hasControlFlaw() *flaw { return flawf(ReasonControl, "holds a control character") }
+
+// hasControl reports whether s holds a C0 or C1 control character (DEL
+// included) other than those allowed.
+func hasControl(s, allowed string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.IsControl(r) && !strings.ContainsRune(allowed, r)
+	})
+}
+
+// fold returns s in NFKC and without distinction of case, such that fold(fold(s))
+// is fold(s).
+func fold(s string) string {
+	if only(s, func(c byte) bool { return c < 0x80 }) {
+		return strings.ToLower(s)
+	}
+	s = strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Cherokee, r) {
+			// Folding leads Cherokee to its capitals, and the capitals away.
+			return unicode.ToLower(r)
+		}
+		return r
+	}, norm.NFKC.String(s))
+	return norm.NFKC.String(cases.Fold().String(s))
+}
+
+// collapse turns every run of white space into one space and trims.
+func collapse(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// wordRune reports whether r belongs to a word. Marks do: in many scripts they
+// are half of a letter.
+func wordRune(r rune) bool {
+	return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r)
+}
