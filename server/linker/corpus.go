@@ -1,0 +1,50 @@
+package linker
+
+import (
+	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/graph"
+	"github.com/elsewhere-project/elsewhere/server/link"
+)
+
+// Rules are what every score of a deployment has in common.
+type Rules struct {
+	Model   *link.Model
+	Classes link.Classifier
+	Limits  graph.Limits // zero: the constants of package graph
+}
+
+// Scorer returns a scorer on one snapshot of the store.
+func (r Rules) Scorer(s graph.Snapshot) (*link.Scorer, error) {
+	l := r.Limits.OrDefaults()
+	return link.NewScorer(r.Model, link.Caps{
+		CandidateTenants:  l.CandidateTenants,
+		ExplainingTenants: l.ExplainingTenants,
+		ExplainingCases:   l.ExplainingCases,
+		ScoringTenants:    l.ScoringTenants,
+	}, corpus{s}, r.Classes)
+}
+
+// corpus is a snapshot as a score reads it.
+type corpus struct{ graph.Snapshot }
+
+func (c corpus) Spread(v evidence.Value) (tenants, cases uint32, err error) {
+	s, err := c.Summary(v)
+	return s.Tenants, s.Cases, err
+}
+
+func (c corpus) CasesOf(v evidence.Value, tenant string, limit int) (int, error) {
+	n := 0
+	for s, err := range c.Sightings(v, graph.StartOf(tenant)) {
+		if err != nil {
+			return 0, err
+		}
+		if s.Tenant != tenant || n == limit {
+			break
+		}
+		n++
+	}
+	return n, nil
+}
+
+// Trust is 1 for every tenant until an administrator can set it.
+func (c corpus) Trust(string) (float64, error) { return 1, nil }

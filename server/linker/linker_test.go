@@ -1,0 +1,268 @@
+package linker_test
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/graph"
+	"github.com/elsewhere-project/elsewhere/server/graph/badger"
+	"github.com/elsewhere-project/elsewhere/server/link"
+	"github.com/elsewhere-project/elsewhere/server/linker"
+)
+
+// small caps, so that a few tenants cross every one of them.
+func small() graph.Limits {
+	return graph.Limits{
+		RepresentativesPerTenant: 2, CandidateTenants: 4, ExplainingTenants: 2,
+		ExplainingCases: 6, ScoringTenants: 6,
+	}
+}
+
+// reference is the slow, obvious truth: all live cases in a list, everything
+// derived from it by loops.
+type reference struct {
+	cases  map[evidence.Ref]*evidence.Profile
+	limits graph.Limits
+}
+
+func (m *reference) live() (out []*evidence.Profile) {
+	for _, p := range m.cases {
+		if p.Live {
+			out = append(out, p)
+		}
+	}
+	slices.SortFunc(out, func(a, b *evidence.Profile) int { return a.Compare(b.Ref) })
+	return out
+}
+
+func (m *reference) Size() (uint32, error) { return uint32(len(m.live())), nil }
+
+type on struct {
+	*evidence.Profile
+	last time.Time
+}
+
+func (m *reference) on(v evidence.Value) (out []on) {
+	for _, p := range m.live() {
+		for _, s := range p.Sightings {
+			if s.Value == v {
+				out = append(out, on{p, s.Last})
+			}
+		}
+	}
+	return out
+}
+
+func (m *reference) Spread(v evidence.Value) (tenants, cases uint32, err error) {
+	all := m.on(v)
+	names := make(map[string]bool)
+	for _, o := range all {
+		names[o.Tenant] = true
+	}
+	return uint32(len(names)), uint32(len(all)), nil
+}
+
+func (m *reference) Representatives(v evidence.Value) (refs []evidence.Ref, err error) {
+	if tenants, _, _ := m.Spread(v); int(tenants) > m.limits.CandidateTenants {
+		return nil, nil
+	}
+	all := m.on(v)
+	slices.SortFunc(all, func(a, b on) int {
+		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), b.last.Compare(a.last), a.Compare(b.Ref))
+	})
+	count := make(map[string]int)
+	for _, o := range all {
+		if count[o.Tenant]++; count[o.Tenant] <= m.limits.RepresentativesPerTenant {
+			refs = append(refs, o.Ref)
+		}
+	}
+	return refs, nil
+}
+
+func (m *reference) CasesOf(v evidence.Value, tenant string, limit int) (n int, err error) {
+	for _, o := range m.on(v) {
+		if o.Tenant == tenant && n < limit {
+			n++
+		}
+	}
+	return n, nil
+}
+
+func (m *reference) Profile(ref evidence.Ref) (*evidence.Profile, error) { return m.cases[ref], nil }
+func (m *reference) Trust(string) (float64, error)                       { return 1, nil }
+
+// rows returns the score of every pair that has to be stored and is listed.
+func (m *reference) rows(t *rapid.T, rules linker.Rules) map[graph.RowKey]graph.Score {
+	l := m.limits
+	s, err := link.NewScorer(rules.Model, link.Caps{
+		CandidateTenants: l.CandidateTenants, ExplainingTenants: l.ExplainingTenants,
+		ExplainingCases: l.ExplainingCases, ScoringTenants: l.ScoringTenants,
+	}, m, rules.Classes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := make(map[graph.RowKey]graph.Score)
+	live := m.live()
+	for i, a := range live {
+		for _, b := range live[i+1:] {
+			if a.Tenant == b.Tenant || !m.proposed(a, b, rules) {
+				continue
+			}
+			e, err := s.Score(a, b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.Tier >= link.Lead {
+				out[graph.Pair(a.Ref, b.Ref)] = linker.ScoreOf(e)
+			}
+		}
+	}
+	return out
+}
+
+func (m *reference) proposed(a, b *evidence.Profile, rules linker.Rules) bool {
+	for _, v := range link.Shared(a, b) {
+		if rules.Classes.Class(v).Name == link.ClassM365Service {
+			continue
+		}
+		refs, _ := m.Representatives(v)
+		if slices.Contains(refs, a.Ref) && slices.Contains(refs, b.Ref) {
+			return true
+		}
+	}
+	return false
+}
+
+// service classes one address as everybody's and one as a VPN exit.
+type service struct{}
+
+func (service) Version() string { return "test" }
+
+func (service) Class(v evidence.Value) link.Class {
+	switch v.Text {
+	case "70.0.0.1":
+		return link.Class{Name: link.ClassM365Service}
+	case "70.1.0.1":
+		return link.Class{Name: link.ClassVPN}
+	}
+	return link.Class{Name: link.ClassHosting}
+}
+
+func parse(t *rapid.T, d evidence.Draft) *evidence.Case {
+	c, _, err := evidence.Parse(d, evidence.Options{Now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// storedRows reads the listed rows of all tenants, each once.
+func storedRows(t *rapid.T, store graph.Reader, tenants []string) map[graph.RowKey]graph.Score {
+	out := make(map[graph.RowKey]graph.Score)
+	err := store.View(context.Background(), func(s graph.Snapshot) error {
+		for _, tenant := range tenants {
+			for row, err := range s.Rows(tenant, graph.RowKey{}) {
+				if err != nil {
+					return err
+				}
+				if link.Tier(row.Tier) >= link.Lead {
+					out[row.RowKey] = row.Score
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestRowsFollowTheCases lets random changes pass and holds the stored rows,
+// whenever no mark is left, to what the cases alone say: so every change leaves
+// the marks it has to, and the linker draws from them what it has to.
+func TestRowsFollowTheCases(t *testing.T) {
+	rules := linker.Rules{Model: link.Version1(), Classes: service{}, Limits: small()}
+	most := 0
+	rapid.Check(t, func(t *rapid.T) {
+		ctx := context.Background()
+		store, err := badger.Open(ctx, badger.Options{Memory: true, Limits: small()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		l := linker.New(store, rules, slog.New(slog.DiscardHandler))
+		ref := &reference{cases: make(map[evidence.Ref]*evidence.Profile), limits: small()}
+		var tenants []string
+		for i := range 8 {
+			tenants = append(tenants, fmt.Sprint("t", i))
+		}
+		drain := func() {
+			if err := store.StartSweep(ctx, rules.Basis(), false); err != nil {
+				t.Fatal(err)
+			}
+			if err := l.Drain(ctx, func(uint64) {}); err != nil {
+				t.Fatal(err)
+			}
+			want := ref.rows(t, rules)
+			most = max(most, len(want))
+			if diff := gocmp.Diff(want, storedRows(t, store, tenants)); diff != "" {
+				t.Fatalf("rows (-cases +stored):\n%s", diff)
+			}
+		}
+		for range rapid.IntRange(1, 60).Draw(t, "operations") {
+			r := evidence.Ref{
+				Tenant: rapid.SampledFrom(tenants).Draw(t, "tenant"),
+				Case:   fmt.Sprint(rapid.IntRange(0, 4).Draw(t, "case")),
+			}
+			switch rapid.IntRange(0, 9).Draw(t, "operation") {
+			case 0, 1:
+				if _, ok := ref.cases[r]; !ok {
+					continue
+				}
+				if err := store.Delete(ctx, r); err != nil {
+					t.Fatal(err)
+				}
+				delete(ref.cases, r)
+			case 2:
+				drain()
+			default:
+				c := parse(t, drawDraft(t, r))
+				if _, err := store.Submit(ctx, c, nil); err != nil {
+					t.Fatal(err)
+				}
+				ref.cases[r] = c.Profile()
+			}
+		}
+		drain()
+	})
+	if most < 5 {
+		t.Errorf("at most %d links in a world: nothing was tested", most)
+	}
+}
+
+func drawDraft(t *rapid.T, r evidence.Ref) evidence.Draft {
+	d := evidence.Draft{Ref: r, State: evidence.State(rapid.SampledFrom([]int{1, 1, 1, 1, 1, 3}).Draw(t, "state"))}
+	d.Restricted = rapid.IntRange(0, 9).Draw(t, "restricted") == 0
+	var f evidence.Finding
+	// Ten networks, so that a case is rarely large and groups differ.
+	for _, i := range rapid.SliceOfNDistinct(rapid.IntRange(0, 9), 1, 5, rapid.ID).Draw(t, "values") {
+		o := evidence.Observable{Value: evidence.Value{Kind: evidence.KindIP, Text: fmt.Sprintf("70.%d.0.1", i)}, Roles: []string{evidence.RoleLoginSource}}
+		if day := rapid.IntRange(0, 3).Draw(t, "day"); day > 0 {
+			o.FirstSeen = time.Date(2024, 1, day, 0, 0, 0, 0, time.UTC)
+			o.LastSeen = o.FirstSeen
+		}
+		f.Observables = append(f.Observables, o)
+	}
+	d.Findings = []evidence.Finding{f}
+	return d
+}

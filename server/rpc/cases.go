@@ -1,0 +1,260 @@
+package rpc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
+	"github.com/elsewhere-project/elsewhere/server/access"
+	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/graph"
+	"github.com/elsewhere-project/elsewhere/server/link"
+)
+
+// Links in the answer to a submit.
+const (
+	defaultLinks = 20
+	maxLinks     = 1_000
+)
+
+// SubmitCase implements elsewherev1.CaseServiceServer.
+func (s *Service) SubmitCase(ctx context.Context, req *elsewherev1.SubmitCaseRequest) (*elsewherev1.SubmitCaseResponse, error) {
+	res, err := s.submit(ctx, req)
+	return res, toStatus(ctx, s.log, err)
+}
+
+func (s *Service) submit(ctx context.Context, req *elsewherev1.SubmitCaseRequest) (*elsewherev1.SubmitCaseResponse, error) {
+	viewer, err := access.From(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, rejected, err := s.parse(req)
+	if err != nil {
+		return nil, err
+	}
+	if !viewer.Writes(c.Tenant) {
+		return nil, graph.ErrNotFound
+	}
+	b := elsewherev1.SubmitCaseResponse_builder{CaseRef: c.Ref.String(), Rejected: wireViolations(rejected)}
+	if req.GetValidateOnly() {
+		return b.Build(), nil
+	}
+	var expected *uint32
+	if req.HasExpectedRevision() {
+		expected = new(req.GetExpectedRevision())
+	}
+	receipt, err := s.store.Submit(ctx, c, expected)
+	if err != nil {
+		return nil, err
+	}
+	b.Outcome = elsewherev1.SubmitOutcome(receipt.Outcome)
+	b.Revision = receipt.Revision
+	limit := int(req.GetMaxLinks())
+	if limit == 0 {
+		limit = defaultLinks
+	}
+	best, more, err := s.linksOf(ctx, viewer, c.Ref, linkQuery{minTier: link.Possible, limit: limit})
+	if errors.Is(err, graph.ErrNotFound) {
+		// Deleted by somebody else meanwhile; the submit was durable all the same.
+		return b.Build(), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	b.Links, b.MoreLinks = best, more
+	return b.Build(), nil
+}
+
+// parse reads the case of a request, or reports everything that is wrong.
+func (s *Service) parse(req *elsewherev1.SubmitCaseRequest) (*evidence.Case, []evidence.Violation, error) {
+	if !req.HasCase() {
+		return nil, nil, violation("case", "REQUIRED", "a case is needed")
+	}
+	if req.GetMaxLinks() > maxLinks {
+		return nil, nil, violation("max_links", "TOO_LARGE", "at most 1,000")
+	}
+	unknown := unknownFields(nil, "", req.GetCase().ProtoReflect())
+	if n := len(req.ProtoReflect().GetUnknown()); n > 0 {
+		unknown = append(unknown, evidence.Violation{Path: "", Reason: unknownField, Message: "the request has a field that this server does not know"})
+	}
+	if len(unknown) > 0 {
+		return nil, nil, &evidence.InvalidError{Violations: unknown[:min(len(unknown), 100)], Total: len(unknown)}
+	}
+	o := s.options()
+	o.Partial = req.GetAllowPartial()
+	return evidence.Parse(draft(req.GetCase()), o)
+}
+
+const unknownField = "UNKNOWN_FIELD"
+
+// unknownFields reports the messages below m that have fields which this
+// version of the schema lacks: a newer client means something by them.
+func unknownFields(found []evidence.Violation, path string, m protoreflect.Message) []evidence.Violation {
+	if len(m.GetUnknown()) > 0 {
+		found = append(found, evidence.Violation{Path: path, Reason: unknownField, Message: "a field that this server does not know"})
+	}
+	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		if f.Message() == nil || f.IsMap() {
+			return true
+		}
+		name := string(f.Name())
+		if path != "" {
+			name = path + "." + name
+		}
+		if !f.IsList() {
+			found = unknownFields(found, name, v.Message())
+			return true
+		}
+		for i := range v.List().Len() {
+			found = unknownFields(found, fmt.Sprintf("%s[%d]", name, i), v.List().Get(i).Message())
+		}
+		return true
+	})
+	return found
+}
+
+// GetCase implements elsewherev1.CaseServiceServer.
+func (s *Service) GetCase(ctx context.Context, req *elsewherev1.GetCaseRequest) (*elsewherev1.GetCaseResponse, error) {
+	var res elsewherev1.GetCaseResponse_builder
+	err := s.view(ctx, func(v access.Viewer, snap graph.Snapshot) error {
+		ref, err := evidence.ParseRefAt("case_ref", req.GetCaseRef())
+		if err != nil {
+			return err
+		}
+		c, err := readable(v, snap, ref)
+		if err != nil {
+			return err
+		}
+		res.Case = wireCase(c)
+		return nil
+	})
+	if err != nil {
+		return nil, toStatus(ctx, s.log, err)
+	}
+	return res.Build(), nil
+}
+
+// view opens a snapshot for the viewer of a request.
+func (s *Service) view(ctx context.Context, f func(access.Viewer, graph.Snapshot) error) error {
+	viewer, err := access.From(ctx)
+	if err != nil {
+		return err
+	}
+	return s.store.View(ctx, func(snap graph.Snapshot) error { return f(viewer, snap) })
+}
+
+// readable returns a case that the viewer may read; one that he may not read
+// does not exist for him.
+func readable(v access.Viewer, snap graph.Snapshot, ref evidence.Ref) (*graph.StoredCase, error) {
+	c, err := snap.Case(ref)
+	if err != nil {
+		return nil, err
+	}
+	if !v.ReadsCase(c) {
+		return nil, graph.ErrNotFound
+	}
+	return c, nil
+}
+
+// ListCases implements elsewherev1.CaseServiceServer.
+func (s *Service) ListCases(ctx context.Context, req *elsewherev1.ListCasesRequest) (*elsewherev1.ListCasesResponse, error) {
+	res, err := s.listCases(ctx, req)
+	return res, toStatus(ctx, s.log, err)
+}
+
+func (s *Service) listCases(ctx context.Context, req *elsewherev1.ListCasesRequest) (*elsewherev1.ListCasesResponse, error) {
+	var res elsewherev1.ListCasesResponse_builder
+	size, err := pageSize(req.GetPageSize())
+	if err != nil {
+		return nil, err
+	}
+	if t := req.GetTenant(); t != "" {
+		if err := evidence.CheckTenant(t); err != nil {
+			return nil, err
+		}
+	}
+	err = s.view(ctx, func(v access.Viewer, snap graph.Snapshot) error {
+		query := []string{"ListCases", req.GetTenant()}
+		var after evidence.Ref
+		if err := s.openToken(v, req.GetPageToken(), &after, query...); err != nil {
+			return err
+		}
+		for c, err := range snap.Cases(req.GetTenant(), after) {
+			if err != nil {
+				return err
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if !v.ReadsCase(c) {
+				continue
+			}
+			if len(res.Cases) == size {
+				res.NextPageToken, err = s.sealToken(v, after, query...)
+				return err
+			}
+			res.Cases = append(res.Cases, wireCase(c))
+			after = c.Ref
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return res.Build(), nil
+}
+
+// sealToken returns the page token for a cursor.
+func (s *Service) sealToken(v access.Viewer, cursor any, query ...string) (string, error) {
+	raw, err := json.Marshal(cursor)
+	if err != nil {
+		return "", err
+	}
+	return s.sealer.Seal(v, raw, query...), nil
+}
+
+// openToken reads a page token into a cursor; an empty token leaves it alone.
+func (s *Service) openToken(v access.Viewer, token string, cursor any, query ...string) error {
+	if token == "" {
+		return nil
+	}
+	raw, err := s.sealer.Open(v, token, query...)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(raw, cursor); err != nil {
+		return access.ErrBadToken
+	}
+	return nil
+}
+
+// DeleteCase implements elsewherev1.CaseServiceServer.
+func (s *Service) DeleteCase(ctx context.Context, req *elsewherev1.DeleteCaseRequest) (*elsewherev1.DeleteCaseResponse, error) {
+	err := s.deleteCase(ctx, req)
+	if errors.Is(err, graph.ErrNotFound) && req.GetAllowMissing() {
+		err = nil
+	}
+	if err != nil {
+		return nil, toStatus(ctx, s.log, err)
+	}
+	return &elsewherev1.DeleteCaseResponse{}, nil
+}
+
+func (s *Service) deleteCase(ctx context.Context, req *elsewherev1.DeleteCaseRequest) error {
+	viewer, err := access.From(ctx)
+	if err != nil {
+		return err
+	}
+	ref, err := evidence.ParseRefAt("case_ref", req.GetCaseRef())
+	if err != nil {
+		return err
+	}
+	if !viewer.Writes(ref.Tenant) {
+		return graph.ErrNotFound
+	}
+	return s.store.Delete(ctx, ref)
+}

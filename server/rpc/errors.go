@@ -1,0 +1,100 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+
+	"github.com/elsewhere-project/elsewhere/server/access"
+	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/graph"
+	"github.com/elsewhere-project/elsewhere/server/link"
+)
+
+// errorDomain is the domain of ErrorInfo details.
+const errorDomain = "elsewhere"
+
+// ViolationsTotal is the ErrorInfo metadata key of how many violations there
+// are; at most 100 of them are listed.
+const ViolationsTotal = "violations_total"
+
+// CurrentRevision is the ErrorInfo metadata key of the stored revision.
+const CurrentRevision = "current_revision"
+
+// toStatus maps an error of the domain to its status, once for all services. An
+// error that it does not know is a fault of ours: it goes to the log, and the
+// caller learns only that there was one.
+func toStatus(ctx context.Context, log *slog.Logger, err error) error {
+	if err == nil {
+		return nil
+	}
+	var invalid *evidence.InvalidError
+	var revision *graph.RevisionError
+	switch {
+	case errors.As(err, &invalid):
+		return invalidStatus(invalid)
+	case errors.As(err, &revision):
+		return withDetails(codes.Aborted, err.Error(), &errdetails.ErrorInfo{
+			Reason: "REVISION_MISMATCH", Domain: errorDomain,
+			Metadata: map[string]string{CurrentRevision: strconv.FormatUint(uint64(revision.Current), 10)},
+		})
+	case errors.Is(err, graph.ErrNotFound):
+		return status.Error(codes.NotFound, graph.ErrNotFound.Error())
+	case errors.Is(err, link.ErrSameCase):
+		return invalidStatus(violation("b", "SAME_CASE", link.ErrSameCase.Error()))
+	case errors.Is(err, access.ErrBadToken):
+		return invalidStatus(violation("page_token", "TOKEN_INVALID", access.ErrBadToken.Error()))
+	case errors.Is(err, context.DeadlineExceeded):
+		return status.Error(codes.DeadlineExceeded, "deadline exceeded")
+	case errors.Is(err, context.Canceled):
+		return status.Error(codes.Canceled, "canceled")
+	}
+	if _, ok := status.FromError(err); ok {
+		return err
+	}
+	log.ErrorContext(ctx, "internal error", "error", err)
+	return status.Error(codes.Internal, "internal error")
+}
+
+// violation returns an InvalidError of one violation.
+func violation(path, reason, message string) *evidence.InvalidError {
+	return &evidence.InvalidError{
+		Violations: []evidence.Violation{{Path: path, Reason: reason, Message: message}},
+		Total:      1,
+	}
+}
+
+func invalidStatus(e *evidence.InvalidError) error {
+	bad := &errdetails.BadRequest{}
+	for _, v := range e.Violations {
+		bad.FieldViolations = append(bad.FieldViolations, &errdetails.BadRequest_FieldViolation{
+			Field: v.Path, Reason: v.Reason, Description: v.Message,
+		})
+	}
+	message := "invalid request"
+	if len(e.Violations) > 0 {
+		message = e.Violations[0].Path + ": " + e.Violations[0].Message
+	}
+	if e.Total > 1 {
+		message += fmt.Sprintf(" (and %d more)", e.Total-1)
+	}
+	return withDetails(codes.InvalidArgument, message, bad, &errdetails.ErrorInfo{
+		Reason: "INVALID", Domain: errorDomain,
+		Metadata: map[string]string{ViolationsTotal: strconv.Itoa(e.Total)},
+	})
+}
+
+func withDetails(code codes.Code, message string, details ...protoadapt.MessageV1) error {
+	s := status.New(code, message)
+	if detailed, err := s.WithDetails(details...); err == nil {
+		s = detailed
+	}
+	return s.Err()
+}

@@ -1,0 +1,232 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
+	"github.com/elsewhere-project/elsewhere/server/access"
+	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/graph"
+)
+
+// Bounds of one answer of Seen.
+const (
+	maxSeen       = 10_000
+	seenSightings = 10
+	// maxWithheld bounds how many restricted sightings of one value are counted.
+	maxWithheld = 1_000
+)
+
+// Seen implements elsewherev1.CorrelationServiceServer.
+func (s *Service) Seen(ctx context.Context, req *elsewherev1.SeenRequest) (*elsewherev1.SeenResponse, error) {
+	if n := len(req.GetObservables()); n > maxSeen {
+		return nil, toStatus(ctx, s.log, violation("observables", "TOO_MANY", fmt.Sprintf("%d values; at most %d", n, maxSeen)))
+	}
+	res := elsewherev1.SeenResponse_builder{Results: make([]*elsewherev1.SeenResult, len(req.GetObservables()))}
+	o := s.options()
+	err := s.view(ctx, func(v access.Viewer, snap graph.Snapshot) error {
+		for i, obs := range req.GetObservables() {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			path := fmt.Sprintf("observables[%d].", i)
+			value, invalid := parseValue(obs, path, o)
+			if invalid != nil {
+				res.Results[i] = elsewherev1.SeenResult_builder{
+					Observable: elsewherev1.Observable_builder{Kind: obs.GetKind(), Value: echo(obs)}.Build(),
+					Status:     elsewherev1.SeenStatus_SEEN_STATUS_INVALID,
+					Violation:  wireViolation(*invalid),
+				}.Build()
+				continue
+			}
+			result, err := s.seen(v, snap, value)
+			if err != nil {
+				return err
+			}
+			res.Results[i] = result
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, toStatus(ctx, s.log, err)
+	}
+	return res.Build(), nil
+}
+
+// parseValue reads a value that somebody asks for.
+func parseValue(obs *elsewherev1.Observable, path string, o evidence.Options) (evidence.Value, *evidence.Violation) {
+	p, invalid := evidence.ParseValue(evidence.Kind(obs.GetKind()), obs.GetValue(), o)
+	if invalid != nil {
+		at := *invalid
+		at.Path = path + at.Path
+		return evidence.Value{}, &at
+	}
+	return p.Value, nil
+}
+
+// echo returns a value as it was sent, but never one that may be private.
+func echo(obs *elsewherev1.Observable) string {
+	if v, ok := evidence.KindVisibility(evidence.Kind(obs.GetKind())); ok && v == evidence.Private {
+		return ""
+	}
+	return obs.GetValue()
+}
+
+// seen answers for one value what the viewer may know of it.
+func (s *Service) seen(v access.Viewer, snap graph.Snapshot, value evidence.Value) (*elsewherev1.SeenResult, error) {
+	res := elsewherev1.SeenResult_builder{Observable: wireValue(value)}
+	if !v.Asks(value.Kind) {
+		res.Status = elsewherev1.SeenStatus_SEEN_STATUS_NOT_DISCLOSED
+		return res.Build(), nil
+	}
+	summary, err := snap.Summary(value)
+	if err != nil {
+		return nil, err
+	}
+	sightings, err := s.withWithheld(v, snap, value, &summary)
+	if err != nil {
+		return nil, err
+	}
+	class := s.rules.Classes.Class(value)
+	res.Class, res.ClassReasons = class.Name, class.Reasons
+	res.GenericReason = s.rules.Model.Generic(value, class, int(summary.Tenants), s.rules.Limits.ScoringTenants)
+	res.Generic = res.GenericReason != ""
+	tenants, cases := v.Counts(summary)
+	res.Tenants, res.Cases = wireCounts(tenants), wireCounts(cases)
+	res.Status = elsewherev1.SeenStatus_SEEN_STATUS_NOT_SEEN
+	if cases.Min == 0 {
+		return res.Build(), nil
+	}
+	res.Status = elsewherev1.SeenStatus_SEEN_STATUS_SEEN
+	res.FirstSeen, res.LastSeen = exactTime(summary.First), exactTime(summary.Last)
+	for _, sighting := range sightings {
+		if len(res.Sightings) == seenSightings {
+			break
+		}
+		if v.Reads(sighting.Tenant) {
+			res.Sightings = append(res.Sightings, wireSighting(sighting))
+		}
+	}
+	res.MoreSightings = int(cases.Min) > len(res.Sightings)
+	return res.Build(), nil
+}
+
+// withWithheld adds to a summary the restricted sightings that the viewer may
+// read, and returns the newest of all.
+func (s *Service) withWithheld(v access.Viewer, snap graph.Snapshot, value evidence.Value, summary *graph.Summary) ([]graph.Sighting, error) {
+	newest := summary.Newest
+	if summary.Withheld == 0 {
+		return newest, nil
+	}
+	newest = slices.Clone(newest)
+	tenant, counted := "", 0
+	for sighting, err := range snap.Withheld(value, nil) {
+		if err != nil {
+			return nil, err
+		}
+		if !v.ReadsWithheld(sighting.Tenant) {
+			continue
+		}
+		if counted++; counted > maxWithheld {
+			break
+		}
+		if sighting.Tenant != tenant {
+			tenant = sighting.Tenant
+			live, err := hasLive(snap, value, tenant)
+			if err != nil {
+				return nil, err
+			}
+			if !live {
+				summary.Tenants++
+			}
+		}
+		summary.Cases++
+		if !sighting.First.IsZero() && (summary.First.IsZero() || sighting.First.Before(summary.First)) {
+			summary.First = sighting.First
+		}
+		if sighting.Last.After(summary.Last) {
+			summary.Last = sighting.Last
+		}
+		newest = append(newest, sighting)
+	}
+	slices.SortFunc(newest, func(x, y graph.Sighting) int {
+		if c := y.Last.Compare(x.Last); c != 0 {
+			return c
+		}
+		return x.Compare(y.Ref)
+	})
+	return newest, nil
+}
+
+// hasLive reports whether a tenant has a live case with a value.
+func hasLive(snap graph.Snapshot, value evidence.Value, tenant string) (bool, error) {
+	for sighting, err := range snap.Sightings(value, graph.StartOf(tenant)) {
+		return err == nil && sighting.Tenant == tenant, err
+	}
+	return false, nil
+}
+
+// ListSightings implements elsewherev1.CorrelationServiceServer.
+func (s *Service) ListSightings(ctx context.Context, req *elsewherev1.ListSightingsRequest) (*elsewherev1.ListSightingsResponse, error) {
+	res, err := s.listSightings(ctx, req)
+	return res, toStatus(ctx, s.log, err)
+}
+
+func (s *Service) listSightings(ctx context.Context, req *elsewherev1.ListSightingsRequest) (*elsewherev1.ListSightingsResponse, error) {
+	var res elsewherev1.ListSightingsResponse_builder
+	size, err := pageSize(req.GetPageSize())
+	if err != nil {
+		return nil, err
+	}
+	value, invalid := parseValue(req.GetObservable(), "observable.", s.options())
+	if invalid != nil {
+		return nil, &evidence.InvalidError{Violations: []evidence.Violation{*invalid}, Total: 1}
+	}
+	err = s.view(ctx, func(v access.Viewer, snap graph.Snapshot) error {
+		if !v.Asks(value.Kind) {
+			return graph.ErrNotFound
+		}
+		query := []string{"ListSightings", string(value.Kind), value.Text}
+		var at sightingCursor
+		if err := s.openToken(v, req.GetPageToken(), &at, query...); err != nil {
+			return err
+		}
+		// Live sightings come first, then those withheld from others.
+		for ; at.Part < 2; at = (sightingCursor{Part: at.Part + 1}) {
+			sequence := snap.Sightings
+			if at.Part == 1 {
+				sequence = snap.Withheld
+			}
+			for sighting, err := range sequence(value, at.After) {
+				if err != nil {
+					return err
+				}
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				if !v.Reads(sighting.Tenant) || at.Part == 1 && !v.ReadsWithheld(sighting.Tenant) {
+					continue
+				}
+				if len(res.Sightings) == size {
+					res.NextPageToken, err = s.sealToken(v, at, query...)
+					return err
+				}
+				res.Sightings = append(res.Sightings, wireSighting(sighting))
+				at.After = &graph.Position{Ref: sighting.Ref, Last: sighting.Last}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return res.Build(), nil
+}
+
+// sightingCursor is the place after which the next page begins.
+type sightingCursor struct {
+	Part  int
+	After *graph.Position
+}

@@ -1,0 +1,92 @@
+package rpc
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"google.golang.org/grpc"
+
+	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
+	"github.com/elsewhere-project/elsewhere/server/access"
+	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/graph"
+	"github.com/elsewhere-project/elsewhere/server/linker"
+)
+
+// Store is what the services need of a backend.
+type Store interface {
+	graph.Writer
+	graph.Reader
+}
+
+// Settler waits until links are current.
+type Settler interface {
+	Settle(context.Context) error
+}
+
+// Service answers CaseService and CorrelationService.
+type Service struct {
+	elsewherev1.UnimplementedCaseServiceServer
+	elsewherev1.UnimplementedCorrelationServiceServer
+
+	store   Store
+	settler Settler
+	rules   linker.Rules
+	key     *CorrelationKey
+	sealer  *access.Sealer
+	log     *slog.Logger
+	clock   func() time.Time
+}
+
+// Dependencies are what a Service is made of. All are needed but Clock, which is
+// time.Now when nil.
+type Dependencies struct {
+	Store   Store
+	Settler Settler
+	Rules   linker.Rules
+	Key     *CorrelationKey
+	Sealer  *access.Sealer
+	Log     *slog.Logger
+	Clock   func() time.Time
+}
+
+// New returns a service.
+func New(d Dependencies) *Service {
+	s := &Service{
+		store: d.Store, settler: d.Settler, rules: d.Rules,
+		key: d.Key, sealer: d.Sealer, log: d.Log, clock: d.Clock,
+	}
+	if s.clock == nil {
+		s.clock = time.Now
+	}
+	s.rules.Limits = s.rules.Limits.OrDefaults()
+	return s
+}
+
+// Register adds both services to a server.
+func (s *Service) Register(r grpc.ServiceRegistrar) {
+	elsewherev1.RegisterCaseServiceServer(r, s)
+	elsewherev1.RegisterCorrelationServiceServer(r, s)
+}
+
+// options are how this deployment parses evidence.
+func (s *Service) options() evidence.Options {
+	return evidence.Options{Now: s.clock(), Private: s.key.Hash}
+}
+
+// Sizes of pages.
+const (
+	defaultPage = 100
+	maxPage     = 1_000
+)
+
+func pageSize(asked uint32) (int, error) {
+	switch {
+	case asked == 0:
+		return defaultPage, nil
+	case asked > maxPage:
+		return 0, violation("page_size", "TOO_LARGE", "at most 1,000")
+	}
+	return int(asked), nil
+}
