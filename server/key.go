@@ -1,0 +1,81 @@
+package server
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/elsewhere-project/elsewhere/server/rpc"
+)
+
+// correlationSecret returns the secret from which private values are hashed and
+// page tokens sealed. It lies outside the store, so that a stolen copy of the
+// store alone cannot be searched for a telephone number.
+func correlationSecret(c Config) ([]byte, error) {
+	path := c.CorrelationKeyFile
+	switch {
+	case path != "":
+		return readSecret(path)
+	case c.Memory:
+		return newSecret(), nil
+	case c.DataDir == "":
+		return nil, errors.New("a data folder is needed")
+	}
+	path = filepath.Join(c.DataDir, "keys", "correlation.key")
+	secret, err := readSecret(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return secret, err
+	}
+	// Under a new key nothing private would match what is stored.
+	if _, err := os.Stat(c.storeDir()); err == nil {
+		return nil, fmt.Errorf("the store %s was made with a correlation key that is gone: put it back as %s", c.storeDir(), path)
+	}
+	secret = newSecret()
+	return secret, writeSecret(path, secret)
+}
+
+func newSecret() []byte {
+	secret := make([]byte, rpc.CorrelationKeyBytes)
+	rand.Read(secret)
+	return secret
+}
+
+// readSecret reads a key written as hexadecimal digits. No error names what the
+// file holds.
+func readSecret(path string) ([]byte, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("correlation key: %w", err)
+	}
+	secret, err := hex.DecodeString(strings.TrimSpace(string(raw)))
+	if err != nil || len(secret) != rpc.CorrelationKeyBytes {
+		return nil, fmt.Errorf("correlation key: %s does not hold %d hexadecimal digits", path, 2*rpc.CorrelationKeyBytes)
+	}
+	return secret, nil
+}
+
+// writeSecret writes a key so that after a crash it is there whole or not at all.
+func writeSecret(path string, secret []byte) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("correlation key: %w", err)
+	}
+	f, err := os.CreateTemp(dir, "correlation.*")
+	if err != nil {
+		return fmt.Errorf("correlation key: %w", err)
+	}
+	_, err = fmt.Fprintln(f, hex.EncodeToString(secret))
+	err = errors.Join(err, f.Chmod(0o600), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("correlation key: %w", err), os.Remove(f.Name()))
+	}
+	return nil
+}

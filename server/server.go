@@ -1,0 +1,230 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	"github.com/elsewhere-project/elsewhere/enrich/netclass"
+	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
+	"github.com/elsewhere-project/elsewhere/server/access"
+	"github.com/elsewhere-project/elsewhere/server/graph"
+	"github.com/elsewhere-project/elsewhere/server/graph/badger"
+	"github.com/elsewhere-project/elsewhere/server/link"
+	"github.com/elsewhere-project/elsewhere/server/linker"
+	"github.com/elsewhere-project/elsewhere/server/rpc"
+)
+
+// DefaultGRPCAddr is where the service listens unless told otherwise.
+const DefaultGRPCAddr = "127.0.0.1:7431"
+
+// Config is what an operator may set.
+type Config struct {
+	// DataDir holds store/ and keys/; made if missing. Not needed with Memory.
+	DataDir string
+	// Memory keeps everything in memory and forgets it at the end.
+	Memory bool
+	// GRPCAddr is the address to listen on, DefaultGRPCAddr if "". Without keys
+	// only loopback is accepted.
+	GRPCAddr string
+	// CorrelationKeyFile holds the key for private values; "" is
+	// keys/correlation.key below DataDir, made on first start.
+	CorrelationKeyFile string
+	// Logger gets structured logs; nil discards them.
+	Logger *slog.Logger
+}
+
+func (c Config) logger() *slog.Logger {
+	if c.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return c.Logger
+}
+
+func (c Config) storeDir() string { return filepath.Join(c.DataDir, "store") }
+
+// MessageBytes is the largest message taken or sent: a case may have 10 MB.
+const MessageBytes = 32 << 20
+
+// stopWithin bounds how long a graceful stop waits for calls under way.
+const stopWithin = 10 * time.Second
+
+// Server is one running deployment.
+type Server struct {
+	listener net.Listener
+	grpc     *grpc.Server
+	health   *health.Server
+	store    graph.Store
+	linker   *linker.Linker
+	log      *slog.Logger
+}
+
+// rules are the model and the classes of this build.
+func rules() linker.Rules {
+	return linker.Rules{Model: link.Version1(), Classes: classes{netclass.Builtin()}}
+}
+
+// Open opens the store and listens. Serve has to follow; it closes both.
+func Open(ctx context.Context, c Config) (*Server, error) {
+	log := c.logger()
+	addr, err := loopback(c.GRPCAddr)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := correlationSecret(c)
+	if err != nil {
+		return nil, err
+	}
+	key, err := rpc.NewCorrelationKey(secret)
+	if err != nil {
+		return nil, err
+	}
+	sealer, err := access.NewSealer(secret)
+	if err != nil {
+		return nil, err
+	}
+	store, err := openStore(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	s := &Server{
+		listener: listener, store: store, log: log, health: health.NewServer(),
+		linker: linker.New(store, rules(), log),
+	}
+	s.grpc = grpc.NewServer(append([]grpc.ServerOption{
+		grpc.MaxRecvMsgSize(MessageBytes),
+		grpc.MaxSendMsgSize(MessageBytes),
+		grpc.ConnectionTimeout(10 * time.Second),
+		grpc.MaxConcurrentStreams(256),
+		// A dead peer is noticed within 80 s; clients may ping every 20 s.
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 20 * time.Second, PermitWithoutStream: true}),
+	}, rpc.Interceptors(openMode, log)...)...)
+	rpc.New(rpc.Dependencies{
+		Store: store, Settler: s.linker, Rules: rules(), Key: key, Sealer: sealer, Log: log,
+	}).Register(s.grpc)
+	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
+	reflection.Register(s.grpc)
+	for _, service := range []string{
+		"", elsewherev1.CaseService_ServiceDesc.ServiceName, elsewherev1.CorrelationService_ServiceDesc.ServiceName,
+	} {
+		s.health.SetServingStatus(service, grpc_health_v1.HealthCheckResponse_SERVING)
+	}
+	return s, nil
+}
+
+// openMode is who asks where no keys exist.
+func openMode(context.Context) (access.Viewer, error) { return access.Open(), nil }
+
+func openStore(ctx context.Context, c Config) (graph.Store, error) {
+	o := badger.Options{Memory: c.Memory, Logger: c.logger()}
+	if !c.Memory {
+		o.Dir = c.storeDir()
+	}
+	return badger.Open(ctx, o)
+}
+
+// loopback returns the address to listen on, which without keys has to be one
+// that no other machine reaches.
+func loopback(addr string) (string, error) {
+	if addr == "" {
+		addr = DefaultGRPCAddr
+	}
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", fmt.Errorf("address to listen on: %w", err)
+	}
+	if host == "localhost" {
+		return addr, nil
+	}
+	if ip, err := netip.ParseAddr(host); err != nil || !ip.IsLoopback() {
+		return "", fmt.Errorf("address to listen on: %q is not loopback; without keys everybody who reaches the service reads every tenant's cases", addr)
+	}
+	return addr, nil
+}
+
+// Addr returns the address that the service listens on.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// Serve answers until ctx ends, finishes the calls under way, within bounds, and
+// closes the store. A stop that ctx asked for is no error.
+func (s *Server) Serve(ctx context.Context) error {
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	var parts sync.WaitGroup
+	var linkErr error
+	parts.Go(func() { linkErr = s.linker.Run(background) })
+	stopped := make(chan struct{})
+	parts.Go(func() {
+		select {
+		case <-ctx.Done():
+			s.stop()
+		case <-stopped:
+		}
+	})
+	err := s.grpc.Serve(s.listener)
+	close(stopped)
+	// GracefulStop lets Serve return before the last call is answered.
+	s.grpc.GracefulStop()
+	cancel()
+	parts.Wait()
+	return errors.Join(err, linkErr, s.store.Close())
+}
+
+// stop ends the service: new calls are refused, those under way may finish.
+func (s *Server) stop() {
+	s.health.Shutdown()
+	done := make(chan struct{})
+	go func() {
+		s.grpc.GracefulStop()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(stopWithin):
+		s.grpc.Stop()
+		<-done
+	}
+}
+
+// Check compares everything derived in a data folder with the cases it comes
+// from and reports each difference. With rebuild it then drops all links and
+// makes them anew; progress gets the number of values done. The service must not
+// be running.
+func Check(ctx context.Context, c Config, rebuild bool, progress func(values uint64), report func(line string)) (err error) {
+	store, err := openStore(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	for line, err := range store.Check(ctx) {
+		if err != nil {
+			return err
+		}
+		report(line)
+	}
+	if !rebuild {
+		return nil
+	}
+	if err := store.StartSweep(ctx, rules().Basis(), true); err != nil {
+		return err
+	}
+	l := linker.New(store, rules(), c.logger())
+	return l.Drain(ctx, progress)
+}
