@@ -250,6 +250,71 @@ func TestRowsFollowTheCases(t *testing.T) {
 	}
 }
 
+// TestRowsFollowN lets the number of live cases cross a power of two, which
+// changes every score, up and down again.
+func TestRowsFollowN(t *testing.T) {
+	ctx := t.Context()
+	rules := linker.Rules{Model: link.Version1(), Classes: service{}}
+	store, err := badger.Open(ctx, badger.Options{Memory: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	l := linker.New(store, rules, slog.New(slog.DiscardHandler))
+	if err := store.StartSweep(ctx, rules.Basis(), false); err != nil {
+		t.Fatal(err)
+	}
+	submit := func(ref evidence.Ref, values ...string) {
+		var f evidence.Finding
+		for _, v := range values {
+			f.Observables = append(f.Observables, evidence.Observable{Value: evidence.Value{Kind: evidence.KindIP, Text: v}, Roles: []string{evidence.RoleLoginSource}})
+		}
+		c, _, err := evidence.Parse(evidence.Draft{Ref: ref, Findings: []evidence.Finding{f}}, evidence.Options{Now: time.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Submit(ctx, c, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bits := func() int32 {
+		if err := l.Drain(ctx, func(uint64) {}); err != nil {
+			t.Fatal(err)
+		}
+		var found int32
+		err := store.View(ctx, func(s graph.Snapshot) error {
+			for row, err := range s.Rows("a", graph.RowKey{}) {
+				if err != nil {
+					return err
+				}
+				found = row.Millibits
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	for _, tenant := range []string{"a", "b"} {
+		submit(evidence.Ref{Tenant: tenant, Case: "1"}, "71.0.0.1", "72.0.0.1", "73.0.0.1")
+	}
+	small := bits()
+	for i := range 1023 {
+		submit(evidence.Ref{Tenant: "c", Case: fmt.Sprint(i)}, fmt.Sprintf("80.%d.%d.1", i/250, i%250))
+	}
+	// Three groups at ranks 1, 1/2 and 1/4 gain 1.75 bits, the prior takes one.
+	if large := bits(); large < small+740 || large > small+760 {
+		t.Errorf("at 1,025 cases %d millibits, at 2 cases %d", large, small)
+	}
+	if err := store.Delete(ctx, evidence.Ref{Tenant: "c", Case: "0"}); err != nil {
+		t.Fatal(err)
+	}
+	if again := bits(); again != small {
+		t.Errorf("back at 1,024 cases %d millibits, at 2 cases %d", again, small)
+	}
+}
+
 func drawDraft(t *rapid.T, r evidence.Ref) evidence.Draft {
 	d := evidence.Draft{Ref: r, State: evidence.State(rapid.SampledFrom([]int{1, 1, 1, 1, 1, 3}).Draw(t, "state"))}
 	d.Restricted = rapid.IntRange(0, 9).Draw(t, "restricted") == 0

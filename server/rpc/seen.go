@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
 	"github.com/elsewhere-project/elsewhere/server/access"
@@ -68,10 +69,12 @@ func parseValue(obs *elsewherev1.Observable, path string, o evidence.Options) (e
 
 // echo returns a value as it was sent, but never one that may be private.
 func echo(obs *elsewherev1.Observable) string {
-	if v, ok := evidence.KindVisibility(evidence.Kind(obs.GetKind())); ok && v == evidence.Private {
-		return ""
+	kind := strings.ToLower(strings.TrimSpace(obs.GetKind()))
+	v, known := evidence.KindVisibility(evidence.Kind(kind))
+	if kind == "" || known && v != evidence.Private {
+		return obs.GetValue()
 	}
-	return obs.GetValue()
+	return ""
 }
 
 // seen answers for one value what the viewer may know of it.
