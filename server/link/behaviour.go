@@ -68,7 +68,7 @@ func (m *Model) attack(a, b *evidence.Profile) (level int32, text string, ok boo
 		return 0, "", false
 	}
 	if both < 3000 {
-		return 0, fmt.Sprintf("%d techniques in common, all of them ordinary", common), true
+		return 0, fmt.Sprintf("%s in common, all of them ordinary", counted(common)), true
 	}
 	switch {
 	case both*10 >= all*8:
@@ -83,7 +83,7 @@ func (m *Model) attack(a, b *evidence.Profile) (level int32, text string, ok boo
 		level = -1000
 	}
 	j := divHalfEven(both*1000, all)
-	return level, fmt.Sprintf("%d techniques in common, .%03d of all by rarity", common, min(j, 999)), true
+	return level, fmt.Sprintf("%s in common, .%03d of all by rarity", counted(common), min(j, 999)), true
 }
 
 // dwell compares how long the intruders stayed, where the evidence shows it.
@@ -130,4 +130,11 @@ func timing(a, b *evidence.Profile) (level int32, text string, ok bool) {
 		return level, "active at the same time", true
 	}
 	return level, fmt.Sprintf("active %d days apart", gap), true
+}
+
+func counted(techniques int) string {
+	if techniques == 1 {
+		return "1 technique"
+	}
+	return fmt.Sprintf("%d techniques", techniques)
 }

@@ -22,12 +22,11 @@ func (s *Scorer) Candidates(p *evidence.Profile, sameTenant bool) iter.Seq2[evid
 		}
 		seen := make(map[evidence.Ref]bool)
 		for _, v := range sources {
-			refs, err := s.corpus.Representatives(v)
-			if err != nil {
+			if err := s.representatives(v); err != nil {
 				yield(evidence.Ref{}, err)
 				return
 			}
-			for _, ref := range refs {
+			for _, ref := range v.refs {
 				if ref == p.Ref || seen[ref] || ref.Tenant == p.Tenant && !sameTenant {
 					continue
 				}
@@ -41,45 +40,30 @@ func (s *Scorer) Candidates(p *evidence.Profile, sameTenant bool) iter.Seq2[evid
 }
 
 // proposing returns the values of p that propose pairs, rarest first.
-func (s *Scorer) proposing(p *evidence.Profile) ([]evidence.Value, error) {
-	type source struct {
-		v       evidence.Value
-		tenants uint32
-	}
-	var sources []source
-	for i := range p.Sightings {
-		v := p.Sightings[i].Value
-		st, err := s.value(v)
+func (s *Scorer) proposing(p *evidence.Profile) ([]*value, error) {
+	var out []*value
+	for _, v := range s.side(p).values {
+		proposes, err := s.proposes(v)
 		if err != nil {
 			return nil, err
 		}
-		if st.proposes && st.cases > 0 {
-			sources = append(sources, source{v, st.tenants})
+		if proposes && v.cases > 0 {
+			out = append(out, v)
 		}
 	}
-	slices.SortStableFunc(sources, func(x, y source) int { return int(x.tenants) - int(y.tenants) })
-	values := make([]evidence.Value, len(sources))
-	for i, src := range sources {
-		values[i] = src.v
-	}
-	return values, nil
+	slices.SortStableFunc(out, func(x, y *value) int { return int(x.tenants) - int(y.tenants) })
+	return out, nil
 }
 
 // Proposes reports whether a value may propose pairs.
-func (s *Scorer) Proposes(v evidence.Value) (bool, error) {
-	st, err := s.value(v)
-	if err != nil {
-		return false, err
-	}
-	return st.proposes, nil
-}
+func (s *Scorer) Proposes(v evidence.Value) (bool, error) { return s.proposes(s.value(v)) }
 
 // Shared returns the values that two cases have in common, in order of Value.
 func Shared(a, b *evidence.Profile) []evidence.Value {
-	pairs := shared(a, b)
-	out := make([]evidence.Value, len(pairs))
-	for i, p := range pairs {
-		out[i] = p.a.Value
+	places := common(a.Sightings, b.Sightings)
+	out := make([]evidence.Value, len(places))
+	for i, p := range places {
+		out[i] = a.Sightings[p.a].Value
 	}
 	return out
 }
@@ -90,19 +74,22 @@ func (s *Scorer) Proposed(a, b *evidence.Profile) (bool, error) {
 	if !a.Live || !b.Live {
 		return false, nil
 	}
-	for _, p := range shared(a, b) {
-		v := p.a.Value
-		st, err := s.value(v)
+	x, y := s.side(a), s.side(b)
+	for _, p := range common(a.Sightings, b.Sightings) {
+		v := x.values[p.a]
+		proposes, err := s.proposes(v)
 		if err != nil {
 			return false, err
 		}
-		if !st.proposes {
+		if !proposes {
 			continue
 		}
-		if err := s.readRepresentatives(v, st); err != nil {
+		if err := s.representatives(v); err != nil {
 			return false, err
 		}
-		if slices.Contains(st.representatives, a.Ref) && slices.Contains(st.representatives, b.Ref) {
+		_, okX := v.on[x.Ref]
+		_, okY := v.on[y.Ref]
+		if okX && okY {
 			return true, nil
 		}
 	}

@@ -75,8 +75,11 @@ func (s *Scorer) score(x, y *evidence.Profile) (*Explanation, comparison, error)
 	if x.Ref == y.Ref {
 		return nil, comparison{}, ErrSameCase
 	}
-	a, b := s.known(x), s.known(y)
-	cmp, err := s.compare(a, b, shared(x, y))
+	if s.held > maxHeld {
+		s.forget()
+	}
+	a, b := s.side(x), s.side(y)
+	cmp, err := s.compare(a, b)
 	if err != nil {
 		return nil, comparison{}, err
 	}
@@ -137,8 +140,9 @@ func evidenceGroups(items []item, e *Explanation) int {
 }
 
 // compare weighs every common value.
-func (s *Scorer) compare(a, b *side, pairs []sharedValue) (comparison, error) {
+func (s *Scorer) compare(a, b *side) (comparison, error) {
 	var out comparison
+	pairs := s.shared(a, b)
 	trust, err := s.trust(a.Tenant, b.Tenant)
 	if err != nil {
 		return out, err
@@ -146,33 +150,29 @@ func (s *Scorer) compare(a, b *side, pairs []sharedValue) (comparison, error) {
 	parts := spoofParts(pairs)
 	nameMatches := false
 	for _, p := range pairs {
-		v := p.a.Value
-		st, err := s.value(v)
-		if err != nil {
-			return out, err
-		}
-		reason, common, err := s.discounted(v, st, a, b, parts)
+		v := p.v
+		reason, common, err := s.discounted(v, a, b, parts)
 		if err != nil {
 			return out, err
 		}
 		nameMatches = nameMatches || v.Kind == evidence.KindRuleName && !evidence.IsPlaceholder(v.Text)
 		if reason == "" {
-			it, err := s.weighShared(p, st, a, b, trust)
+			it, err := s.weighShared(p, a, b, trust)
 			if err != nil {
 				return out, err
 			}
 			if it.Weight > 0 {
 				out.items = append(out.items, it)
-				out.common = out.common || s.everybodys(v, st.class)
+				out.common = out.common || s.everybodys(v)
 				continue
 			}
 			reason = "too common or in too large a case to weigh anything"
 		}
 		out.common = out.common || common
-		out.generic = append(out.generic, Generic{Value: v, Class: st.class.Name, Reason: reason})
+		out.generic = append(out.generic, Generic{Value: v.Value, Class: v.class.Name, Reason: reason})
 	}
 	if !nameMatches {
-		if it, ok := s.model.ruleTheme(a.Profile, b.Profile, trust); ok {
+		if it, ok := s.model.ruleTheme(a.themed, b.themed, trust); ok {
 			out.items = append(out.items, it)
 		}
 	}
@@ -193,34 +193,39 @@ func (s *Scorer) trust(tenants ...string) (float64, error) {
 
 // everybodys reports whether a value is of a class that many unrelated people
 // use, whatever little it still weighs.
-func (s *Scorer) everybodys(v evidence.Value, class Class) bool {
+func (s *Scorer) everybodys(v *value) bool {
 	switch v.Kind {
 	case evidence.KindIP:
-		r := s.model.address(class)
+		r := s.model.address(v.class)
 		return r.service || r.cap > 0
+	case evidence.KindCIDR:
+		return s.model.address(v.class).service
 	case evidence.KindDomain, evidence.KindHostname, evidence.KindForwardTo, evidence.KindAppID:
-		return s.model.weak(v, class)
+		return v.weak
 	}
 	return false
 }
 
 // discounted returns why a common value weighs nothing before any arithmetic,
 // "" if it may weigh something, and whether it is one that everybody uses.
-func (s *Scorer) discounted(v evidence.Value, st *valueState, a, b *side, parts map[string]bool) (reason string, common bool, err error) {
+func (s *Scorer) discounted(v *value, a, b *side, parts map[string]bool) (reason string, common bool, err error) {
+	if err := s.spread(v); err != nil {
+		return "", false, err
+	}
 	switch {
 	case v.Kind == evidence.KindRuleName && evidence.IsPlaceholder(v.Text):
 		return "a redacted name matches nothing", false, nil
-	case s.model.weightless(v, st.class):
-		if !s.everybodys(v, st.class) {
+	case s.model.weightless(v.Value, v.class):
+		if !s.everybodys(v) {
 			return "values of this kind carry no weight", false, nil
 		}
-		return "everybody's: " + strings.ReplaceAll(st.class.Name, "_", " "), true, nil
-	case int(st.tenants) > s.caps.ScoringTenants:
+		return "everybody's: " + strings.ReplaceAll(v.class.Name, "_", " "), true, nil
+	case int(v.tenants) > s.caps.ScoringTenants:
 		return fmt.Sprintf("seen in more than %d tenants", s.caps.ScoringTenants), true, nil
 	case parts[v.Text] && v.Kind != evidence.KindSpoofPair:
 		return "part of a common spoof pair, counted there", false, nil
 	case a.Tenant == b.Tenant:
-		n, err := s.corpus.CasesOf(v, a.Tenant, sameTenantCommon)
+		n, err := s.corpus.CasesOf(v.Value, a.Tenant, sameTenantCommon)
 		if err != nil {
 			return "", false, err
 		}
@@ -249,18 +254,18 @@ func spoofParts(pairs []sharedValue) map[string]bool {
 }
 
 // weighShared weighs one common value by the heaviest of the rows that fit.
-func (s *Scorer) weighShared(p sharedValue, st *valueState, a, b *side, trust float64) (item, error) {
-	v := p.a.Value
-	d, err := s.unexplained(v, st, a, b)
+func (s *Scorer) weighShared(p sharedValue, a, b *side, trust float64) (item, error) {
+	v := p.v
+	d, err := s.unexplained(v, a, b)
 	if err != nil {
 		return item{}, err
 	}
 	d = quantise(d)
 	gap, dated := gapDays(p.a.First, p.a.Last, p.b.First, p.b.Last)
 	best := item{Value: Value{
-		Value: v, RolesA: p.a.Roles, RolesB: p.b.Roles,
+		Value: v.Value, RolesA: p.a.Roles, RolesB: p.b.Roles,
 		TechniquesA: p.a.Techniques, TechniquesB: p.b.Techniques,
-		Class: st.class.Name, ClassReasons: st.class.Reasons,
+		Class: v.class.Name, ClassReasons: v.class.Reasons,
 		Trust: trust, Unexplained: d, GapDays: uint32(gap), Weight: -1,
 	}}
 	if v.Kind == evidence.KindRuleName {
@@ -268,13 +273,13 @@ func (s *Scorer) weighShared(p sharedValue, st *valueState, a, b *side, trust fl
 	}
 	na, nb := a.counts[v.Kind], b.counts[v.Kind]
 	best.bulk = max(na, nb) > s.model.bulkValues
-	for _, r := range s.model.rows(v, st.class, p.a.Roles, p.b.Roles) {
+	for _, r := range s.model.rows(v.Value, v.class, p.a.Roles, p.b.Roles) {
 		alpha := r.alpha
-		if st.class.Alpha > 0 && v.Kind == evidence.KindIP {
-			alpha = st.class.Alpha
+		if v.class.Alpha > 0 && v.Kind == evidence.KindIP {
+			alpha = v.class.Alpha
 		}
 		if w := weigh(r, alpha, best.Background, trust, d, s.n, na, nb, gap); w > best.Weight {
-			best.family, best.group = r.family, st.group
+			best.family, best.group = r.family, v.group
 			best.M, best.Alpha, best.Weight = r.m, alpha, w
 			best.Reasons = weightReasons(r, w, dated, na, nb)
 		}
@@ -300,8 +305,7 @@ func weightReasons(r row, w int32, dated bool, na, nb int) []string {
 
 // ruleTheme weighs that both cases have mail rules that pretend to be security,
 // under different names.
-func (m *Model) ruleTheme(a, b *evidence.Profile, trust float64) (item, bool) {
-	themesA, themesB := m.themedNames(a), m.themedNames(b)
+func (m *Model) ruleTheme(themesA, themesB []*evidence.Sighting, trust float64) (item, bool) {
 	if len(themesA) == 0 || len(themesB) == 0 {
 		return item{}, false
 	}
@@ -327,17 +331,6 @@ func (m *Model) ruleTheme(a, b *evidence.Profile, trust float64) (item, bool) {
 
 // themeText stands where a common value would: no name is the same.
 const themeText = "different names with words of security"
-
-func (m *Model) themedNames(p *evidence.Profile) []*evidence.Sighting {
-	var out []*evidence.Sighting
-	first := search(p.Sightings, evidence.Value{Kind: evidence.KindRuleName})
-	for i := first; i < len(p.Sightings) && p.Sightings[i].Kind == evidence.KindRuleName; i++ {
-		if m.themed(&p.Sightings[i]) {
-			out = append(out, &p.Sightings[i])
-		}
-	}
-	return out
-}
 
 func roles(sightings []*evidence.Sighting) []string {
 	var out []string

@@ -94,7 +94,7 @@ func onlySpoofed(roles []string) bool {
 // weightless reports whether a value says nothing whatever its roles.
 func (m *Model) weightless(v evidence.Value, class Class) bool {
 	switch v.Kind {
-	case evidence.KindIP:
+	case evidence.KindIP, evidence.KindCIDR:
 		return m.address(class).service
 	case evidence.KindDomain, evidence.KindHostname:
 		return m.names[class.Name].service
