@@ -66,6 +66,7 @@ func FuzzNormaliseRuleName(f *testing.F) {
 	for _, p := range pieces {
 		f.Add(p)
 	}
+	f.Add("\xf6ϔ")
 	f.Add("Copy of [REDACTED // BANKING] (3F2504E0-4F89-11D3-9A0C-0305E82C3301) 12-3")
 	f.Fuzz(func(t *testing.T, raw string) {
 		got := evidence.NormaliseRuleName(raw)

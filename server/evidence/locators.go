@@ -27,7 +27,7 @@ func readURL(k Kind, raw string) (reading, *flaw) {
 	scheme, authority, ok := strings.Cut(head, "://")
 	scheme, good := readScheme(scheme)
 	if !ok || !good {
-		return reading{}, flawf(ReasonMalformed, "%s is not a URL with a scheme such as https://", excerpt(s))
+		return reading{}, flawf(ReasonMalformed, "not a URL with a scheme such as https://")
 	}
 	if strings.Contains(authority, `\`) {
 		// Browsers end the host here, other readers do not.

@@ -69,7 +69,7 @@ func dnsName(s string) (string, *flaw) {
 		// More than fits, however it is written; mapping it would be wasted work.
 		return "", flawf(ReasonMalformed, "%s is longer than a name of %d characters", excerpt(s), maxDNSNameBytes)
 	}
-	ascii := only(name, func(c byte) bool { return c < 0x80 })
+	ascii := isASCII(name)
 	if ascii {
 		name = strings.ToLower(name)
 	}

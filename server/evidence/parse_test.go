@@ -466,3 +466,27 @@ func TestNoViolationHoldsPrivateValues(t *testing.T) {
 		t.Errorf("%s", s)
 	}
 }
+
+func BenchmarkParseLargestCase(b *testing.B) {
+	forms := []evidence.Value{
+		{Kind: "ip", Text: "104[.]161[.]%d[.]%d:443"},
+		{Kind: "hostname", Text: "mail%d.evil%d[.]com"},
+		{Kind: "url", Text: "hxxps://evil%d[.]com/%d?x"},
+		{Kind: "rule_name", Text: "Copy of Block Spoofing %d %d x"},
+		{Kind: "user_agent", Text: "Mozilla/%d.0  %d"},
+	}
+	var list []evidence.Observable
+	for i := range evidence.MaxObservables {
+		form := forms[i%len(forms)]
+		list = append(list, value(form.Kind, fmt.Sprintf(form.Text, i/250, i%250), "login_source"))
+	}
+	d := draft(list...)
+	for b.Loop() {
+		c, _, err := evidence.Parse(d, parseOptions())
+		if err != nil {
+			b.Fatal(err)
+		}
+		c.ContentHash()
+		c.Profile()
+	}
+}

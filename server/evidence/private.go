@@ -47,8 +47,6 @@ func isHashed(s string) bool {
 		only(text, func(c byte) bool { return letterOrDigit(c) && (!digit(c) || '2' <= c && c <= '7') })
 }
 
-func letterOrDigit(c byte) bool { return lowerAlnum(c) || 'A' <= c && c <= 'Z' }
-
 func readPhone(k Kind, raw string) (reading, *flaw) {
 	s := norm.NFKC.String(raw)
 	if rest, ok := cutPrefixFold(s, "tel:"); ok {

@@ -25,8 +25,9 @@ type Profile struct {
 type Sighting struct {
 	Value
 	Roles []string // sorted, once each, at least one
-	// First and Last are the observable's, else its finding's, else the case's
-	// opened and closed times, else zero.
+	// First and Last are the observable's, else its finding's, over all findings;
+	// where none of them has a time, the case's opened and closed times, else
+	// zero. One known end stands for both.
 	First, Last time.Time
 	Count       uint32   // sum over the findings
 	Techniques  []string // of the findings it stands in; sorted, once each

@@ -2,6 +2,7 @@ package evidence_test
 
 import (
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,11 +23,7 @@ var pieces = []string{
 func rawText() *rapid.Generator[string] {
 	return rapid.OneOf(
 		rapid.Custom(func(t *rapid.T) string {
-			s := ""
-			for _, p := range rapid.SliceOfN(rapid.SampledFrom(pieces), 1, 8).Draw(t, "pieces") {
-				s += p
-			}
-			return s
+			return strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 1, 8).Draw(t, "pieces"), "")
 		}),
 		rapid.String(),
 	)

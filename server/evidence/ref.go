@@ -62,24 +62,10 @@ func caseIDFlaw(id string) *flaw {
 		return flawf(ReasonRequired, "the case id is missing")
 	}
 	good := len(id) <= maxCaseIDBytes && only(id, func(c byte) bool {
-		return lowerAlnum(c) || 'A' <= c && c <= 'Z' || strings.IndexByte("._:#-", c) >= 0
+		return letterOrDigit(c) || strings.IndexByte("._:#-", c) >= 0
 	})
 	if !good {
 		return flawf(ReasonMalformed, "the case id %s is not 1-%d of A-Z, a-z, 0-9 and ._:#-", excerpt(id), maxCaseIDBytes)
 	}
 	return nil
 }
-
-// only reports whether every byte of s is in the class.
-func only(s string, class func(byte) bool) bool {
-	for i := range len(s) {
-		if !class(s[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func digit(c byte) bool      { return '0' <= c && c <= '9' }
-func lowerAlnum(c byte) bool { return 'a' <= c && c <= 'z' || digit(c) }
-func hexDigit(c byte) bool   { return digit(c) || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F' }

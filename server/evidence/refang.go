@@ -80,7 +80,7 @@ func bracketed(out []byte) (before []byte, meant string, ok bool) {
 // dropInvisible removes characters that show nothing. A joiner between two
 // letters of a script that needs it is part of an internationalised name.
 func dropInvisible(s string) string {
-	if only(s, func(c byte) bool { return c < 0x80 }) {
+	if isASCII(s) {
 		return s
 	}
 	const zwnj, zwj = '\u200c', '\u200d'

@@ -15,7 +15,7 @@ func readSpoofPair(k Kind, raw string) (reading, *flaw) {
 	s := strings.NewReplacer("->", pairSeparator, "→", pairSeparator, "＞", pairSeparator).Replace(raw)
 	left, right, ok := strings.Cut(s, pairSeparator)
 	if !ok || strings.Contains(right, pairSeparator) {
-		return reading{}, flawf(ReasonMalformed, "%s is not of the form SPOOFED>INFRASTRUCTURE", excerpt(raw))
+		return reading{}, flawf(ReasonMalformed, "not of the form SPOOFED>INFRASTRUCTURE")
 	}
 	spoofed, f := readPairSide(left, true)
 	if f != nil {
@@ -33,8 +33,10 @@ func readSpoofPair(k Kind, raw string) (reading, *flaw) {
 
 func readPairSide(raw string, mayBeEmail bool) (Value, *flaw) {
 	s := refang(raw)
-	if a, ok := readAddr(s); ok {
-		return addressReading(endpoint{addr: a}).Value, nil
+	if e, ok := readEndpoint(s); ok && e.port == 0 {
+		return addressReading(e).Value, nil
+	} else if ok {
+		return Value{}, pairPortFlaw(s)
 	}
 	if p, ok := readPrefix(s); ok {
 		return prefixReading(p).Value, nil
@@ -45,7 +47,11 @@ func readPairSide(raw string, mayBeEmail bool) (Value, *flaw) {
 	}
 	r, f := readName(KindSpoofPair, s)
 	if f == nil && r.facts != nil {
-		f = flawf(ReasonMalformed, "%s has a port; the sides of a pair have none", excerpt(s))
+		f = pairPortFlaw(s)
 	}
 	return r.Value, f
+}
+
+func pairPortFlaw(side string) *flaw {
+	return flawf(ReasonMalformed, "%s has a port; the sides of a pair have none", excerpt(side))
 }

@@ -3,6 +3,7 @@ package evidence
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
@@ -37,7 +38,7 @@ func hasControl(s, allowed string) bool {
 // fold returns s in NFKC and without distinction of case, such that fold(fold(s))
 // is fold(s).
 func fold(s string) string {
-	if only(s, func(c byte) bool { return c < 0x80 }) {
+	if isASCII(s) {
 		return strings.ToLower(s)
 	}
 	s = strings.Map(func(r rune) rune {
@@ -46,7 +47,7 @@ func fold(s string) string {
 			return unicode.ToLower(r)
 		}
 		return r
-	}, norm.NFKC.String(s))
+	}, norm.NFKC.String(strings.ToValidUTF8(s, string(unicode.ReplacementChar))))
 	return norm.NFKC.String(cases.Fold().String(s))
 }
 
@@ -58,3 +59,21 @@ func collapse(s string) string { return strings.Join(strings.Fields(s), " ") }
 func wordRune(r rune) bool {
 	return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r)
 }
+
+// only reports whether every byte of s is in the class.
+func only(s string, class func(byte) bool) bool {
+	for i := range len(s) {
+		if !class(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func digit(c byte) bool      { return '0' <= c && c <= '9' }
+func lowerAlnum(c byte) bool { return 'a' <= c && c <= 'z' || digit(c) }
+func hexDigit(c byte) bool   { return digit(c) || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F' }
+
+func letterOrDigit(c byte) bool { return lowerAlnum(c) || 'A' <= c && c <= 'Z' }
+
+func isASCII(s string) bool { return only(s, func(c byte) bool { return c < utf8.RuneSelf }) }

@@ -274,7 +274,7 @@ func TestParseValueRejects(t *testing.T) {
 		{kind: "spoof_pair", raw: "*>b.com", path: "value", reason: "MALFORMED"},
 		{kind: "spoof_pair", raw: "a.com>b@c.com", path: "value", reason: "KIND_MISMATCH"},
 		{kind: "spoof_pair", raw: "a.com>b.com:25", path: "value", reason: "MALFORMED"},
-		{kind: "spoof_pair", raw: "a.com>1.2.3.4:25", path: "value", reason: "KIND_MISMATCH"},
+		{kind: "spoof_pair", raw: "a.com>1.2.3.4:25", path: "value", reason: "MALFORMED", messageHolds: "port"},
 		{kind: "file_hash", raw: "d41d8cd98f00b204e9800998ecf8427", path: "value", reason: "MALFORMED"},
 		{kind: "file_hash", raw: "sha256:d41d8cd98f00b204e9800998ecf8427e", path: "value", reason: "MALFORMED", messageHolds: "md5"},
 		{kind: "file_hash", raw: "g41d8cd98f00b204e9800998ecf8427e", path: "value", reason: "MALFORMED"},
@@ -330,6 +330,17 @@ func TestMessageIsSafeToPrint(t *testing.T) {
 	}
 	if strings.ContainsAny(v.Message, "\u202e\u2066") || len(v.Message) > 200 {
 		t.Errorf("message %q", v.Message)
+	}
+}
+
+func TestMessageHoldsNoPassword(t *testing.T) {
+	for _, k := range []evidence.Kind{"url", "ip", "domain", "email", "spoof_pair", "forward_to", "asn", "cidr"} {
+		for _, raw := range []string{"hxxp[:]//alex:hunter2@evil/", `http://alex:hunter2@evil\x.com/`} {
+			_, v := evidence.ParseValue(k, raw, options())
+			if v == nil || strings.Contains(v.Message, "hunter2") {
+				t.Errorf("%s %q: %v", k, raw, v)
+			}
+		}
 	}
 }
 

@@ -99,8 +99,13 @@ func flawf(reason, format string, args ...any) *flaw {
 }
 
 // excerpt quotes the beginning of s without any character that a terminal or a
-// log would act on.
+// log would act on, and without the user info of a URL, which may be a password.
 func excerpt(s string) string {
+	if scheme, rest, ok := strings.Cut(s, "://"); ok {
+		if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+			s = scheme + "://" + rest[at+1:]
+		}
+	}
 	n := 0
 	for i := range s {
 		if n++; n > excerptRunes {
