@@ -68,7 +68,7 @@ func (m *Model) attack(a, b *evidence.Profile) (level int32, text string, ok boo
 		return 0, "", false
 	}
 	if both < 3000 {
-		return 0, fmt.Sprintf("%s in common, all of them ordinary", counted(common)), true
+		return 0, fmt.Sprintf("%s in common, too ordinary to say anything", counted(common)), true
 	}
 	switch {
 	case both*10 >= all*8:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"google.golang.org/grpc/peer"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
@@ -47,7 +48,7 @@ func (s *Service) submit(ctx context.Context, req *elsewherev1.SubmitCaseRequest
 	if req.HasExpectedRevision() {
 		expected = new(req.GetExpectedRevision())
 	}
-	receipt, err := s.store.Submit(ctx, c, expected)
+	receipt, err := s.admitted(ctx, c, expected)
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +68,28 @@ func (s *Service) submit(ctx context.Context, req *elsewherev1.SubmitCaseRequest
 	}
 	b.Links, b.MoreLinks = best, more
 	return b.Build(), nil
+}
+
+// admitted stores a case when its turn has come.
+func (s *Service) admitted(ctx context.Context, c *evidence.Case, expected *uint32) (graph.Receipt, error) {
+	observables := 0
+	for i := range c.Findings {
+		observables += len(c.Findings[i].Observables)
+	}
+	leave, err := s.admission.enter(ctx, caller(ctx), observables)
+	if err != nil {
+		return graph.Receipt{}, err
+	}
+	defer leave()
+	return s.store.Submit(ctx, c, expected)
+}
+
+// caller tells those apart who take turns: without keys, connections.
+func caller(ctx context.Context) string {
+	if p, ok := peer.FromContext(ctx); ok {
+		return p.Addr.String()
+	}
+	return ""
 }
 
 // parse reads the case of a request, or reports everything that is wrong.

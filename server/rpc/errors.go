@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/elsewhere-project/elsewhere/server/access"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
@@ -51,6 +52,8 @@ func toStatus(ctx context.Context, log *slog.Logger, err error) error {
 		return invalidStatus(violation("b", "SAME_CASE", link.ErrSameCase.Error()))
 	case errors.Is(err, access.ErrBadToken):
 		return invalidStatus(violation("page_token", "TOKEN_INVALID", access.ErrBadToken.Error()))
+	case errors.Is(err, errBusy):
+		return withDetails(codes.ResourceExhausted, errBusy.Error(), &errdetails.RetryInfo{RetryDelay: durationpb.New(busyRetry)})
 	case errors.Is(err, context.DeadlineExceeded):
 		return status.Error(codes.DeadlineExceeded, "deadline exceeded")
 	case errors.Is(err, context.Canceled):

@@ -33,7 +33,10 @@ func (s *Service) Seen(ctx context.Context, req *elsewherev1.SeenRequest) (*else
 				return err
 			}
 			path := fmt.Sprintf("observables[%d].", i)
-			value, invalid := parseValue(obs, path, o)
+			value, invalid, err := asked(snap, obs, path, o)
+			if err != nil {
+				return err
+			}
 			if invalid != nil {
 				res.Results[i] = elsewherev1.SeenResult_builder{
 					Observable: elsewherev1.Observable_builder{Kind: obs.GetKind(), Value: echo(obs)}.Build(),
@@ -56,15 +59,31 @@ func (s *Service) Seen(ctx context.Context, req *elsewherev1.SeenRequest) (*else
 	return res.Build(), nil
 }
 
-// parseValue reads a value that somebody asks for.
-func parseValue(obs *elsewherev1.Observable, path string, o evidence.Options) (evidence.Value, *evidence.Violation) {
+// asked reads a value that somebody asks for. Where no kind is given and the
+// form fits several, it is the one that was seen: who pastes an address may not
+// know that a case has it as the target of a forwarding rule.
+func asked(snap graph.Snapshot, obs *elsewherev1.Observable, path string, o evidence.Options) (evidence.Value, *evidence.Violation, error) {
 	p, invalid := evidence.ParseValue(evidence.Kind(obs.GetKind()), obs.GetValue(), o)
 	if invalid != nil {
 		at := *invalid
 		at.Path = path + at.Path
-		return evidence.Value{}, &at
+		return evidence.Value{}, &at, nil
 	}
-	return p.Value, nil
+	guessed := obs.GetKind() == ""
+	if !guessed || p.Kind != evidence.KindEmail && p.Kind != evidence.KindDomain {
+		return p.Value, nil, nil
+	}
+	other := evidence.Value{Kind: evidence.KindForwardTo, Text: p.Text}
+	for _, v := range []evidence.Value{p.Value, other} {
+		summary, err := snap.Summary(v)
+		if err != nil {
+			return evidence.Value{}, nil, err
+		}
+		if summary.Cases > 0 {
+			return v, nil, nil
+		}
+	}
+	return p.Value, nil, nil
 }
 
 // echo returns a value as it was sent, but never one that may be private.
@@ -183,11 +202,14 @@ func (s *Service) listSightings(ctx context.Context, req *elsewherev1.ListSighti
 	if err != nil {
 		return nil, err
 	}
-	value, invalid := parseValue(req.GetObservable(), "observable.", s.options())
-	if invalid != nil {
-		return nil, &evidence.InvalidError{Violations: []evidence.Violation{*invalid}, Total: 1}
-	}
 	err = s.view(ctx, func(v access.Viewer, snap graph.Snapshot) error {
+		value, invalid, err := asked(snap, req.GetObservable(), "observable.", s.options())
+		if err != nil {
+			return err
+		}
+		if invalid != nil {
+			return &evidence.InvalidError{Violations: []evidence.Violation{*invalid}, Total: 1}
+		}
 		if !v.Asks(value.Kind) {
 			return graph.ErrNotFound
 		}

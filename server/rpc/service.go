@@ -37,6 +37,8 @@ type Service struct {
 	sealer  *access.Sealer
 	log     *slog.Logger
 	clock   func() time.Time
+
+	admission admission
 }
 
 // Dependencies are what a Service is made of. All are needed but Clock, which is

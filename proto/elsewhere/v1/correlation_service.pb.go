@@ -119,7 +119,8 @@ func (x *SeenRequest) SetObservables(v []*Observable) {
 type SeenRequest_builder struct {
 	_ [0]func() // Prevents comparability and use of unkeyed literals for the builder.
 
-	// At most 10,000; only kind and value are read. An empty kind is guessed.
+	// At most 10,000; only kind and value are read. An empty kind is guessed:
+	// of several that fit, the one that was seen.
 	Observables []*Observable
 }
 
