@@ -1,0 +1,27 @@
+// Package testdata holds cases as JSON: the two published Microsoft 365 mailbox
+// compromises that the demo tells, and pairs of cases that must not be linked.
+//
+// It knows files and nothing else; reading them is the caller's.
+package testdata
+
+import "embed"
+
+// Names within Files of the two published cases. Each file's labels and
+// summaries say what in it is the article's and what is ours.
+const (
+	CaseOne = "m365/alder-2023-0117.json"
+	CaseTwo = "m365/birch-2023-0142.json"
+)
+
+// Refs of the two published cases.
+const (
+	RefOne = "alder/2023-0117"
+	RefTwo = "birch/2023-0142"
+)
+
+// Files holds the published cases in m365 and, in unlinked, pairs of cases of
+// the tenants cedar and dogwood: cedar-X.json and dogwood-X.json have in common
+// only what X names, which is too common to link them.
+//
+//go:embed m365/*.json unlinked/*.json
+var Files embed.FS
