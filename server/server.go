@@ -179,6 +179,10 @@ func (s *Server) Serve(ctx context.Context) error {
 		}
 	})
 	err := s.grpc.Serve(s.listener)
+	if errors.Is(err, grpc.ErrServerStopped) {
+		// Stopped before it began.
+		err = nil
+	}
 	close(stopped)
 	// GracefulStop lets Serve return before the last call is answered.
 	s.grpc.GracefulStop()

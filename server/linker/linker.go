@@ -62,6 +62,9 @@ func (r Rules) Basis() string {
 // is logged and tried again: the marks are still there.
 func (l *Linker) Run(ctx context.Context) error {
 	if err := l.store.StartSweep(ctx, l.rules.Basis(), false); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
 		return fmt.Errorf("start of the linker: %w", err)
 	}
 	var waiting []chan struct{}

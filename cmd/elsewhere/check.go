@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/elsewhere-project/elsewhere/server"
+)
+
+func (a *app) checkCommand() *cobra.Command {
+	var c server.Config
+	var rebuild bool
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Check a data folder, and rebuild its links",
+		Long: `Compare everything that the store derived with the cases that it comes from, and
+print each difference. The service must not be running on the folder.
+
+With --rebuild all links are then dropped and made anew; they hold nothing that
+cannot be computed again.`,
+		Args:        args(cobra.NoArgs),
+		Annotations: map[string]string{noServer: "", noJSON: ""},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.check(cmd.Context(), c, rebuild)
+		},
+	}
+	cmd.Flags().StringVar(&c.DataDir, "data", "", "`folder` of the store; default $XDG_DATA_HOME/elsewhere or ~/.local/share/elsewhere")
+	cmd.Flags().BoolVar(&rebuild, "rebuild", false, "drop all links and make them anew")
+	return cmd
+}
+
+func (a *app) check(ctx context.Context, c server.Config, rebuild bool) error {
+	var err error
+	if c.DataDir, err = dataDir(c.DataDir); err != nil {
+		return err
+	}
+	// Opening would make what is not there.
+	if _, err := os.Stat(c.DataDir); err != nil {
+		return err
+	}
+	c.Logger = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	differences := 0
+	var printErr error
+	progress := a.newProgress()
+	err = server.Check(ctx, c, rebuild,
+		func(done uint64) { progress.show("%d values linked anew", done) },
+		func(line string) {
+			differences++
+			if printErr == nil {
+				printErr = a.print(safe(line, 0) + "\n")
+			}
+		})
+	progress.clear()
+	switch {
+	case err != nil:
+		return err
+	case printErr != nil:
+		return printErr
+	case differences > 0:
+		a.warn("%s", count(differences, "difference", "differences"))
+		return exitError(exitFailed)
+	case rebuild:
+		return a.print("no differences; links rebuilt\n")
+	default:
+		return a.print("no differences\n")
+	}
+}

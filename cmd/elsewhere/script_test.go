@@ -1,0 +1,249 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/elsewhere-project/elsewhere/client"
+	"github.com/elsewhere-project/elsewhere/testdata"
+)
+
+var update = flag.Bool("update", false, "write the expected output anew into the scripts")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"elsewhere": main})
+}
+
+// TestScripts runs the command as people do. Beside what testscript brings,
+// scripts have:
+//
+//	start [FLAG...]   run a service, in memory unless told otherwise, until the end of
+//	                  the script or halt; other commands find it by ELSEWHERE_SERVER
+//	halt              interrupt it and expect exit code 0; stderr is what it wrote
+//	exits CODE CMD... run a command that has to end with this code
+//	stored REF...     expect exactly these cases on the service
+//	generate WHAT     write a file that is too large for a script
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       *update,
+		Setup: func(env *testscript.Env) error {
+			env.Values[serviceKey{}] = &service{}
+			env.Setenv("HOME", env.WorkDir)
+			// Nothing answers here, should a script forget to start a service.
+			env.Setenv("ELSEWHERE_SERVER", "127.0.0.1:1")
+			return writeTestdata(filepath.Join(env.WorkDir, "cases"))
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"start":    start,
+			"halt":     halt,
+			"exits":    exits,
+			"stored":   stored,
+			"generate": generate,
+		},
+	})
+}
+
+// writeTestdata lays the published and the unlinked cases into one folder.
+func writeTestdata(dir string) error {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	return fs.WalkDir(testdata.Files, ".", func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		b, err := testdata.Files.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(dir, filepath.Base(name)), b, 0o644)
+	})
+}
+
+// service is an elsewhere serve that a script started.
+type service struct {
+	cmd    *exec.Cmd // nil if there is none
+	wrote  bytes.Buffer
+	closed chan struct{} // stderr
+}
+
+// serviceKey is where a script keeps its service.
+type serviceKey struct{}
+
+func serviceOf(ts *testscript.TestScript) *service { return ts.Value(serviceKey{}).(*service) }
+
+var listening = regexp.MustCompile(`^listening on (\S+)`)
+
+func start(ts *testscript.TestScript, _ bool, args []string) {
+	s := serviceOf(ts)
+	if s.cmd != nil {
+		ts.Fatalf("a service is running")
+	}
+	if len(args) == 0 {
+		args = []string{"--memory"}
+	}
+	self, err := os.Executable()
+	ts.Check(err)
+	s.cmd = exec.Command(self, append([]string{"serve", "--grpc", "127.0.0.1:0"}, args...)...)
+	s.cmd.Args[0] = "elsewhere" // see TestMain
+	s.cmd.Dir = ts.Getenv("WORK")
+	s.cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "XDG_DATA_HOME="+ts.Getenv("XDG_DATA_HOME"))
+	s.wrote.Reset()
+	s.closed = make(chan struct{})
+	stderr, err := s.cmd.StderrPipe()
+	ts.Check(err)
+	ts.Check(s.cmd.Start())
+	ts.Defer(func() { kill(s) })
+	address := make(chan string, 1)
+	go func() {
+		defer close(s.closed)
+		for in := bufio.NewScanner(stderr); in.Scan(); {
+			fmt.Fprintln(&s.wrote, in.Text())
+			if m := listening.FindStringSubmatch(in.Text()); m != nil {
+				address <- m[1]
+			}
+		}
+	}()
+	select {
+	case a := <-address:
+		ts.Setenv("ELSEWHERE_SERVER", a)
+	case <-s.closed:
+		kill(s)
+		ts.Fatalf("the service did not start: %s", s.wrote.String())
+	case <-time.After(30 * time.Second):
+		ts.Fatalf("the service did not start in time")
+	}
+}
+
+// kill ends a service that nobody needs any more.
+func kill(s *service) {
+	if s.cmd != nil {
+		_ = s.cmd.Process.Kill()
+		<-s.closed
+		_ = s.cmd.Wait()
+		s.cmd = nil
+	}
+}
+
+func halt(ts *testscript.TestScript, _ bool, _ []string) {
+	s := serviceOf(ts)
+	if s.cmd == nil {
+		ts.Fatalf("no service is running")
+	}
+	ts.Check(s.cmd.Process.Signal(os.Interrupt))
+	<-s.closed
+	err := s.cmd.Wait()
+	s.cmd = nil
+	_, _ = ts.Stderr().Write(s.wrote.Bytes())
+	ts.Check(err)
+}
+
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	err = ts.Exec(args[1], args[2:]...)
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+func stored(ts *testscript.TestScript, _ bool, want []string) {
+	c, err := client.Dial(ts.Getenv("ELSEWHERE_SERVER"))
+	ts.Check(err)
+	defer c.Close()
+	var got []string
+	for stored, err := range c.Cases(context.Background(), "") {
+		ts.Check(err)
+		got = append(got, stored.GetTenant()+"/"+stored.GetId())
+	}
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		ts.Fatalf("stored are %q, want %q", got, want)
+	}
+}
+
+// generate writes inputs by name of what is wrong with them.
+func generate(ts *testscript.TestScript, _ bool, args []string) {
+	for _, what := range args {
+		var text string
+		switch what {
+		case "10001-observables":
+			// 11 lines of 1,000 observables each but the last, after two lines.
+			var b strings.Builder
+			b.WriteString("{\"tenant\":\"alder\",\"id\":\"many\",\n\"findings\":[\n")
+			n := 0
+			for f := range 11 {
+				if f > 0 {
+					b.WriteString(",\n")
+				}
+				b.WriteString(`{"observables":[`)
+				for i := 0; i < 1000 && n < 10_001; i++ {
+					if i > 0 {
+						b.WriteString(",")
+					}
+					fmt.Fprintf(&b, `{"kind":"x_number","value":"%d"}`, n)
+					n++
+				}
+				b.WriteString("]}")
+			}
+			b.WriteString("]}\n")
+			text = b.String()
+		case "5KiB-value":
+			text = "{\"tenant\":\"alder\",\"id\":\"long\",\"findings\":[{\"observables\":[\n" +
+				"  {\"kind\":\"rule_name\", \"value\":\"" + strings.Repeat("v", 5<<10) + "\"}]}]}\n"
+		case "11MiB-case":
+			text = "\n {\"tenant\":\"alder\",\"id\":\"huge\",\"title\":\"" + strings.Repeat("t", 11<<20) + "\"}\n"
+		case "nul":
+			text = "{\"tenant\":\"alder\",\n\"id\":\"nul\x00\"}\n"
+		case "not-utf8":
+			text = "{\"tenant\":\"alder\",\n\"title\":\"caf\xe9\",\"id\":\"latin\"}\n"
+		case "crlf":
+			text = "\xef\xbb\xbf{\"tenant\":\"alder\",\r\n\"id\":\"crlf\"}\r\n\r\n{\"tenant\":\"alder\",\"id\":\"crlf2\"}\r\n"
+		case "many":
+			var b strings.Builder
+			for i := range 1000 {
+				tenant := "alder"
+				if i == 500 {
+					tenant = "not a tenant"
+				}
+				fmt.Fprintf(&b, "{\"tenant\":%q,\"id\":\"%04d\"}\n", tenant, i)
+			}
+			text = b.String()
+		case "values":
+			// A mark, CRLF, an empty line, a line too long and one that is no text.
+			text = "\xef\xbb\xbf104.161.20.102\r\n\r\n  20.232.202.245\n" +
+				strings.Repeat("9", 70<<10) + "\n\xff\xfe\n11.22.33.44"
+		default:
+			ts.Fatalf("cannot generate %s", what)
+		}
+		ts.Check(os.WriteFile(ts.MkAbs(what), []byte(text), 0o644))
+	}
+}
