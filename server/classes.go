@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/netip"
+	"net/url"
 	"strings"
 
 	"github.com/elsewhere-project/elsewhere/enrich/netclass"
@@ -29,8 +30,14 @@ func (c classes) Class(v evidence.Value) link.Class {
 	case evidence.KindSpoofPair:
 		_, sender, _ := strings.Cut(v.Text, ">")
 		return c.host(sender)
+	case evidence.KindURL:
+		if u, err := url.Parse(v.Text); err == nil {
+			return c.host(u.Hostname())
+		}
 	case evidence.KindAppID:
 		return class(c.lists.App(v.Text))
+	case evidence.KindFileHash:
+		return class(c.lists.Hash(v.Text))
 	}
 	return link.Class{}
 }

@@ -318,3 +318,41 @@ func TestDeleteLeavesNothing(t *testing.T) {
 		t.Errorf("seen %v, %v", res, err)
 	}
 }
+
+// TestSeenWithoutAKind asks for values whose form fits several kinds.
+func TestSeenWithoutAKind(t *testing.T) {
+	d := start(t, server.Config{Memory: true})
+	d.submit(t, newCase("a", "1", obs("forward_to", "collect@drop.example"), obs("user_agent", "python-requests/2.31"),
+		obs("rule_name", "999.1.1.1 of somebody"), obs("app_id", "aaaaaaaa-0000-0000-0000-000000000001")))
+	hidden := newCase("b", "1", obs("forward_to", "hidden@drop.example"))
+	hidden.SetRestricted(true)
+	d.submit(t, hidden)
+	for _, tc := range []struct {
+		value, kind, echoed string
+		seen                bool
+	}{
+		{"collect[@]drop.example", "forward_to", "collect@drop.example", true},
+		{"hidden@drop.example", "forward_to", "hidden@drop.example", true},
+		{"nobody@drop.example", "email", "nobody@drop.example", false},
+		{"python-requests/2.31", "user_agent", "python-requests/2.31", true},
+		{"{AAAAAAAA-0000-0000-0000-000000000001}", "app_id", "aaaaaaaa-0000-0000-0000-000000000001", true},
+		{"999.1.1.1", "rule_name", "999.1.1.1", false},
+	} {
+		res, err := d.Seen(t.Context(), elsewherev1.SeenRequest_builder{Observables: []*elsewherev1.Observable{obs("", tc.value)}}.Build())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := res.GetResults()[0]
+		if seen := got.GetStatus() == elsewherev1.SeenStatus_SEEN_STATUS_SEEN; got.GetObservable().GetKind() != tc.kind ||
+			got.GetObservable().GetValue() != tc.echoed || seen != tc.seen {
+			t.Errorf("%s: %v", tc.value, got)
+		}
+	}
+	res, err := d.Seen(t.Context(), elsewherev1.SeenRequest_builder{Observables: []*elsewherev1.Observable{obs("forward_to", "hidden@drop.example")}}.Build())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := res.GetResults()[0]; got.GetCases().GetMax() != 0 || len(got.GetSightings()) != 1 || !got.GetSightings()[0].GetWithheld() {
+		t.Errorf("a restricted sighting counts or is not marked: %v", got)
+	}
+}

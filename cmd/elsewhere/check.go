@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"log/slog"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -35,10 +34,6 @@ cannot be computed again.`,
 func (a *app) check(ctx context.Context, c server.Config, rebuild bool) error {
 	var err error
 	if c.DataDir, err = dataDir(c.DataDir); err != nil {
-		return err
-	}
-	// Opening would make what is not there.
-	if _, err := os.Stat(c.DataDir); err != nil {
 		return err
 	}
 	c.Logger = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))

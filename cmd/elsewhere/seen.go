@@ -10,6 +10,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -80,6 +81,9 @@ func (q *seenQuery) run(ctx context.Context, c *client.Client, values []string) 
 			return nil
 		}
 		resp, err := c.Seen(ctx, batch)
+		if err == nil && q.kind == "" && !q.app.json {
+			resp, err = withTargets(ctx, c, resp)
+		}
 		batch = batch[:0]
 		if err != nil {
 			return err
@@ -109,6 +113,35 @@ func (q *seenQuery) run(ctx context.Context, c *client.Client, values []string) 
 		return exitError(exitUnseen)
 	}
 	return ctx.Err()
+}
+
+// withTargets adds, behind the answer for an address or a domain that was seen,
+// where it was seen as the target of forwarding too: to who did not say a kind
+// it is one value.
+func withTargets(ctx context.Context, c *client.Client, resp *elsewherev1.SeenResponse) (*elsewherev1.SeenResponse, error) {
+	var also []*elsewherev1.Observable
+	var behind []int
+	for i, r := range resp.GetResults() {
+		kind := r.GetObservable().GetKind()
+		if r.GetStatus() == elsewherev1.SeenStatus_SEEN_STATUS_SEEN && (kind == "email" || kind == "domain") {
+			also = append(also, elsewherev1.Observable_builder{Kind: "forward_to", Value: r.GetObservable().GetValue()}.Build())
+			behind = append(behind, i)
+		}
+	}
+	if len(also) == 0 {
+		return resp, nil
+	}
+	more, err := c.Seen(ctx, also)
+	if err != nil {
+		return nil, err
+	}
+	results := resp.GetResults()
+	for k := len(behind) - 1; k >= 0; k-- {
+		if r := more.GetResults()[k]; r.GetStatus() == elsewherev1.SeenStatus_SEEN_STATUS_SEEN {
+			results = slices.Insert(results, behind[k]+1, r)
+		}
+	}
+	return elsewherev1.SeenResponse_builder{Results: results}.Build(), nil
 }
 
 // values yields the values of the command line, then those of the files. An
@@ -233,6 +266,9 @@ func (a *app) seenText(r *elsewherev1.SeenResult) string {
 		rows[i] = []string{
 			"", safe(s.GetTenant()+"/"+s.GetCase(), refWidth),
 			strings.Join(safeAll(s.GetRoles(), valueWidth), ", "), span(s.GetFirstSeen(), s.GetLastSeen()),
+		}
+		if s.GetWithheld() {
+			rows[i][3] += "  restricted, not counted"
 		}
 	}
 	text += table(make([]string, 4), rows)

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"maps"
 	"os"
@@ -44,6 +46,9 @@ and column, and the next case follows. The exit code is then 1.`,
   zcat cases.ndjson.gz | elsewhere submit -`,
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, files []string) error {
+			if maxLinks > 1000 {
+				return usageError{fmt.Errorf("--max-links %d: want at most 1000", maxLinks)}
+			}
 			s.template = elsewherev1.SubmitCaseRequest_builder{
 				AllowPartial: partial, ValidateOnly: validate, MaxLinks: maxLinks,
 			}.Build()
@@ -185,14 +190,20 @@ func (s *submission) cases(ctx context.Context, name string, give func(origin, e
 	}
 	f, err := s.open(ctx, name)
 	if err != nil {
-		return give(from, err)
+		return give(from, withoutPath(err))
 	}
 	defer f.Close()
-	for in := casefile.NewReader(f); ; {
+	in := casefile.NewReader(f)
+	for found := false; ; found = true {
 		doc, err := in.Next()
-		if errors.Is(err, io.EOF) {
+		switch {
+		case errors.Is(err, io.EOF) && !found:
+			// A pipeline that broke before this looks like this.
+			return give(from, errors.New("there is no case"))
+		case errors.Is(err, io.EOF):
 			return true
 		}
+		err = withoutPath(err)
 		from.doc = doc
 		if !give(from, err) {
 			return false
@@ -201,6 +212,15 @@ func (s *submission) cases(ctx context.Context, name string, give func(origin, e
 			return true // the file itself cannot be read any further
 		}
 	}
+}
+
+// withoutPath takes the name off an error of a file, which stands before it
+// anyway.
+func withoutPath(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
 }
 
 // room waits until there is room to read another case; false if ctx ends.

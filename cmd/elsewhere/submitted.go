@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -156,6 +158,9 @@ func problemsOf(from origin, err error) []problem {
 		p.place(from)
 		out = append(out, p)
 	}
+	slices.SortStableFunc(out, func(a, b problem) int {
+		return cmp.Or(cmp.Compare(a.at.Line, b.at.Line), cmp.Compare(a.at.Column, b.at.Column))
+	})
 	if more := invalid.Total - len(invalid.Violations); more > 0 {
 		out = append(out, problem{message: fmt.Sprintf("and %d more", more)})
 	}

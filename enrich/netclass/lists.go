@@ -98,6 +98,28 @@ microsoft.com microsoftonline.com msftauth.net office.com office.net
 office365.com sharepointonline.com
 `
 
+// shortenerDomains redirect to anywhere.
+const shortenerDomains = `
+bit.ly buff.ly cutt.ly goo.gl is.gd lnkd.in ow.ly rb.gy rebrand.ly shorturl.at
+t.co t.ly tiny.cc tinyurl.com
+`
+
+// customerSuffixes say nothing by themselves; each name below is one customer's.
+const customerSuffixes = `
+amazonaws.com azureedge.net azurewebsites.net blob.core.windows.net
+cloudapp.azure.com cloudfront.net core.windows.net github.io
+googleusercontent.com googleapis.com herokuapp.com netlify.app onmicrosoft.com
+pages.dev sharepoint.com vercel.app web.app windows.net workers.dev
+`
+
+// emptyFileHashes are MD5, SHA-1, SHA-256 and SHA-512 of no bytes.
+const emptyFileHashes = `
+d41d8cd98f00b204e9800998ecf8427e
+da39a3ee5e6b4b0d3255bfef95601890afd80709
+e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e
+`
+
 // firstPartyApps are application ids of Microsoft's own clients and services,
 // the same in every tenant (Microsoft Entra documentation).
 const firstPartyApps = `

@@ -19,6 +19,7 @@ const (
 	Service      = "service"
 	Freemail     = "freemail"
 	MailProvider = "mail_provider"
+	URLShortener = "url_shortener"
 )
 
 // Class is what a value is.
@@ -35,7 +36,10 @@ type Table struct {
 	freemail map[string]bool
 	mail     map[string]bool
 	service  map[string]bool
+	short    map[string]bool
+	suffixes map[string]bool
 	apps     map[string]bool
+	empty    map[string]bool
 	version  string
 }
 
@@ -50,7 +54,10 @@ func Builtin() *Table {
 		freemail: set(freemailDomains),
 		mail:     set(mailProviderDomains),
 		service:  set(serviceDomains),
+		short:    set(shortenerDomains),
+		suffixes: set(customerSuffixes),
 		apps:     set(firstPartyApps),
+		empty:    set(emptyFileHashes),
 		version:  "builtin-1",
 	}
 	for _, s := range strings.Fields(m365Ranges) {
@@ -103,6 +110,9 @@ func contains(outer, inner netip.Prefix) bool {
 // Name classifies a domain or host name (ASCII, lower case): the lists hold
 // domains and speak for every name below them, the longest domain first.
 func (t *Table) Name(name string) Class {
+	if t.suffixes[name] {
+		return Class{Service, []string{"suffixes of customers' names (built in): " + name}}
+	}
 	for d := name; d != ""; _, d, _ = strings.Cut(d, ".") {
 		switch {
 		case t.freemail[d]:
@@ -111,6 +121,8 @@ func (t *Table) Name(name string) Class {
 			return Class{MailProvider, []string{"mail providers (built in): " + d}}
 		case t.service[d]:
 			return Class{Service, []string{"domains of services (built in): " + d}}
+		case t.short[d]:
+			return Class{URLShortener, []string{"URL shorteners (built in): " + d}}
 		}
 	}
 	return Class{Name: Unknown}
@@ -120,6 +132,14 @@ func (t *Table) Name(name string) Class {
 func (t *Table) App(id string) Class {
 	if t.apps[id] {
 		return Class{Service, []string{"first-party application of Microsoft"}}
+	}
+	return Class{Name: Unknown}
+}
+
+// Hash classifies the hash of a file (lower case).
+func (t *Table) Hash(hash string) Class {
+	if t.empty[hash] {
+		return Class{Service, []string{"hash of the empty file"}}
 	}
 	return Class{Name: Unknown}
 }

@@ -64,6 +64,8 @@ func TestName(t *testing.T) {
 		"attacker.onmicrosoft.com": netclass.Unknown, // anybody's tenant
 		"continental-database.com": netclass.Unknown,
 		"botasso.cl":               netclass.Unknown,
+		"onmicrosoft.com":          netclass.Service,
+		"bit.ly":                   netclass.URLShortener,
 		"com":                      netclass.Unknown,
 		"":                         netclass.Unknown,
 	} {
@@ -80,5 +82,15 @@ func TestApp(t *testing.T) {
 	}
 	if c := lists.App("aaaaaaaa-0000-0000-0000-000000000000"); c.Name != netclass.Unknown {
 		t.Errorf("a stranger's application is %s", c.Name)
+	}
+}
+
+func TestHash(t *testing.T) {
+	lists := netclass.Builtin()
+	if c := lists.Hash("d41d8cd98f00b204e9800998ecf8427e"); c.Name != netclass.Service {
+		t.Errorf("the empty file is %s", c.Name)
+	}
+	if c := lists.Hash("00000000000000000000000000000000"); c.Name != netclass.Unknown {
+		t.Errorf("some file is %s", c.Name)
 	}
 }

@@ -164,6 +164,7 @@ func (p *parser) finding(at string, d *Finding) (Finding, bool) {
 	f.FirstSeen, f.LastSeen = p.span(r, at+".", "first_seen", "last_seen", d.FirstSeen, d.LastSeen)
 	f.Summary = text(r, at+".summary", d.Summary, maxSummaryBytes, "\n\t")
 	if p.Partial && r.total > before {
+		r.add(at, ReasonLeftOut, fmt.Sprintf("the whole finding, with %d observables", len(d.Observables)))
 		return Finding{}, false
 	}
 	f.Facts = p.facts(at, d.Facts, nil)
@@ -203,6 +204,7 @@ func (p *parser) observable(at string, d *Observable) (Observable, []part, bool)
 	before := r.total
 	o.FirstSeen, o.LastSeen = p.span(r, at+".", "first_seen", "last_seen", d.FirstSeen, d.LastSeen)
 	if p.Partial && r.total > before {
+		r.add(at, ReasonLeftOut, "the whole observable")
 		return Observable{}, nil, false
 	}
 	o.Facts = p.facts(at, d.Facts, v.facts)

@@ -328,12 +328,14 @@ func TestPartialLeavesOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantLeft := append(slices.Clone(all[15:21]),
+	// A finding that goes whole says so behind what is wrong with it.
+	wantLeft := append(slices.Clone(all[15:21]), "findings[1] LEFT_OUT",
 		"findings[2].facts[0].name CONTROL_CHARACTER",
 		"findings[2].observables[0].roles[0] MALFORMED",
 		"findings[2].observables[0].facts[0].name REQUIRED",
 		"findings[2].observables[1].value MALFORMED",
 		"findings[2].observables[2].last_seen END_BEFORE_START",
+		"findings[2].observables[2] LEFT_OUT",
 	)
 	if diff := cmp.Diff(wantLeft, places(left)); diff != "" {
 		t.Errorf("left out (-want +got):\n%s", diff)

@@ -19,6 +19,9 @@ type Profile struct {
 	EvidenceFrom time.Time
 	Techniques   []string   // sorted, once each
 	Sightings    []Sighting // sorted by Value, once each
+	// Counts is nil in a whole profile. Where Sightings leaves some out, it has
+	// how many values of each kind there are.
+	Counts map[Kind]int
 }
 
 // Sighting is a value in a case.

@@ -46,6 +46,12 @@ func IsPlaceholder(normalised string) bool {
 	})
 }
 
+// WithoutPlaceholders returns what is left of a normalised rule name without
+// what was redacted, normalised again.
+func WithoutPlaceholders(normalised string) string {
+	return NormaliseRuleName(strings.ReplaceAll(normalised, placeholder, " "))
+}
+
 // RuleWords returns the words of a mail rule's name as written, in order and
 // without case: split at everything but letters and where a capital follows a
 // small letter. What NormaliseRuleName takes away and redactions give no words.

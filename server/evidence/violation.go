@@ -8,15 +8,18 @@ import (
 
 // The stable codes of Violation.Reason.
 const (
-	ReasonRequired       = "REQUIRED"
-	ReasonTooLong        = "TOO_LONG"  // more bytes than the field may have
-	ReasonTooMany        = "TOO_MANY"  // more elements than a list may have
-	ReasonTooLarge       = "TOO_LARGE" // the case as a whole
-	ReasonNotUTF8        = "NOT_UTF8"
-	ReasonControl        = "CONTROL_CHARACTER"
-	ReasonMalformed      = "MALFORMED"
-	ReasonOutOfRange     = "OUT_OF_RANGE" // a number that stands for nothing
-	ReasonTimeRange      = "TIME_OUT_OF_RANGE"
+	ReasonRequired   = "REQUIRED"
+	ReasonTooLong    = "TOO_LONG"  // more bytes than the field may have
+	ReasonTooMany    = "TOO_MANY"  // more elements than a list may have
+	ReasonTooLarge   = "TOO_LARGE" // the case as a whole
+	ReasonNotUTF8    = "NOT_UTF8"
+	ReasonControl    = "CONTROL_CHARACTER"
+	ReasonMalformed  = "MALFORMED"
+	ReasonOutOfRange = "OUT_OF_RANGE" // a number that stands for nothing
+	ReasonTimeRange  = "TIME_OUT_OF_RANGE"
+	// ReasonLeftOut names what a partial submit leaves out whole because of a
+	// violation listed before it.
+	ReasonLeftOut        = "LEFT_OUT"
 	ReasonEndBeforeStart = "END_BEFORE_START"
 	ReasonKindUnknown    = "KIND_UNKNOWN"
 	ReasonKindMismatch   = "KIND_MISMATCH" // a good value of another kind

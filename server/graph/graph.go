@@ -50,6 +50,10 @@ const (
 	ScoringTenants = 512
 )
 
+// OutlineAbove is the number of values above which a case need not be read whole
+// to be compared with another.
+const OutlineAbove = 256
+
 // Limits are the caps as values, so that a test can shrink them. The zero value
 // means the constants above.
 type Limits struct {
@@ -101,6 +105,9 @@ func (l Limits) Power(tenants, cases int) Power {
 
 // ErrNotFound is returned for a case that the store does not hold.
 var ErrNotFound = errors.New("no such case")
+
+// ErrClosed is returned by every method of a store after Close.
+var ErrClosed = errors.New("the store is closed")
 
 // RevisionError reports that a case is not at the revision the caller expected.
 type RevisionError struct {
@@ -183,6 +190,14 @@ type Snapshot interface {
 	// included, or ErrNotFound. The result is the caller's to keep but not to
 	// change.
 	Profile(evidence.Ref) (*evidence.Profile, error)
+	// Outline is Profile, except that the profile of a case with more than
+	// OutlineAbove values has Counts instead of Sightings.
+	Outline(evidence.Ref) (*evidence.Profile, error)
+	// Overlap is Profile, except that the profile of a case with more than
+	// OutlineAbove values has Counts, and of Sightings at least those whose
+	// value with has too and those of mail-rule names. It costs what the smaller
+	// case costs.
+	Overlap(ref evidence.Ref, with *evidence.Profile) (*evidence.Profile, error)
 	// Cases yields stored cases after the given ref (exclusive; the zero Ref
 	// starts at the beginning) in order of Ref, without their findings. A
 	// tenant other than "" limits the sequence to that tenant.
@@ -289,7 +304,9 @@ type Queue interface {
 	Relink(ctx context.Context, b RelinkBatch) error
 	// Expand leaves a plain mark on every value of every case on the marked
 	// value, in as many changes as it takes, and then turns the mark itself into
-	// a plain one.
+	// a plain one, unless the explaining power has changed again. Cases that
+	// came to the value since its power changed may be left out: they have
+	// marked all their values themselves.
 	Expand(ctx context.Context, m Mark) error
 	// Sweep returns where the look at every value, asked for because N, the
 	// model or the classes changed, stands.

@@ -82,6 +82,9 @@ func (m *Model) attack(a, b *evidence.Profile) (level int32, text string, ok boo
 	default:
 		level = -1000
 	}
+	if both == all {
+		return level, counted(common) + " in common, the same on both sides", true
+	}
 	j := divHalfEven(both*1000, all)
 	return level, fmt.Sprintf("%s in common, .%03d of all by rarity", counted(common), min(j, 999)), true
 }

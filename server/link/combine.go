@@ -121,7 +121,7 @@ func (m *Model) fill(g *Group) {
 		case i == 0:
 			v.Used = v.Weight
 		case i == 1:
-			v.Used = m.groupBonus
+			v.Used = min(v.Weight, m.groupBonus)
 		}
 		g.Used += v.Used
 	}

@@ -20,8 +20,14 @@ type Corpus interface {
 	// CasesOf returns how many live cases of a tenant have the value, counted up
 	// to limit.
 	CasesOf(v evidence.Value, tenant string, limit int) (int, error)
-	// Profile returns a case that Representatives named.
+	// Profile returns a case that Representatives named, whole.
 	Profile(evidence.Ref) (*evidence.Profile, error)
+	// Outline is Profile, but of a case with very many values it may leave out
+	// the sightings and set Counts.
+	Outline(evidence.Ref) (*evidence.Profile, error)
+	// Overlap is Outline with at least the sightings whose value with has too,
+	// and those of mail-rule names.
+	Overlap(ref evidence.Ref, with *evidence.Profile) (*evidence.Profile, error)
 	// Trust is an administrator's setting for a tenant, 0 to 1.
 	Trust(tenant string) (float64, error)
 }
@@ -90,48 +96,115 @@ type side struct {
 	*evidence.Profile
 	values []*value // of the sightings, in their order
 	counts map[evidence.Kind]int
-	bulk   bool                 // more values of a kind than an investigation has
+	logins int                  // addresses in a role of the actor
+	bulk   bool                 // more values of a kind that weighs than an investigation has
 	themed []*evidence.Sighting // names of mail rules that speak of security
 }
 
-// side returns a profile as a side, from memory where possible.
+// side returns a profile as a side, from memory where possible. One that was
+// read for one comparison is not remembered.
 func (s *Scorer) side(p *evidence.Profile) *side {
 	if sd := s.cases[p.Ref]; sd != nil && sd.Profile == p {
 		return sd
 	}
-	sd := &side{Profile: p, values: make([]*value, len(p.Sightings)), counts: make(map[evidence.Kind]int)}
-	for i := range p.Sightings {
-		sighting := &p.Sightings[i]
-		sd.values[i] = s.value(sighting.Value)
-		sd.counts[sighting.Kind]++
-		sd.bulk = sd.bulk || sd.counts[sighting.Kind] > s.model.bulkValues
-		if sighting.Kind == evidence.KindRuleName && s.model.themed(sighting) {
-			sd.themed = append(sd.themed, sighting)
-		}
+	sd := s.newSide(p)
+	if p.Counts == nil {
+		s.cases[p.Ref] = sd
+		s.held += len(p.Sightings) + 1
 	}
-	s.held += len(p.Sightings) + 1
-	s.cases[p.Ref] = sd
 	return sd
 }
 
-// Profile returns a case of the corpus, from memory where possible.
-func (s *Scorer) Profile(ref evidence.Ref) (*evidence.Profile, error) {
-	sd, err := s.read(ref)
-	if err != nil {
-		return nil, err
+func (s *Scorer) newSide(p *evidence.Profile) *side {
+	sd := &side{Profile: p, values: make([]*value, len(p.Sightings)), counts: p.Counts}
+	if p.Counts == nil {
+		sd.counts = make(map[evidence.Kind]int)
 	}
-	return sd.Profile, nil
+	for i := range p.Sightings {
+		sighting := &p.Sightings[i]
+		sd.values[i] = s.value(sighting.Value)
+		if p.Counts == nil {
+			sd.counts[sighting.Kind]++
+		}
+		if sighting.Kind == evidence.KindRuleName && s.model.themed(sighting) {
+			sd.themed = append(sd.themed, sighting)
+		}
+		if sighting.Kind == evidence.KindIP && actorRole(sighting.Roles) {
+			sd.logins++
+		}
+	}
+	for k, n := range sd.counts {
+		sd.bulk = sd.bulk || n > s.model.bulkValues && s.model.carries(k)
+	}
+	return sd
 }
 
+// size returns the number of values among which one with these roles is: of the
+// addresses that the actor used, if it is one of them, else of its kind.
+func (sd *side) size(s *evidence.Sighting) int {
+	if s.Kind == evidence.KindIP && actorRole(s.Roles) && sd.Counts == nil {
+		return sd.logins
+	}
+	return sd.counts[s.Kind]
+}
+
+// read returns a case of the corpus, from memory where possible. Of a bulk case
+// the values may be missing.
 func (s *Scorer) read(ref evidence.Ref) (*side, error) {
 	if sd := s.cases[ref]; sd != nil {
 		return sd, nil
 	}
-	p, err := s.corpus.Profile(ref)
+	p, err := s.corpus.Outline(ref)
 	if err != nil {
 		return nil, err
 	}
-	return s.side(p), nil
+	sd := s.newSide(p)
+	if p.Counts != nil && !sd.bulk {
+		if p, err = s.corpus.Profile(ref); err != nil {
+			return nil, err
+		}
+		sd = s.newSide(p)
+	}
+	s.cases[ref] = sd
+	s.held += len(p.Sightings) + 1
+	return sd, nil
+}
+
+// Against returns a case of the corpus as far as it takes to compare it with p,
+// which is whole.
+func (s *Scorer) Against(p *evidence.Profile, ref evidence.Ref) (*evidence.Profile, error) {
+	sd, err := s.read(ref)
+	if err != nil {
+		return nil, err
+	}
+	if sd.Counts == nil {
+		return sd.Profile, nil
+	}
+	return s.corpus.Overlap(ref, p)
+}
+
+// Pair returns two cases of the corpus as far as it takes to compare them.
+func (s *Scorer) Pair(x, y evidence.Ref) (a, b *evidence.Profile, err error) {
+	sdX, err := s.read(x)
+	if err != nil {
+		return nil, nil, err
+	}
+	sdY, err := s.read(y)
+	if err != nil {
+		return nil, nil, err
+	}
+	if sdX.Counts != nil && sdY.Counts == nil {
+		b, a, err = s.Pair(y, x)
+		return a, b, err
+	}
+	a = sdX.Profile
+	if a.Counts != nil {
+		if a, err = s.corpus.Profile(x); err != nil {
+			return nil, nil, err
+		}
+	}
+	b, err = s.Against(a, y)
+	return a, b, err
 }
 
 // shared returns the values that both sides have, in order of Value.

@@ -43,8 +43,10 @@ func (s *Scorer) value(v evidence.Value) *value {
 		return known
 	}
 	class := s.classifier.Class(v)
-	out := &value{Value: v, class: class, group: s.model.group(v, class), weak: s.model.weak(v, class)}
-	out.mute = class.Name == ClassTopDomain || s.model.weightless(v, class)
+	out := &value{
+		Value: v, class: class, group: s.model.group(v, class),
+		weak: s.model.weak(v, class), mute: s.model.mute(v, class),
+	}
 	s.values[v] = out
 	s.held++
 	return out

@@ -155,24 +155,25 @@ func (s *Scorer) compare(a, b *side) (comparison, error) {
 		if err != nil {
 			return out, err
 		}
-		nameMatches = nameMatches || v.Kind == evidence.KindRuleName && !evidence.IsPlaceholder(v.Text)
 		if reason == "" {
-			it, err := s.weighShared(p, a, b, trust)
+			it, why, err := s.weighShared(p, a, b, trust)
 			if err != nil {
 				return out, err
 			}
 			if it.Weight > 0 {
 				out.items = append(out.items, it)
 				out.common = out.common || s.everybodys(v)
+				nameMatches = nameMatches || v.Kind == evidence.KindRuleName && it.Background < s.model.shortName
 				continue
 			}
-			reason = "too common or in too large a case to weigh anything"
+			reason = why
 		}
 		out.common = out.common || common
 		out.generic = append(out.generic, Generic{Value: v.Value, Class: v.class.Name, Reason: reason})
 	}
+	// Where no name matches but ones that many use, the theme of the others may.
 	if !nameMatches {
-		if it, ok := s.model.ruleTheme(a.themed, b.themed, trust); ok {
+		if it, ok := s.model.ruleTheme(a.otherThemes(b), b.otherThemes(a), trust); ok {
 			out.items = append(out.items, it)
 		}
 	}
@@ -200,7 +201,8 @@ func (s *Scorer) everybodys(v *value) bool {
 		return r.service || r.cap > 0
 	case evidence.KindCIDR:
 		return s.model.address(v.class).service
-	case evidence.KindDomain, evidence.KindHostname, evidence.KindForwardTo, evidence.KindAppID:
+	case evidence.KindDomain, evidence.KindHostname, evidence.KindForwardTo, evidence.KindAppID,
+		evidence.KindEmail, evidence.KindURL, evidence.KindFileHash:
 		return v.weak
 	}
 	return false
@@ -208,7 +210,7 @@ func (s *Scorer) everybodys(v *value) bool {
 
 // discounted returns why a common value weighs nothing before any arithmetic,
 // "" if it may weigh something, and whether it is one that everybody uses.
-func (s *Scorer) discounted(v *value, a, b *side, parts map[string]bool) (reason string, common bool, err error) {
+func (s *Scorer) discounted(v *value, a, b *side, parts map[evidence.Value]bool) (reason string, common bool, err error) {
 	if err := s.spread(v); err != nil {
 		return "", false, err
 	}
@@ -222,7 +224,7 @@ func (s *Scorer) discounted(v *value, a, b *side, parts map[string]bool) (reason
 		return "everybody's: " + strings.ReplaceAll(v.class.Name, "_", " "), true, nil
 	case int(v.tenants) > s.caps.ScoringTenants:
 		return fmt.Sprintf("seen in more than %d tenants", s.caps.ScoringTenants), true, nil
-	case parts[v.Text] && v.Kind != evidence.KindSpoofPair:
+	case parts[v.Value]:
 		return "part of a common spoof pair, counted there", false, nil
 	case a.Tenant == b.Tenant:
 		n, err := s.corpus.CasesOf(v.Value, a.Tenant, sameTenantCommon)
@@ -240,25 +242,32 @@ func (s *Scorer) discounted(v *value, a, b *side, parts map[string]bool) (reason
 // nothing about two of them.
 const sameTenantCommon = 3
 
-// spoofParts returns the texts of the parts of all common spoof pairs: the pair
-// counts, and its parts would count the same thing again.
-func spoofParts(pairs []sharedValue) map[string]bool {
-	parts := make(map[string]bool)
+// spoofParts returns the parts of all common spoof pairs: the pair counts, and
+// its parts would count the same thing again.
+func spoofParts(pairs []sharedValue) map[evidence.Value]bool {
+	parts := make(map[evidence.Value]bool)
 	for _, p := range pairs {
-		if p.a.Kind == evidence.KindSpoofPair {
-			spoofed, sender, _ := strings.Cut(p.a.Text, ">")
-			parts[spoofed], parts[sender] = true, true
+		if p.v.Kind != evidence.KindSpoofPair {
+			continue
+		}
+		for _, part := range strings.SplitN(p.v.Text, ">", 2) {
+			for _, kind := range []evidence.Kind{
+				evidence.KindDomain, evidence.KindHostname, evidence.KindIP, evidence.KindCIDR, evidence.KindEmail,
+			} {
+				parts[evidence.Value{Kind: kind, Text: part}] = true
+			}
 		}
 	}
 	return parts
 }
 
-// weighShared weighs one common value by the heaviest of the rows that fit.
-func (s *Scorer) weighShared(p sharedValue, a, b *side, trust float64) (item, error) {
+// weighShared weighs one common value by the heaviest of the rows that fit, and
+// says why where nothing is left.
+func (s *Scorer) weighShared(p sharedValue, a, b *side, trust float64) (item, string, error) {
 	v := p.v
 	d, err := s.unexplained(v, a, b)
 	if err != nil {
-		return item{}, err
+		return item{}, "", err
 	}
 	d = quantise(d)
 	gap, dated := gapDays(p.a.First, p.a.Last, p.b.First, p.b.Last)
@@ -271,21 +280,29 @@ func (s *Scorer) weighShared(p sharedValue, a, b *side, trust float64) (item, er
 	if v.Kind == evidence.KindRuleName {
 		best.Background = s.model.ruleShare(v.Text, slices.Concat(p.a.Written, p.b.Written))
 	}
-	na, nb := a.counts[v.Kind], b.counts[v.Kind]
-	best.bulk = max(na, nb) > s.model.bulkValues
+	na, nb := a.size(p.a), b.size(p.b)
+	best.bulk = max(a.counts[v.Kind], b.counts[v.Kind]) > s.model.bulkValues
+	why := "too common to weigh anything"
 	for _, r := range s.model.rows(v.Value, v.class, p.a.Roles, p.b.Roles) {
 		alpha := r.alpha
 		if v.class.Alpha > 0 && v.Kind == evidence.KindIP {
 			alpha = v.class.Alpha
 		}
-		if w := weigh(r, alpha, best.Background, trust, d, s.n, na, nb, gap); w > best.Weight {
+		w := weigh(r, alpha, best.Background, trust, d, s.n, na, nb, gap)
+		if w > best.Weight {
 			best.family, best.group = r.family, v.group
 			best.M, best.Alpha, best.Weight = r.m, alpha, w
 			best.Reasons = weightReasons(r, w, dated, na, nb)
 		}
+		switch {
+		case weigh(r, alpha, best.Background, trust, d, s.n, na, nb, 0) > 0:
+			why = fmt.Sprintf("%d days between the sightings leave nothing", gap)
+		case weigh(r, alpha, best.Background, 1, d, s.n, 1, 1, 0) > 0:
+			why = fmt.Sprintf("one of %d values of its kind in a case, or of a tenant without trust", max(na, nb))
+		}
 	}
 	best.Weight = max(best.Weight, 0)
-	return best, nil
+	return best, why, nil
 }
 
 // weightReasons says in words what the numbers of a Value do not show.
@@ -327,6 +344,17 @@ func (m *Model) ruleTheme(themesA, themesB []*evidence.Sighting, trust float64) 
 		Reasons: weightReasons(m.theme, w, dated, 0, 0),
 	}}
 	return it, w > 0
+}
+
+// otherThemes returns the names of a side that speak of security and that the
+// other does not have.
+func (sd *side) otherThemes(o *side) (out []*evidence.Sighting) {
+	for _, s := range sd.themed {
+		if !slices.ContainsFunc(o.themed, func(x *evidence.Sighting) bool { return x.Value == s.Value }) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // themeText stands where a common value would: no name is the same.

@@ -353,3 +353,95 @@ func TestBoundaryCases(t *testing.T) {
 		near(t, "8 same AS, bits", float64(e.Total)/1000, tc.bits, .001)
 	}
 }
+
+func (c *table) Outline(ref evidence.Ref) (*evidence.Profile, error) { return c.Profile(ref) }
+
+func (c *table) Overlap(ref evidence.Ref, _ *evidence.Profile) (*evidence.Profile, error) {
+	return c.Profile(ref)
+}
+
+// TestReadings holds readings of values that worked examples do not have.
+func TestReadings(t *testing.T) {
+	value := func(kind evidence.Kind, text string) evidence.Value { return evidence.Value{Kind: kind, Text: text} }
+	classes := map[evidence.Value]Class{
+		value(evidence.KindURL, "https://login.microsoftonline.com/common"): {Name: ClassService},
+		value(evidence.KindURL, "http://192.168.1.1/admin"):                 {Name: ClassBogon},
+		value(evidence.KindEmail, "no-reply@microsoft.com"):                 {Name: ClassService},
+		value(evidence.KindEmail, "somebody@gmail.com"):                     {Name: ClassFreemail},
+		value(evidence.KindForwardTo, "gmail.com"):                          {Name: ClassFreemail},
+		value(evidence.KindSpoofPair, "brand.example>emailsrvr.com"):        {Name: ClassMailProvider},
+		value(evidence.KindCIDR, "40.92.0.0/15"):                            {Name: ClassM365Service},
+	}
+	created := func(v ...evidence.Value) []evidence.Sighting {
+		return sightings(evidence.RoleCreated, time.Time{}, v...)
+	}
+	spoofed := func(v ...evidence.Value) []evidence.Sighting {
+		return sightings(evidence.RoleSpoofed, time.Time{}, v...)
+	}
+	name := func(text string) evidence.Value { return value(evidence.KindRuleName, text) }
+	other := func(n int) (out []evidence.Sighting) {
+		for i := range n {
+			out = append(out, created(value(evidence.KindAccount, fmt.Sprint(i)))...)
+		}
+		return out
+	}
+	five := login(ip("70.1.1.1"), ip("70.2.1.1"), ip("70.3.1.1"), ip("70.4.1.1"), ip("70.5.1.1"))
+	for _, tc := range []struct {
+		what string
+		a, b []evidence.Sighting
+		bits float64 // without the prior
+		tier Tier
+	}{
+		{"url on a service", created(value(evidence.KindURL, "https://login.microsoftonline.com/common")), nil, 3, SharedGeneric},
+		{"url on a private address", created(value(evidence.KindURL, "http://192.168.1.1/admin")), nil, 0, SharedGeneric},
+		{"url", created(value(evidence.KindURL, "https://evil.example/a")), nil, 11, Possible},
+		{"address of a service", created(value(evidence.KindEmail, "no-reply@microsoft.com")), nil, 0, SharedGeneric},
+		{"address at freemail", created(value(evidence.KindEmail, "somebody@gmail.com")), nil, 12, Probable},
+		{"spoofed address", spoofed(value(evidence.KindEmail, "ceo@brand.example")), nil, 6.09, Lead},
+		{"spoofed domain", spoofed(value(evidence.KindDomain, "brand.example")), nil, 6.09, Lead},
+		{"brand here, sender there", spoofed(value(evidence.KindDomain, "brand.example")), created(value(evidence.KindDomain, "brand.example")), 6.09, Lead},
+		{"forward domain at freemail", created(value(evidence.KindForwardTo, "gmail.com")), nil, 0, SharedGeneric},
+		{"forward domain", created(value(evidence.KindForwardTo, "collect.example")), nil, 6.68, Lead},
+		{"spoof pair", created(value(evidence.KindSpoofPair, "brand.example>evil.example")), nil, 10, Possible},
+		{"spoof pair by a mail provider", created(value(evidence.KindSpoofPair, "brand.example>emailsrvr.com")), nil, 6.09, Lead},
+		{"range of a service", created(value(evidence.KindCIDR, "40.92.0.0/15")), nil, 0, SharedGeneric},
+		{"redaction and a common name", created(name("⟨R⟩ inbox")), nil, 2.58, None},
+		{"redaction and two letters", created(name("⟨R⟩ re")), nil, 2.58, None},
+		{"redaction alone", created(name("⟨R⟩")), nil, 0, None},
+		{"theme", created(name("block spoofing")), created(name("display name spoofing")), 2, None},
+		{"theme and a dot", created(name("block spoofing"), name(".")), created(name("display name spoofing"), name(".")), 2.79, None},
+		{"five addresses", five, nil, 13.74, Probable},
+		{"five addresses and many accounts", append(other(80), five...), five, 13.74, Probable},
+	} {
+		if tc.b == nil {
+			tc.b = tc.a
+		}
+		x, y := pair(tc.a, tc.b)
+		e := explain(t, &table{size: 10, classes: classes}, x, y)
+		near(t, tc.what, float64(e.Total)/1000+10, tc.bits, .01)
+		if e.Tier != tc.tier {
+			t.Errorf("%s: tier %d, want %d", tc.what, e.Tier, tc.tier)
+		}
+	}
+	// Only what is a part of the pair is counted there.
+	both := created(value(evidence.KindSpoofPair, "brand.example>evil.example"), value(evidence.KindDomain, "evil.example"),
+		name("evil.example"), value(evidence.KindForwardTo, "evil.example"))
+	x, y := pair(both, both)
+	e := explain(t, &table{size: 10}, x, y)
+	if len(e.Generic) != 1 || e.Generic[0].Kind != evidence.KindDomain {
+		t.Errorf("counted elsewhere: %v", e.Generic)
+	}
+	// Addresses listed for reference do not dilute the ones that were used.
+	var listed []evidence.Value
+	for i := range 30 {
+		listed = append(listed, ip(fmt.Sprintf("80.%d.1.1", i)))
+	}
+	x, y = pair(login(ip("70.1.1.1")), slices.Concat(login(ip("70.1.1.1")), sightings(evidence.RoleReferenced, time.Time{}, listed...)))
+	near(t, "with addresses for reference", float64(explain(t, &table{size: 10}, x, y).Total)/1000, -2.907, .001)
+	// An old sighting says so.
+	x, y = pair(login(ip("70.1.1.1")), sightings(evidence.RoleLoginSource, day(6939), ip("70.1.1.1")))
+	e = explain(t, &table{size: 10}, x, y)
+	if len(e.Generic) != 1 || e.Generic[0].Reason != "6939 days between the sightings leave nothing" {
+		t.Errorf("19 years apart: %v", e.Generic)
+	}
+}

@@ -158,3 +158,9 @@ func TestUnexplainedTenants(t *testing.T) {
 		}
 	})
 }
+
+func (w *world) Outline(ref evidence.Ref) (*evidence.Profile, error) { return w.Profile(ref) }
+
+func (w *world) Overlap(ref evidence.Ref, _ *evidence.Profile) (*evidence.Profile, error) {
+	return w.Profile(ref)
+}

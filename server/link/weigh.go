@@ -100,19 +100,42 @@ func (m *Model) weightless(v evidence.Value, class Class) bool {
 		return m.names[class.Name].service
 	case evidence.KindForwardTo:
 		return !strings.Contains(v.Text, "@") && m.names[class.Name].service
+	case evidence.KindEmail, evidence.KindAppID, evidence.KindFileHash:
+		// A mailbox at a mail provider is somebody's, one of a service is not.
+		return class.Name == ClassService || class.Name == ClassM365Service
+	case evidence.KindURL:
+		return class.Name == ClassBogon
 	case evidence.KindRuleName:
 		return evidence.IsPlaceholder(v.Text)
-	case evidence.KindAppID:
-		return class.Name == ClassService
 	}
-	_, known := m.kinds[v.Kind]
-	return !known
+	return !m.carries(v.Kind)
+}
+
+// carries reports whether values of a kind can carry weight.
+func (m *Model) carries(k evidence.Kind) bool {
+	switch k {
+	case evidence.KindIP, evidence.KindDomain, evidence.KindHostname:
+		return true
+	}
+	_, ok := m.kinds[k]
+	return ok
+}
+
+// onService reports whether a URL lies on a host that everybody uses: then its
+// path may be somebody's, but nothing follows from it alone.
+func (m *Model) onService(v evidence.Value, class Class) bool {
+	return v.Kind == evidence.KindURL && m.names[class.Name].service
+}
+
+// mute reports whether a value proposes no pair, however few have it.
+func (m *Model) mute(v evidence.Value, class Class) bool {
+	return class.Name == ClassTopDomain || m.onService(v, class) || m.weightless(v, class)
 }
 
 // weak reports whether a value is of a nature that cannot explain a third case:
 // everybody's, capped, or a name of a mail rule that many use.
 func (m *Model) weak(v evidence.Value, class Class) bool {
-	if m.weightless(v, class) {
+	if m.weightless(v, class) || m.onService(v, class) {
 		return true
 	}
 	switch v.Kind {
@@ -173,6 +196,14 @@ func (m *Model) rows(v evidence.Value, class Class, rolesA, rolesB []string) []r
 	case evidence.KindForwardTo:
 		if !strings.Contains(v.Text, "@") {
 			return []row{m.forwardDomain}
+		}
+	case evidence.KindEmail:
+		if onlySpoofed(rolesA) || onlySpoofed(rolesB) {
+			return []row{m.spoofedName}
+		}
+	case evidence.KindURL:
+		if m.onService(v, class) {
+			return []row{m.names[ClassTopDomain]}
 		}
 	case evidence.KindSpoofPair:
 		// A shared mail provider as the sender leaves only the spoofed name.
@@ -277,20 +308,27 @@ func networkBits(a netip.Addr) int {
 }
 
 // ruleShare returns the background share of a rule name: how many unrelated
-// cases have it. It looks at the normalised name and at every spelling, and
-// takes the most common reading.
+// cases have it. It looks at the normalised name, at what is left of it without
+// redactions, and at every spelling, and takes the most common reading.
 func (m *Model) ruleShare(normalised string, written []string) float64 {
-	if f, ok := m.ruleNames[normalised]; ok {
-		return f
+	f := m.plainShare(normalised)
+	if rest := evidence.WithoutPlaceholders(normalised); rest != normalised {
+		f = max(f, m.plainShare(rest))
 	}
-	if utf8.RuneCountInString(normalised) <= 2 || !strings.ContainsFunc(normalised, isWordRune) {
-		return m.shortName
-	}
-	f := m.lexiconShare(normalised)
 	for _, w := range written {
 		f = max(f, m.lexiconShare(w))
 	}
 	return f
+}
+
+func (m *Model) plainShare(name string) float64 {
+	if f, ok := m.ruleNames[name]; ok {
+		return f
+	}
+	if utf8.RuneCountInString(name) <= 2 || !strings.ContainsFunc(name, isWordRune) {
+		return m.shortName
+	}
+	return m.lexiconShare(name)
 }
 
 func isWordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }

@@ -325,14 +325,7 @@ func (p *pass) pair(ctx context.Context, key graph.RowKey, stored *graph.Row) er
 
 // score returns the row that a pair should have, nil for none.
 func (p *pass) score(key graph.RowKey) (*graph.Row, error) {
-	a, err := p.scorer.Profile(key.A)
-	if errors.Is(err, graph.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	b, err := p.scorer.Profile(key.B)
+	a, b, err := p.scorer.Pair(key.A, key.B)
 	if errors.Is(err, graph.ErrNotFound) {
 		return nil, nil
 	}

@@ -331,3 +331,9 @@ func drawDraft(t *rapid.T, r evidence.Ref) evidence.Draft {
 	d.Findings = []evidence.Finding{f}
 	return d
 }
+
+func (m *reference) Outline(ref evidence.Ref) (*evidence.Profile, error) { return m.Profile(ref) }
+
+func (m *reference) Overlap(ref evidence.Ref, _ *evidence.Profile) (*evidence.Profile, error) {
+	return m.Profile(ref)
+}

@@ -41,12 +41,12 @@ func (s *Service) submit(ctx context.Context, req *elsewherev1.SubmitCaseRequest
 		return nil, graph.ErrNotFound
 	}
 	b := elsewherev1.SubmitCaseResponse_builder{CaseRef: c.Ref.String(), Rejected: wireViolations(rejected)}
-	if req.GetValidateOnly() {
-		return b.Build(), nil
-	}
 	var expected *uint32
 	if req.HasExpectedRevision() {
 		expected = new(req.GetExpectedRevision())
+	}
+	if req.GetValidateOnly() {
+		return b.Build(), s.checkRevision(ctx, c.Ref, expected)
 	}
 	receipt, err := s.admitted(ctx, c, expected)
 	if err != nil {
@@ -68,6 +68,23 @@ func (s *Service) submit(ctx context.Context, req *elsewherev1.SubmitCaseRequest
 	}
 	b.Links, b.MoreLinks = best, more
 	return b.Build(), nil
+}
+
+// checkRevision returns the error that a submit with an expected revision would.
+func (s *Service) checkRevision(ctx context.Context, ref evidence.Ref, expected *uint32) error {
+	if expected == nil {
+		return nil
+	}
+	return s.store.View(ctx, func(snap graph.Snapshot) error {
+		meta, err := snap.Meta(ref)
+		if err != nil && !errors.Is(err, graph.ErrNotFound) {
+			return err
+		}
+		if meta.Revision != *expected {
+			return &graph.RevisionError{Ref: ref, Expected: *expected, Current: meta.Revision}
+		}
+		return nil
+	})
 }
 
 // admitted stores a case when its turn has come.

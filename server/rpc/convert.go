@@ -186,10 +186,10 @@ func wireValue(v evidence.Value) *elsewherev1.Observable {
 	return elsewherev1.Observable_builder{Kind: string(v.Kind), Value: v.Text}.Build()
 }
 
-func wireSighting(s graph.Sighting) *elsewherev1.Sighting {
+func wireSighting(s graph.Sighting, withheld bool) *elsewherev1.Sighting {
 	return elsewherev1.Sighting_builder{
 		Tenant: s.Tenant, Case: s.Case, Roles: s.Roles,
-		FirstSeen: toTimestamp(s.First), LastSeen: toTimestamp(s.Last),
+		FirstSeen: toTimestamp(s.First), LastSeen: toTimestamp(s.Last), Withheld: withheld,
 	}.Build()
 }
 

@@ -31,6 +31,9 @@ func NewCorrelationKey(key []byte) (*CorrelationKey, error) {
 	return k, nil
 }
 
+// ID names the key and tells nothing of it.
+func (k *CorrelationKey) ID() string { return k.id }
+
 // Hash returns hmac1:<key id>:<26 characters> for a normalised private value:
 // HMAC-SHA-256 cut to 128 bits, separated by kind, in lower-case base32.
 func (k *CorrelationKey) Hash(kind evidence.Kind, normalised string) string {

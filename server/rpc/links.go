@@ -89,7 +89,7 @@ func (s *Service) best(ctx context.Context, v access.Viewer, snap graph.Snapshot
 		if !v.Links(ref, other) {
 			continue
 		}
-		o, err := scorer.Profile(other)
+		o, err := scorer.Against(p, other)
 		if err != nil {
 			return nil, err
 		}
@@ -298,11 +298,7 @@ func (f *freshRows) score(row graph.Row) (graph.Score, bool, error) {
 		}
 		f.scorer = scorer
 	}
-	x, err := f.scorer.Profile(row.A)
-	if err != nil {
-		return graph.Score{}, false, err
-	}
-	y, err := f.scorer.Profile(row.B)
+	x, y, err := f.scorer.Pair(row.A, row.B)
 	if err != nil {
 		return graph.Score{}, false, err
 	}

@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
@@ -16,8 +15,6 @@ import (
 const (
 	maxSeen       = 10_000
 	seenSightings = 10
-	// maxWithheld bounds how many restricted sightings of one value are counted.
-	maxWithheld = 1_000
 )
 
 // Seen implements elsewherev1.CorrelationServiceServer.
@@ -33,7 +30,7 @@ func (s *Service) Seen(ctx context.Context, req *elsewherev1.SeenRequest) (*else
 				return err
 			}
 			path := fmt.Sprintf("observables[%d].", i)
-			value, invalid, err := asked(snap, obs, path, o)
+			value, invalid, err := asked(v, snap, obs, path, o)
 			if err != nil {
 				return err
 			}
@@ -49,6 +46,10 @@ func (s *Service) Seen(ctx context.Context, req *elsewherev1.SeenRequest) (*else
 			if err != nil {
 				return err
 			}
+			if obs.GetKind() == "" && value.Kind == evidence.KindRuleName && result.GetStatus() == elsewherev1.SeenStatus_SEEN_STATUS_NOT_SEEN {
+				// Nobody said that it is the name of a rule; it had no other form.
+				result.GetObservable().SetValue(obs.GetValue())
+			}
 			res.Results[i] = result
 		}
 		return nil
@@ -59,28 +60,50 @@ func (s *Service) Seen(ctx context.Context, req *elsewherev1.SeenRequest) (*else
 	return res.Build(), nil
 }
 
+// otherReadings are the kinds that a value may also be of whose form says kind.
+func otherReadings(kind evidence.Kind) []evidence.Kind {
+	switch kind {
+	case evidence.KindEmail, evidence.KindDomain:
+		return []evidence.Kind{evidence.KindForwardTo}
+	case evidence.KindRuleName:
+		return []evidence.Kind{
+			evidence.KindUserAgent, evidence.KindAppID, evidence.KindJA4, evidence.KindPortProfile,
+			evidence.KindAccountPattern,
+		}
+	}
+	return nil
+}
+
 // asked reads a value that somebody asks for. Where no kind is given and the
-// form fits several, it is the one that was seen: who pastes an address may not
-// know that a case has it as the target of a forwarding rule.
-func asked(snap graph.Snapshot, obs *elsewherev1.Observable, path string, o evidence.Options) (evidence.Value, *evidence.Violation, error) {
+// form fits several, it is the first that was seen: who pastes an address may
+// not know that a case has it as the target of a forwarding rule.
+func asked(v access.Viewer, snap graph.Snapshot, obs *elsewherev1.Observable, path string, o evidence.Options) (evidence.Value, *evidence.Violation, error) {
 	p, invalid := evidence.ParseValue(evidence.Kind(obs.GetKind()), obs.GetValue(), o)
 	if invalid != nil {
 		at := *invalid
 		at.Path = path + at.Path
 		return evidence.Value{}, &at, nil
 	}
-	guessed := obs.GetKind() == ""
-	if !guessed || p.Kind != evidence.KindEmail && p.Kind != evidence.KindDomain {
+	if obs.GetKind() != "" {
 		return p.Value, nil, nil
 	}
-	other := evidence.Value{Kind: evidence.KindForwardTo, Text: p.Text}
-	for _, v := range []evidence.Value{p.Value, other} {
-		summary, err := snap.Summary(v)
+	readings := []evidence.Value{p.Value}
+	for _, kind := range otherReadings(p.Kind) {
+		if other, invalid := evidence.ParseValue(kind, obs.GetValue(), o); invalid == nil {
+			readings = append(readings, other.Value)
+		}
+	}
+	for _, value := range readings {
+		summary, err := snap.Summary(value)
 		if err != nil {
 			return evidence.Value{}, nil, err
 		}
-		if summary.Cases > 0 {
-			return v, nil, nil
+		withheld, err := withheldFrom(v, snap, value, summary)
+		if err != nil {
+			return evidence.Value{}, nil, err
+		}
+		if summary.Cases > 0 || len(withheld) > 0 {
+			return value, nil, nil
 		}
 	}
 	return p.Value, nil, nil
@@ -107,7 +130,7 @@ func (s *Service) seen(v access.Viewer, snap graph.Snapshot, value evidence.Valu
 	if err != nil {
 		return nil, err
 	}
-	sightings, err := s.withWithheld(v, snap, value, &summary)
+	withheld, err := withheldFrom(v, snap, value, summary)
 	if err != nil {
 		return nil, err
 	}
@@ -118,32 +141,31 @@ func (s *Service) seen(v access.Viewer, snap graph.Snapshot, value evidence.Valu
 	tenants, cases := v.Counts(summary)
 	res.Tenants, res.Cases = wireCounts(tenants), wireCounts(cases)
 	res.Status = elsewherev1.SeenStatus_SEEN_STATUS_NOT_SEEN
-	if cases.Min == 0 {
+	if cases.Min == 0 && len(withheld) == 0 {
 		return res.Build(), nil
 	}
 	res.Status = elsewherev1.SeenStatus_SEEN_STATUS_SEEN
 	res.FirstSeen, res.LastSeen = exactTime(summary.First), exactTime(summary.Last)
-	for _, sighting := range sightings {
-		if len(res.Sightings) == seenSightings {
-			break
-		}
+	for _, sighting := range summary.Newest {
 		if v.Reads(sighting.Tenant) {
-			res.Sightings = append(res.Sightings, wireSighting(sighting))
+			res.Sightings = append(res.Sightings, wireSighting(sighting, false))
 		}
 	}
-	res.MoreSightings = int(cases.Min) > len(res.Sightings)
+	for _, sighting := range withheld {
+		res.Sightings = append(res.Sightings, wireSighting(sighting, true))
+	}
+	res.MoreSightings = int(cases.Min)+len(withheld) > len(res.Sightings) || len(res.Sightings) > seenSightings
+	res.Sightings = res.Sightings[:min(len(res.Sightings), seenSightings)]
 	return res.Build(), nil
 }
 
-// withWithheld adds to a summary the restricted sightings that the viewer may
-// read, and returns the newest of all.
-func (s *Service) withWithheld(v access.Viewer, snap graph.Snapshot, value evidence.Value, summary *graph.Summary) ([]graph.Sighting, error) {
-	newest := summary.Newest
+// withheldFrom returns sightings in restricted and tlp:red cases that the viewer
+// may read: one more at most than an answer holds.
+func withheldFrom(v access.Viewer, snap graph.Snapshot, value evidence.Value, summary graph.Summary) ([]graph.Sighting, error) {
 	if summary.Withheld == 0 {
-		return newest, nil
+		return nil, nil
 	}
-	newest = slices.Clone(newest)
-	tenant, counted := "", 0
+	var out []graph.Sighting
 	for sighting, err := range snap.Withheld(value, nil) {
 		if err != nil {
 			return nil, err
@@ -151,43 +173,11 @@ func (s *Service) withWithheld(v access.Viewer, snap graph.Snapshot, value evide
 		if !v.ReadsWithheld(sighting.Tenant) {
 			continue
 		}
-		if counted++; counted > maxWithheld {
+		if out = append(out, sighting); len(out) > seenSightings {
 			break
 		}
-		if sighting.Tenant != tenant {
-			tenant = sighting.Tenant
-			live, err := hasLive(snap, value, tenant)
-			if err != nil {
-				return nil, err
-			}
-			if !live {
-				summary.Tenants++
-			}
-		}
-		summary.Cases++
-		if !sighting.First.IsZero() && (summary.First.IsZero() || sighting.First.Before(summary.First)) {
-			summary.First = sighting.First
-		}
-		if sighting.Last.After(summary.Last) {
-			summary.Last = sighting.Last
-		}
-		newest = append(newest, sighting)
 	}
-	slices.SortFunc(newest, func(x, y graph.Sighting) int {
-		if c := y.Last.Compare(x.Last); c != 0 {
-			return c
-		}
-		return x.Compare(y.Ref)
-	})
-	return newest, nil
-}
-
-// hasLive reports whether a tenant has a live case with a value.
-func hasLive(snap graph.Snapshot, value evidence.Value, tenant string) (bool, error) {
-	for sighting, err := range snap.Sightings(value, graph.StartOf(tenant)) {
-		return err == nil && sighting.Tenant == tenant, err
-	}
-	return false, nil
+	return out, nil
 }
 
 // ListSightings implements elsewherev1.CorrelationServiceServer.
@@ -203,7 +193,7 @@ func (s *Service) listSightings(ctx context.Context, req *elsewherev1.ListSighti
 		return nil, err
 	}
 	err = s.view(ctx, func(v access.Viewer, snap graph.Snapshot) error {
-		value, invalid, err := asked(snap, req.GetObservable(), "observable.", s.options())
+		value, invalid, err := asked(v, snap, req.GetObservable(), "observable.", s.options())
 		if err != nil {
 			return err
 		}
@@ -238,7 +228,7 @@ func (s *Service) listSightings(ctx context.Context, req *elsewherev1.ListSighti
 					res.NextPageToken, err = s.sealToken(v, at, query...)
 					return err
 				}
-				res.Sightings = append(res.Sightings, wireSighting(sighting))
+				res.Sightings = append(res.Sightings, wireSighting(sighting, at.Part == 1))
 				at.After = &graph.Position{Ref: sighting.Ref, Last: sighting.Last}
 			}
 		}

@@ -70,6 +70,12 @@ func (s *Service) SubmitCases(stream grpc.BidiStreamingServer[elsewherev1.Submit
 	return sendErr
 }
 
+// contained is SubmitCase on a goroutine that no interceptor watches over.
+func (s *Service) contained(ctx context.Context, req *elsewherev1.SubmitCaseRequest) (res *elsewherev1.SubmitCaseResponse, err error) {
+	defer contain(ctx, s.log, elsewherev1.CaseService_SubmitCases_FullMethodName, &err)
+	return s.SubmitCase(ctx, req)
+}
+
 type answer struct {
 	response *elsewherev1.SubmitCasesResponse
 	bytes    int
@@ -101,7 +107,7 @@ func (s *Service) acknowledge(ctx context.Context, req *elsewherev1.SubmitCasesR
 	if submit == nil {
 		submit = &elsewherev1.SubmitCaseRequest{}
 	}
-	result, err := s.SubmitCase(ctx, submit)
+	result, err := s.contained(ctx, submit)
 	res.Status = status.Convert(err).Proto()
 	if err == nil {
 		res.Status = status.New(0, "").Proto()

@@ -119,8 +119,8 @@ func (x *SeenRequest) SetObservables(v []*Observable) {
 type SeenRequest_builder struct {
 	_ [0]func() // Prevents comparability and use of unkeyed literals for the builder.
 
-	// At most 10,000; only kind and value are read. An empty kind is guessed:
-	// of several that fit, the one that was seen.
+	// At most 10,000; only kind and value are read. An empty kind is guessed: of
+	// several that fit, the first that was seen.
 	Observables []*Observable
 }
 
@@ -457,10 +457,11 @@ type SeenResult_builder struct {
 	// Too common to say anything.
 	Generic       bool
 	GenericReason string
-	Tenants       *CountRange
-	Cases         *CountRange
-	FirstSeen     *TimeRange
-	LastSeen      *TimeRange
+	// Of live cases, as are first_seen and last_seen.
+	Tenants   *CountRange
+	Cases     *CountRange
+	FirstSeen *TimeRange
+	LastSeen  *TimeRange
 	// The newest, at most 10.
 	Sightings     []*Sighting
 	MoreSightings bool
@@ -681,6 +682,7 @@ type Sighting struct {
 	xxx_hidden_Roles     []string               `protobuf:"bytes,3,rep,name=roles"`
 	xxx_hidden_FirstSeen *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=first_seen,json=firstSeen"`
 	xxx_hidden_LastSeen  *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_seen,json=lastSeen"`
+	xxx_hidden_Withheld  bool                   `protobuf:"varint,6,opt,name=withheld"`
 	unknownFields        protoimpl.UnknownFields
 	sizeCache            protoimpl.SizeCache
 }
@@ -745,6 +747,13 @@ func (x *Sighting) GetLastSeen() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Sighting) GetWithheld() bool {
+	if x != nil {
+		return x.xxx_hidden_Withheld
+	}
+	return false
+}
+
 func (x *Sighting) SetTenant(v string) {
 	x.xxx_hidden_Tenant = v
 }
@@ -763,6 +772,10 @@ func (x *Sighting) SetFirstSeen(v *timestamppb.Timestamp) {
 
 func (x *Sighting) SetLastSeen(v *timestamppb.Timestamp) {
 	x.xxx_hidden_LastSeen = v
+}
+
+func (x *Sighting) SetWithheld(v bool) {
+	x.xxx_hidden_Withheld = v
 }
 
 func (x *Sighting) HasFirstSeen() bool {
@@ -796,6 +809,8 @@ type Sighting_builder struct {
 	Roles     []string
 	FirstSeen *timestamppb.Timestamp
 	LastSeen  *timestamppb.Timestamp
+	// In a restricted or tlp:red case: shown to who may read it, counted nowhere.
+	Withheld bool
 }
 
 func (b0 Sighting_builder) Build() *Sighting {
@@ -807,6 +822,7 @@ func (b0 Sighting_builder) Build() *Sighting {
 	x.xxx_hidden_Roles = b.Roles
 	x.xxx_hidden_FirstSeen = b.FirstSeen
 	x.xxx_hidden_LastSeen = b.LastSeen
+	x.xxx_hidden_Withheld = b.Withheld
 	return m0
 }
 
@@ -1454,14 +1470,15 @@ const file_elsewhere_v1_correlation_service_proto_rawDesc = "" +
 	"\x03max\x18\x02 \x01(\rB\x05\xaa\x01\x02\b\x01R\x03max\"w\n" +
 	"\tTimeRange\x126\n" +
 	"\bearliest\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\bearliest\x122\n" +
-	"\x06latest\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x06latest\"\xc0\x01\n" +
+	"\x06latest\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x06latest\"\xdc\x01\n" +
 	"\bSighting\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
 	"\x04case\x18\x02 \x01(\tR\x04case\x12\x14\n" +
 	"\x05roles\x18\x03 \x03(\tR\x05roles\x129\n" +
 	"\n" +
 	"first_seen\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tfirstSeen\x127\n" +
-	"\tlast_seen\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\blastSeen\"\x8c\x01\n" +
+	"\tlast_seen\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\blastSeen\x12\x1a\n" +
+	"\bwithheld\x18\x06 \x01(\bR\bwithheld\"\x8c\x01\n" +
 	"\x14ListSightingsRequest\x128\n" +
 	"\n" +
 	"observable\x18\x01 \x01(\v2\x18.elsewhere.v1.ObservableR\n" +
