@@ -19,12 +19,12 @@ import (
 func correlationSecret(c Config) ([]byte, error) {
 	path := c.CorrelationKeyFile
 	switch {
+	case c.Memory && path == "":
+		return newSecret(), nil
+	case !c.Memory && c.DataDir == "":
+		return nil, errors.New("a data folder is needed")
 	case path != "":
 		return readSecret(path)
-	case c.Memory:
-		return newSecret(), nil
-	case c.DataDir == "":
-		return nil, errors.New("a data folder is needed")
 	}
 	path = filepath.Join(c.DataDir, "keys", "correlation.key")
 	secret, err := readSecret(path)
@@ -37,6 +37,29 @@ func correlationSecret(c Config) ([]byte, error) {
 	}
 	secret = newSecret()
 	return secret, writeSecret(path, secret)
+}
+
+// pinKey holds a data folder to the key it was made with: its id, which tells
+// nothing of the key, stands beside the store. Under another key nothing private
+// would match what is stored, and nobody would notice.
+func pinKey(c Config, id string) error {
+	if c.Memory {
+		return nil
+	}
+	path := filepath.Join(c.DataDir, "correlation.id")
+	pinned, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+			return fmt.Errorf("data folder: %w", err)
+		}
+		return writeWhole(path, id)
+	case err != nil:
+		return fmt.Errorf("correlation key: %w", err)
+	case strings.TrimSpace(string(pinned)) != id:
+		return fmt.Errorf("the store %s was made with the correlation key %s, and this one is %s", c.storeDir(), strings.TrimSpace(string(pinned)), id)
+	}
+	return nil
 }
 
 func newSecret() []byte {
@@ -59,23 +82,41 @@ func readSecret(path string) ([]byte, error) {
 	return secret, nil
 }
 
-// writeSecret writes a key so that after a crash it is there whole or not at all.
+// writeSecret writes a key.
 func writeSecret(path string, secret []byte) error {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("correlation key: %w", err)
 	}
+	return writeWhole(path, hex.EncodeToString(secret))
+}
+
+// writeWhole writes a line to a file so that after a crash or a power loss it is
+// there whole or not at all.
+func writeWhole(path, line string) error {
+	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "correlation.*")
 	if err != nil {
 		return fmt.Errorf("correlation key: %w", err)
 	}
-	_, err = fmt.Fprintln(f, hex.EncodeToString(secret))
+	_, err = fmt.Fprintln(f, line)
 	err = errors.Join(err, f.Chmod(0o600), f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("correlation key: %w", err), os.Remove(f.Name()))
+	}
+	return syncDir(dir)
+}
+
+// syncDir makes names in a folder durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("correlation key: %w", err)
+	}
+	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+		return fmt.Errorf("correlation key: %w", err)
 	}
 	return nil
 }

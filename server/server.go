@@ -1,12 +1,14 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -24,11 +26,15 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/graph/badger"
 	"github.com/elsewhere-project/elsewhere/server/link"
 	"github.com/elsewhere-project/elsewhere/server/linker"
+	"github.com/elsewhere-project/elsewhere/server/observe"
 	"github.com/elsewhere-project/elsewhere/server/rpc"
 )
 
-// DefaultGRPCAddr is where the service listens unless told otherwise.
-const DefaultGRPCAddr = "127.0.0.1:7431"
+// Where the service listens unless told otherwise.
+const (
+	DefaultGRPCAddr = "127.0.0.1:7431"
+	DefaultHTTPAddr = "127.0.0.1:7432"
+)
 
 // Config is what an operator may set.
 type Config struct {
@@ -39,10 +45,17 @@ type Config struct {
 	// GRPCAddr is the address to listen on, DefaultGRPCAddr if "". Without keys
 	// only loopback is accepted.
 	GRPCAddr string
+	// HTTPAddr is the address for metrics, health and profiles; "" is none.
+	// Without keys only loopback is accepted.
+	HTTPAddr string
+	// TraceEndpoint is the host:port of an OpenTelemetry collector that takes
+	// OTLP over gRPC; "" sends no traces.
+	TraceEndpoint string
 	// CorrelationKeyFile holds the key for private values; "" is
 	// keys/correlation.key below DataDir, made on first start.
 	CorrelationKeyFile string
-	// Logger gets structured logs; nil discards them.
+	// Logger gets structured logs, those of a request with its request_id; nil
+	// discards them.
 	Logger *slog.Logger
 }
 
@@ -63,12 +76,14 @@ const stopWithin = 10 * time.Second
 
 // Server is one running deployment.
 type Server struct {
-	listener net.Listener
-	grpc     *grpc.Server
-	health   *health.Server
-	store    graph.Store
-	linker   *linker.Linker
-	log      *slog.Logger
+	listener  net.Listener
+	grpc      *grpc.Server
+	http      *httpSide // nil if there is none
+	health    *health.Server
+	store     graph.Store
+	linker    *linker.Linker
+	telemetry *telemetry
+	log       *slog.Logger
 }
 
 // rules are the model and the classes of this build.
@@ -78,10 +93,16 @@ func rules() linker.Rules {
 
 // Open opens the store and listens. Serve has to follow; it closes both.
 func Open(ctx context.Context, c Config) (*Server, error) {
-	log := c.logger()
-	addr, err := loopback(c.GRPCAddr)
+	c.Logger = slog.New(observe.NewLogHandler(c.logger().Handler()))
+	log := c.Logger
+	addr, err := loopback(cmp.Or(c.GRPCAddr, DefaultGRPCAddr))
 	if err != nil {
 		return nil, err
+	}
+	if c.HTTPAddr != "" {
+		if _, err := loopback(c.HTTPAddr); err != nil {
+			return nil, err
+		}
 	}
 	secret, err := correlationSecret(c)
 	if err != nil {
@@ -89,6 +110,9 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	}
 	key, err := rpc.NewCorrelationKey(secret)
 	if err != nil {
+		return nil, err
+	}
+	if err := pinKey(c, key.ID()); err != nil {
 		return nil, err
 	}
 	sealer, err := access.NewSealer(secret)
@@ -103,9 +127,19 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
+	telemetry, err := newTelemetry(ctx, c.TraceEndpoint, store, log)
+	if err != nil {
+		return nil, errors.Join(err, listener.Close(), store.Close())
+	}
 	s := &Server{
 		listener: listener, store: store, log: log, health: health.NewServer(),
-		linker: linker.New(store, rules(), log),
+		linker: linker.New(store, rules(), log), telemetry: telemetry,
+	}
+	if c.HTTPAddr != "" {
+		if s.http, err = s.listenHTTP(ctx, c.HTTPAddr); err != nil {
+			telemetry.stop()
+			return nil, errors.Join(err, listener.Close(), store.Close())
+		}
 	}
 	s.grpc = grpc.NewServer(append([]grpc.ServerOption{
 		grpc.MaxRecvMsgSize(MessageBytes),
@@ -115,12 +149,13 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		// A dead peer is noticed within 80 s; clients may ping every 20 s.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 20 * time.Second, PermitWithoutStream: true}),
-	}, rpc.Interceptors(openMode, log)...)...)
+	}, append(telemetry.options(), rpc.Interceptors(openMode, log)...)...)...)
 	rpc.New(rpc.Dependencies{
 		Store: store, Settler: s.linker, Rules: rules(), Key: key, Sealer: sealer, Log: log,
 	}).Register(s.grpc)
 	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
+	telemetry.calls.Know(s.grpc.GetServiceInfo())
 	for _, service := range []string{
 		"", elsewherev1.CaseService_ServiceDesc.ServiceName, elsewherev1.CorrelationService_ServiceDesc.ServiceName,
 	} {
@@ -143,9 +178,6 @@ func openStore(ctx context.Context, c Config) (graph.Store, error) {
 // loopback returns the address to listen on, which without keys has to be one
 // that no other machine reaches.
 func loopback(addr string) (string, error) {
-	if addr == "" {
-		addr = DefaultGRPCAddr
-	}
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return "", fmt.Errorf("address to listen on: %w", err)
@@ -162,14 +194,26 @@ func loopback(addr string) (string, error) {
 // Addr returns the address that the service listens on.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
+// HTTPAddr returns the address of metrics, health and profiles, "" if there is
+// none.
+func (s *Server) HTTPAddr() string {
+	if s.http == nil {
+		return ""
+	}
+	return s.http.listener.Addr().String()
+}
+
 // Serve answers until ctx ends, finishes the calls under way, within bounds, and
 // closes the store. A stop that ctx asked for is no error.
 func (s *Server) Serve(ctx context.Context) error {
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	var parts sync.WaitGroup
-	var linkErr error
+	var linkErr, httpErr error
 	parts.Go(func() { linkErr = s.linker.Run(background) })
+	if s.http != nil {
+		parts.Go(func() { httpErr = s.http.serve() })
+	}
 	stopped := make(chan struct{})
 	parts.Go(func() {
 		select {
@@ -187,8 +231,12 @@ func (s *Server) Serve(ctx context.Context) error {
 	// GracefulStop lets Serve return before the last call is answered.
 	s.grpc.GracefulStop()
 	cancel()
+	if s.http != nil {
+		s.http.stop()
+	}
 	parts.Wait()
-	return errors.Join(err, linkErr, s.store.Close())
+	s.telemetry.stop()
+	return errors.Join(err, linkErr, httpErr, s.store.Close())
 }
 
 // stop ends the service: new calls are refused, those under way may finish.
@@ -212,6 +260,10 @@ func (s *Server) stop() {
 // makes them anew; progress gets the number of values done. The service must not
 // be running.
 func Check(ctx context.Context, c Config, rebuild bool, progress func(values uint64), report func(line string)) (err error) {
+	// Opening would make what is not there.
+	if _, err := os.Stat(c.storeDir()); err != nil {
+		return fmt.Errorf("no store: %w", err)
+	}
 	store, err := openStore(ctx, c)
 	if err != nil {
 		return err

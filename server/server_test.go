@@ -240,6 +240,13 @@ func TestCorrelationKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	other := filepath.Join(t.TempDir(), "other.key")
+	if err := os.WriteFile(other, []byte(strings.Repeat("ab", 32)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := server.Open(t.Context(), server.Config{DataDir: dir, CorrelationKeyFile: other, GRPCAddr: "127.0.0.1:0"}); err == nil || !strings.Contains(err.Error(), "correlation key") {
+		t.Errorf("opening a store with another key: %v", err)
+	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}

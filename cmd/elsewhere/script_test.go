@@ -7,7 +7,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,6 +39,7 @@ func TestMain(m *testing.M) {
 //	                  the script or halt; other commands find it by ELSEWHERE_SERVER
 //	halt              interrupt it and expect exit code 0; stderr is what it wrote
 //	exits CODE CMD... run a command that has to end with this code
+//	page PATH         read a page of its HTTP listener to stdout
 //	stored REF...     expect exactly these cases on the service
 //	generate WHAT     write a file that is too large for a script
 func TestScripts(t *testing.T) {
@@ -55,6 +58,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start":    start,
 			"halt":     halt,
+			"page":     page,
 			"exits":    exits,
 			"stored":   stored,
 			"generate": generate,
@@ -82,6 +86,7 @@ func writeTestdata(dir string) error {
 // service is an elsewhere serve that a script started.
 type service struct {
 	cmd    *exec.Cmd // nil if there is none
+	http   string    // address; "" if it does not listen
 	wrote  bytes.Buffer
 	closed chan struct{} // stderr
 }
@@ -91,7 +96,11 @@ type serviceKey struct{}
 
 func serviceOf(ts *testscript.TestScript) *service { return ts.Value(serviceKey{}).(*service) }
 
-var listening = regexp.MustCompile(`^listening on (\S+)`)
+var (
+	listening = regexp.MustCompile(`^listening on (\S+)`)
+	// A service says it before the other.
+	listeningHTTP = regexp.MustCompile(`^metrics and health on http://(\S+)`)
+)
 
 func start(ts *testscript.TestScript, _ bool, args []string) {
 	s := serviceOf(ts)
@@ -103,10 +112,11 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	self, err := os.Executable()
 	ts.Check(err)
-	s.cmd = exec.Command(self, append([]string{"serve", "--grpc", "127.0.0.1:0"}, args...)...)
+	s.cmd = exec.Command(self, append([]string{"serve", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"}, args...)...)
 	s.cmd.Args[0] = "elsewhere" // see TestMain
 	s.cmd.Dir = ts.Getenv("WORK")
 	s.cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "XDG_DATA_HOME="+ts.Getenv("XDG_DATA_HOME"))
+	s.http = ""
 	s.wrote.Reset()
 	s.closed = make(chan struct{})
 	stderr, err := s.cmd.StderrPipe()
@@ -118,6 +128,9 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 		defer close(s.closed)
 		for in := bufio.NewScanner(stderr); in.Scan(); {
 			fmt.Fprintln(&s.wrote, in.Text())
+			if m := listeningHTTP.FindStringSubmatch(in.Text()); m != nil {
+				s.http = m[1]
+			}
 			if m := listening.FindStringSubmatch(in.Text()); m != nil {
 				address <- m[1]
 			}
@@ -155,6 +168,20 @@ func halt(ts *testscript.TestScript, _ bool, _ []string) {
 	s.cmd = nil
 	_, _ = ts.Stderr().Write(s.wrote.Bytes())
 	ts.Check(err)
+}
+
+func page(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: page PATH")
+	}
+	res, err := http.Get("http://" + serviceOf(ts).http + args[0])
+	ts.Check(err)
+	defer res.Body.Close()
+	_, err = io.Copy(ts.Stdout(), res.Body)
+	ts.Check(err)
+	if res.StatusCode != http.StatusOK {
+		ts.Fatalf("%s: %s", args[0], res.Status)
+	}
 }
 
 func exits(ts *testscript.TestScript, _ bool, args []string) {

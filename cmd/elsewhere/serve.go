@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -13,8 +14,21 @@ import (
 	"github.com/elsewhere-project/elsewhere/server"
 )
 
+// serving is how the service was told to run.
+type serving struct {
+	server.Config
+	logLevel  slog.Level
+	logFormat string
+}
+
+// The forms of the log.
+const (
+	formatText = "text"
+	formatJSON = "json"
+)
+
 func (a *app) serveCommand() *cobra.Command {
-	var c server.Config
+	var c serving
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the service",
@@ -22,15 +36,24 @@ func (a *app) serveCommand() *cobra.Command {
 those under way and closes the store.
 
 Without keys everybody who reaches the service may read every tenant's cases, so
-it listens on loopback only.`,
+it listens on loopback only.
+
+Over HTTP it shows operators /metrics (Prometheus), /healthz, /readyz and, on
+loopback, /debug/pprof/. The log goes to stderr: at level warn and above every
+request that failed, at debug every request, with its id but nothing of its
+content. With --log-format json everything on stderr is JSON.`,
 		Example: `  elsewhere serve
   elsewhere serve --data /srv/elsewhere --grpc 127.0.0.1:7431
-  elsewhere serve --memory --grpc 127.0.0.1:0`,
+  elsewhere serve --memory --grpc 127.0.0.1:0 --http 127.0.0.1:0
+  elsewhere serve --log-format json --trace-endpoint localhost:4317`,
 		Args:        args(cobra.NoArgs),
 		Annotations: map[string]string{noServer: "", noJSON: ""},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if c.Memory && c.DataDir != "" {
 				return usageError{errors.New("--data and --memory exclude each other")}
+			}
+			if c.logFormat != formatText && c.logFormat != formatJSON {
+				return usageError{fmt.Errorf("log format %q: want %s or %s", c.logFormat, formatText, formatJSON)}
 			}
 			return a.serve(cmd.Context(), c)
 		},
@@ -38,33 +61,47 @@ it listens on loopback only.`,
 	cmd.Flags().StringVar(&c.DataDir, "data", "", "`folder` of the store; default $XDG_DATA_HOME/elsewhere or ~/.local/share/elsewhere")
 	cmd.Flags().BoolVar(&c.Memory, "memory", false, "keep everything in memory and forget it at the end")
 	cmd.Flags().StringVar(&c.GRPCAddr, "grpc", server.DefaultGRPCAddr, "`address` to listen on for gRPC; port 0 takes a free one")
+	cmd.Flags().StringVar(&c.HTTPAddr, "http", server.DefaultHTTPAddr, "`address` to listen on for metrics, health and profiles; \"\" is none")
+	cmd.Flags().StringVar(&c.TraceEndpoint, "trace-endpoint", "", "`host:port` of an OpenTelemetry collector (OTLP over gRPC; TLS unless on loopback)")
+	cmd.Flags().TextVar(&c.logLevel, "log-level", slog.LevelInfo, "least `level` that is logged: debug, info, warn or error")
+	cmd.Flags().StringVar(&c.logFormat, "log-format", formatText, "`form` of the log: text or json")
 	return cmd
 }
 
-func (a *app) serve(ctx context.Context, c server.Config) error {
+func (a *app) serve(ctx context.Context, c serving) error {
 	if !c.Memory {
 		var err error
 		if c.DataDir, err = dataDir(c.DataDir); err != nil {
 			return err
 		}
 	}
-	c.Logger = slog.New(slog.NewTextHandler(a.stderr, nil))
-	s, err := server.Open(ctx, c)
+	// What people are told is a line of its own, unless a machine reads along.
+	options, say := &slog.HandlerOptions{Level: c.logLevel}, a.warn
+	if c.logFormat == formatJSON {
+		c.Logger = slog.New(slog.NewJSONHandler(a.stderr, options))
+		say = func(format string, args ...any) { c.Logger.InfoContext(ctx, fmt.Sprintf(format, args...)) }
+	} else {
+		c.Logger = slog.New(slog.NewTextHandler(a.stderr, options))
+	}
+	s, err := server.Open(ctx, c.Config)
 	if err != nil {
 		return err
 	}
 	info, _ := debug.ReadBuildInfo()
-	a.warn("%s", version(info))
-	a.warn("listening on %s for gRPC, without keys: who reaches it reads everything", s.Addr())
+	say("%s", version(info))
+	if addr := s.HTTPAddr(); addr != "" {
+		say("metrics and health on http://%s", addr)
+	}
+	say("listening on %s for gRPC, without keys: who reaches it reads everything", s.Addr())
 	if c.Memory {
-		a.warn("data in memory only")
+		say("data in memory only")
 	} else {
-		a.warn("data in %s", safe(c.DataDir, 0))
+		say("data in %s", safe(c.DataDir, 0))
 	}
 	if err := s.Serve(ctx); err != nil {
 		return err
 	}
-	a.warn("stopped")
+	say("stopped")
 	return nil
 }
 

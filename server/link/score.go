@@ -27,7 +27,6 @@ type comparison struct {
 	generic []Generic
 	// common is set when a value that everybody uses is shared.
 	common bool
-	notes  []string
 }
 
 // Explain compares two cases. The result does not depend on their order.

@@ -11,17 +11,20 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/elsewhere-project/elsewhere/server/access"
+	"github.com/elsewhere-project/elsewhere/server/observe"
 )
 
 // maxDuration bounds every unary call, so that no request holds a snapshot for
 // long; a caller's own earlier deadline stands.
 const maxDuration = 60 * time.Second
 
-// Interceptors returns what stands before every call: it says who asks, bounds
-// how long an answer may take, and keeps a panic to the request that had it.
+// Interceptors returns what stands before every call: it says who asks and what
+// the request is called, bounds how long an answer may take, and keeps a panic
+// to the request that had it.
 func Interceptors(viewer func(context.Context) (access.Viewer, error), log *slog.Logger) []grpc.ServerOption {
 	unary := func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (res any, err error) {
 		defer contain(ctx, log, info.FullMethod, &err)
+		observe.Announce(ctx)
 		v, err := viewer(ctx)
 		if err != nil {
 			return nil, toStatus(ctx, log, err)
@@ -33,6 +36,7 @@ func Interceptors(viewer func(context.Context) (access.Viewer, error), log *slog
 	stream := func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {
 		ctx := ss.Context()
 		defer contain(ctx, log, info.FullMethod, &err)
+		observe.Announce(ctx)
 		v, err := viewer(ctx)
 		if err != nil {
 			return toStatus(ctx, log, err)

@@ -1,0 +1,111 @@
+package observe
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/elsewhere-project/elsewhere/server/graph"
+)
+
+// Store is what is asked of a backend when metrics are read. A backend may
+// implement DiskSizer as well.
+type Store interface {
+	graph.Reader
+	// Backlog and Sweep are those of graph.Queue.
+	Backlog(ctx context.Context, limit int) (int, time.Time, error)
+	Sweep(ctx context.Context) (graph.Sweep, error)
+}
+
+// DiskSizer is a store that knows the room it takes.
+type DiskSizer interface {
+	// DiskSize returns the bytes of the sorted tables (LSM) and of the log of
+	// long values. It may be a minute old.
+	DiskSize() (lsm, valueLog int64)
+}
+
+// Bounds of one reading.
+const (
+	readWithin = 5 * time.Second
+	// maxBacklog marks are counted; more are a long way from being current, and
+	// how long is in the age of the oldest.
+	maxBacklog = 100_000
+)
+
+// storeCollector reads a store anew for each reading of metrics.
+type storeCollector struct {
+	store                            Store
+	backlog, age, sweep, cases, disk *prometheus.Desc
+}
+
+// NewStoreCollector returns what a store has to show: the linker's backlog, live
+// cases and, if the store is a DiskSizer, its size.
+func NewStoreCollector(store Store) prometheus.Collector {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
+	}
+	return &storeCollector{
+		store:   store,
+		backlog: desc("elsewhere_linker_backlog_marks", "Values whose links are not current; at most 100,000 are counted."),
+		age:     desc("elsewhere_linker_backlog_oldest_age_seconds", "Time since the oldest mark was left; 0 without marks."),
+		sweep:   desc("elsewhere_linker_sweep_pending", "1 while every value is looked at anew, else 0."),
+		cases:   desc("elsewhere_store_live_cases", "Live cases in tenants of type customer."),
+		disk:    desc("elsewhere_store_disk_bytes", "Room that the store takes, by part (lsm, value_log).", "part"),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.backlog, c.age, c.sweep, c.cases, c.disk} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector. What cannot be read is missing, and
+// the reader of the metrics is told so.
+func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), readWithin)
+	defer cancel()
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	if marks, oldest, err := c.store.Backlog(ctx, maxBacklog); err != nil {
+		ch <- prometheus.NewInvalidMetric(c.backlog, err)
+	} else {
+		age := 0.0
+		if !oldest.IsZero() {
+			// A clock that was set back leaves marks of the future.
+			age = max(0, time.Since(oldest).Seconds())
+		}
+		gauge(c.backlog, float64(marks))
+		gauge(c.age, age)
+	}
+	if sweep, err := c.store.Sweep(ctx); err != nil {
+		ch <- prometheus.NewInvalidMetric(c.sweep, err)
+	} else {
+		pending := 0.0
+		if sweep.Pending {
+			pending = 1
+		}
+		gauge(c.sweep, pending)
+	}
+	if n, err := liveCases(ctx, c.store); err != nil {
+		ch <- prometheus.NewInvalidMetric(c.cases, err)
+	} else {
+		gauge(c.cases, float64(n))
+	}
+	if sizer, ok := c.store.(DiskSizer); ok {
+		lsm, valueLog := sizer.DiskSize()
+		gauge(c.disk, float64(lsm), "lsm")
+		gauge(c.disk, float64(valueLog), "value_log")
+	}
+}
+
+func liveCases(ctx context.Context, store graph.Reader) (n uint32, err error) {
+	err = store.View(ctx, func(s graph.Snapshot) (err error) {
+		n, err = s.Size()
+		return err
+	})
+	return n, err
+}
