@@ -1,0 +1,509 @@
+package badger
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/graph"
+)
+
+func drawTime(t *rapid.T, name string) time.Time {
+	if rapid.IntRange(0, 4).Draw(t, name+" known") == 0 {
+		return time.Time{}
+	}
+	return time.Unix(rapid.Int64Range(-3_000_000_000, 6_000_000_000).Draw(t, name), 0).UTC()
+}
+
+func drawRoles(t *rapid.T) []string {
+	return rapid.SliceOfN(rapid.OneOf(rapid.SampledFrom(knownRoles[:]), rapid.String()), 0, 4).Draw(t, "roles")
+}
+
+func drawValue(t *rapid.T) evidence.Value {
+	kind := rapid.OneOf(rapid.SampledFrom(kindNames[1:22]), rapid.Map(rapid.String(), func(s string) evidence.Kind { return evidence.Kind(s) }))
+	return evidence.Value{
+		Kind: kind.Draw(t, "kind"),
+		Text: rapid.OneOf(rapid.String(), rapid.StringN(30, 60, 120), rapid.SampledFrom([]string{
+			"1.2.3.4", "2001:db8::", "::ffff:1.2.3.4", "10.0.0.0/8", "fe80::/10", "a.b.c", "www.example.com",
+			strings.Repeat("label.", 20) + "com", "", ".",
+		})).Draw(t, "text"),
+	}
+}
+
+func drawStrings(t *rapid.T, name string) []string {
+	return rapid.SliceOfN(rapid.StringN(0, 8, 16), 0, 3).Draw(t, name)
+}
+
+func drawRef(t *rapid.T) evidence.Ref {
+	return evidence.Ref{
+		Tenant: rapid.StringMatching(`[a-z0-9][a-z0-9-]{0,20}`).Draw(t, "tenant"),
+		Case:   rapid.StringMatching(`[A-Za-z0-9._:#-]{1,128}`).Draw(t, "case"),
+	}
+}
+
+func equal(t *rapid.T, what string, got, want any) {
+	t.Helper()
+	if diff := gocmp.Diff(want, got, cmpopts.EquateEmpty(), gocmp.AllowUnexported(record{}, first{}, mark{}, listing{}, sweep{}, header{})); diff != "" {
+		t.Fatalf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+func TestProfileRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := &evidence.Profile{
+			Ref: drawRef(t), Kind: rapid.String().Draw(t, "case kind"),
+			Live: rapid.Bool().Draw(t, "live"), Dismissed: rapid.Bool().Draw(t, "dismissed"),
+			First: drawTime(t, "first"), Last: drawTime(t, "last"), EvidenceFrom: drawTime(t, "from"),
+			Techniques: rapid.SliceOfNDistinct(rapid.StringN(0, 8, 16), 0, 3, rapid.ID).Draw(t, "techniques"),
+		}
+		for range rapid.IntRange(0, 6).Draw(t, "sightings") {
+			p.Sightings = append(p.Sightings, evidence.Sighting{
+				Value: drawValue(t), Roles: drawRoles(t), First: drawTime(t, "first"), Last: drawTime(t, "last"),
+				Count: rapid.Uint32().Draw(t, "count"), Techniques: drawStrings(t, "techniques"), Written: drawStrings(t, "written"),
+			})
+		}
+		got, err := decodeProfile(p.Ref, encodeProfile(p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "profile", got, p)
+	})
+}
+
+func drawSighting(t *rapid.T) graph.Sighting {
+	return graph.Sighting{
+		Ref: drawRef(t), Roles: drawRoles(t), First: drawTime(t, "first"), Last: drawTime(t, "last"),
+		Count: rapid.Uint32().Draw(t, "count"),
+	}
+}
+
+func TestSightingRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		v, s, sequence := drawValue(t), drawSighting(t), rapid.Uint64().Draw(t, "sequence")
+		key := sightingKey(spacePosting, newNode(v).key, s.Ref, s.Last)
+		_, value, place, _, ok := cutValueKey(key[1:])
+		if !ok || !bytes.Equal(value, newNode(v).key) {
+			t.Fatalf("key %x is cut to %x", key, value)
+		}
+		at, ok := parsePlace(place)
+		if !ok {
+			t.Fatalf("no place in %x", place)
+		}
+		got, n, err := decodePosting(at, encodePosting(sequence, s))
+		if err != nil || n != sequence {
+			t.Fatal(n, err)
+		}
+		equal(t, "sighting", got, s)
+	})
+}
+
+// TestSightingKeysSort holds the order of keys to the order of sightings.
+func TestSightingKeysSort(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		v := newNode(drawValue(t))
+		x, y := drawSighting(t), drawSighting(t)
+		if rapid.Bool().Draw(t, "one tenant") {
+			y.Tenant = x.Tenant
+		}
+		if rapid.Bool().Draw(t, "one time") {
+			y.Last = x.Last
+		}
+		kx, ky := sightingKey(spacePosting, v.key, x.Ref, x.Last), sightingKey(spacePosting, v.key, y.Ref, y.Last)
+		if got, want := bytes.Compare(kx, ky), comparePlaces(x, y); got != want {
+			t.Fatalf("%v and %v: keys compare %d, sightings %d", x, y, got, want)
+		}
+	})
+}
+
+func TestRowRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := graph.Row{
+			RowKey: graph.Pair(drawRef(t), drawRef(t)),
+			Score: graph.Score{
+				Millibits: rapid.Int32().Draw(t, "millibits"), Micros: rapid.Uint32().Draw(t, "micros"), Tier: rapid.Uint8().Draw(t, "tier"),
+				SharedCount: rapid.Uint32().Draw(t, "shared"), ModelVersion: rapid.Uint32().Draw(t, "model"),
+			},
+			RevisionA: rapid.Uint32().Draw(t, "a"), RevisionB: rapid.Uint32().Draw(t, "b"),
+		}
+		for range rapid.IntRange(0, 4).Draw(t, "values") {
+			r.Shared = append(r.Shared, drawValue(t))
+		}
+		got, err := decodeRow(r.RowKey, encodeRow(r))
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "row", got, r)
+		for _, pair := range [][2]evidence.Ref{{r.A, r.B}, {r.B, r.A}} {
+			x, y, ok := parsePair(rowKey(pair[0], pair[1])[1:])
+			if !ok || x != pair[0] || y != pair[1] {
+				t.Fatalf("key of %v reads as %v and %v", pair, x, y)
+			}
+		}
+	})
+}
+
+// TestRecordFollowsItsSightings adds and removes sightings, through the stored
+// form, and holds what the record keeps to all of them.
+func TestRecordFollowsItsSightings(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := newNode(drawValue(t))
+		id := rapid.SampledFrom([]string{"c%02d", strings.Repeat("x", 100) + "%02d"}).Draw(t, "id")
+		var r record
+		var all []graph.Sighting
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			c := fmt.Sprintf(id, rapid.IntRange(0, 30).Draw(t, "case"))
+			i := slices.IndexFunc(all, func(s graph.Sighting) bool { return s.Case == c })
+			if i >= 0 {
+				r.remove(all[i])
+				all = slices.Delete(all, i, i+1)
+			} else {
+				s := graph.Sighting{Ref: evidence.Ref{Tenant: "t", Case: c}, Count: 1, Roles: knownRoles[:1]}
+				if day := rapid.IntRange(-1, 12).Draw(t, "day"); day >= 0 {
+					s.First = time.Unix(int64(day)*86400, 0).UTC()
+					s.Last = s.First.AddDate(0, 0, rapid.IntRange(0, 3).Draw(t, "days"))
+				}
+				r.add(s)
+				all = append(all, s)
+			}
+			if rapid.Bool().Draw(t, "mark") {
+				r.mark = &mark{version: 300, tenants: 7, expand: 200, sequence: 100, part: 3}
+			} else {
+				r.mark = nil
+			}
+			stored := r.encode(n.Value, n.exact)
+			got, named, err := decodeRecord(stored)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !n.exact && named != n.Value {
+				t.Fatalf("the record is of %v, not %v", named, n.Value)
+			}
+			if len(stored) > valueThreshold-200 && n.exact {
+				t.Fatalf("a record of %d bytes", len(stored))
+			}
+			equal(t, "mark", got.mark, r.mark)
+			r = got
+
+			var want record
+			for _, s := range all {
+				want.cases++
+				want.newest = append(want.newest, s)
+				if !s.First.IsZero() {
+					want.dated++
+					at := seconds(s.First)
+					k, found := slices.BinarySearchFunc(want.firsts, at, func(f first, at uint64) int { return int(int64(f.at) - int64(at)) })
+					if !found {
+						want.firsts = slices.Insert(want.firsts, k, first{at: at})
+					}
+					want.firsts[k].n++
+				}
+			}
+			slices.SortFunc(want.newest, compareNewest)
+			if r.cases != want.cases || r.dated != want.dated {
+				t.Fatalf("%d cases, %d dated; not %d and %d", r.cases, r.dated, want.cases, want.dated)
+			}
+			equal(t, "newest", r.newest, want.newest[:len(r.newest)])
+			equal(t, "firsts", r.firsts, want.firsts[:len(r.firsts)])
+		}
+	})
+}
+
+func TestSmallRecordsRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		h := header{Meta: graph.Meta{
+			Revision: rapid.Uint32().Draw(t, "revision"), CreateTime: time.UnixMicro(rapid.Int64Range(0, 1<<55).Draw(t, "create")).UTC(),
+			UpdateTime: time.UnixMicro(rapid.Int64Range(0, 1<<55).Draw(t, "update")).UTC(),
+		}, head: rapid.SliceOf(rapid.Byte()).Draw(t, "head")}
+		copy(h.ContentHash[:], rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "hash"))
+		gotHeader, err := decodeHeader(h.encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "header", gotHeader, h)
+
+		l := listing{left: h.CreateTime, values: rapid.SliceOf(rapid.String()).Draw(t, "values")}
+		gotListing, err := decodeListing(l.encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "queue record", gotListing, l)
+		if left, n, err := countListing(l.encode()); err != nil || n != len(l.values) || !left.Equal(l.left) {
+			t.Fatal(left, n, err)
+		}
+
+		s := sweep{graph.Sweep{Pending: rapid.Bool().Draw(t, "pending"), After: drawValue(t), Version: rapid.Uint64().Draw(t, "version")}, rapid.String().Draw(t, "basis")}
+		gotSweep, err := decodeSweep(s.encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "sweep", gotSweep, s)
+	})
+}
+
+// largeProfile is one that is stored with an index.
+func largeProfile() *evidence.Profile {
+	p := &evidence.Profile{Techniques: []string{"T1098"}}
+	for i := range graph.OutlineAbove + 1 {
+		p.Sightings = append(p.Sightings, evidence.Sighting{
+			Value: evidence.Value{Kind: evidence.KindASN, Text: fmt.Sprintf("%03d", i)}, Roles: []string{"created"}, Techniques: p.Techniques[:i%2],
+		})
+	}
+	return p
+}
+
+func digest(b []byte) []byte {
+	sum := sha256.Sum256(b)
+	return sum[:8]
+}
+
+// FuzzDecode feeds stored records that are damaged.
+func FuzzDecode(f *testing.F) {
+	r := record{tenants: 1, cases: 1, dated: 1, firsts: []first{{5, 1}}, mark: &mark{1, 2, 3, 4, 5}}
+	s := graph.Sighting{Ref: evidence.Ref{Tenant: "t", Case: "c"}, Roles: []string{"created", "own"}, Last: time.Unix(1, 0), Count: 3}
+	r.newest = []graph.Sighting{s}
+	v := evidence.Value{Kind: "x_own", Text: strings.Repeat("y", 50)}
+	p := &evidence.Profile{Techniques: []string{"T1"}, Sightings: []evidence.Sighting{{Value: v, Techniques: []string{"T1", "T2"}, Written: []string{"Y"}}}}
+	for _, seed := range [][]byte{
+		encodeProfile(largeProfile()),
+		nil,
+		bytes.Repeat([]byte{0xff}, 40),
+		r.encode(v, false),
+		encodePosting(1, s),
+		encodeProfile(p),
+		encodeRow(graph.Row{Shared: []evidence.Value{v}}),
+		header{}.encode(),
+		listing{values: []string{"a"}}.encode(),
+		sweep{}.encode(),
+		newNode(v).key,
+		newNode(address(1)).key,
+		newNode(evidence.Value{Kind: evidence.KindDomain, Text: "a.b"}).key,
+		sightingKey(spacePosting, nil, s.Ref, s.Last),
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if r, v, err := decodeRecord(b); err == nil {
+			again, _, err := decodeRecord(r.encode(v, v == evidence.Value{}))
+			if err != nil {
+				t.Errorf("a record cannot be read again: %v", err)
+			}
+			if again.cases != r.cases {
+				t.Error("a record changes as it is stored")
+			}
+		}
+		if p, err := decodeProfile(evidence.Ref{}, b); err == nil {
+			again, err := decodeProfile(evidence.Ref{}, encodeProfile(p))
+			if err != nil {
+				t.Errorf("a profile cannot be read again: %v", err)
+			}
+			if diff := gocmp.Diff(p, again, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("a profile changes as it is stored:\n%s", diff)
+			}
+		}
+		if r, err := readProfile(evidence.Ref{}, b); err == nil && r.counts != nil {
+			_ = r.overlap(p)
+		}
+		_, _, _ = decodePosting(graph.Position{}, b)
+		_, _ = decodeRow(graph.RowKey{}, b)
+		_, _ = decodeHeader(b)
+		_, _ = decodeListing(b)
+		_, _, _ = countListing(b)
+		_, _ = decodeSweep(b)
+		_, _ = number(b)
+		_, _ = parsePlace(b)
+		_, _, _ = parsePair(b)
+		_, _ = parseRef(b)
+		if _, key, rest, _, ok := cutValueKey(b); ok && !bytes.Equal(append(bytes.Clone(key), rest...), b) {
+			t.Errorf("%x is cut to %x and %x", b, key, rest)
+		}
+	})
+}
+
+// FuzzValueKey looks for two values that a store would confuse.
+func FuzzValueKey(f *testing.F) {
+	f.Add("ip", "1.2.3.4", "ip", "::ffff:1.2.3.4")
+	f.Add("domain", "example.com", "hostname", "example.com")
+	f.Add("domain", "a.b", "domain", "a\x00b")
+	f.Add("cidr", "10.0.0.0/8", "cidr", "10.0.0.1/8")
+	f.Add("rule_name", strings.Repeat("x", 40), "rule_name", strings.Repeat("x", 41))
+	f.Add("x_a", "b\x00c", "x_a\x00b", "c")
+	f.Add("", "", "ip", "")
+	f.Fuzz(func(t *testing.T, kind1, text1, kind2, text2 string) {
+		x := newNode(evidence.Value{Kind: evidence.Kind(kind1), Text: text1})
+		y := newNode(evidence.Value{Kind: evidence.Kind(kind2), Text: text2})
+		if x.Value != y.Value && (bytes.HasPrefix(x.key, y.key) || bytes.HasPrefix(y.key, x.key)) {
+			t.Errorf("keys of %q and %q: %x and %x", x.Value, y.Value, x.key, y.key)
+		}
+		if len(x.key) > 100 {
+			t.Errorf("key of %d bytes", len(x.key))
+		}
+		v, key, rest, exact, ok := cutValueKey(append(bytes.Clone(x.key), y.key...))
+		if !ok || !bytes.Equal(key, x.key) || !bytes.Equal(rest, y.key) || exact != x.exact {
+			t.Fatalf("key %x of %q is cut to %x", x.key, x.Value, key)
+		}
+		if exact && v != x.Value {
+			t.Errorf("%q is read back as %q", x.Value, v)
+		}
+	})
+}
+
+// TestRanges holds value keys to the order that range questions rely on.
+func TestRanges(t *testing.T) {
+	key := func(kind evidence.Kind, text string) string {
+		return string(newNode(evidence.Value{Kind: kind, Text: text}).key)
+	}
+	ordered := []string{
+		key("ip", "0.0.0.0"), key("ip", "9.255.255.255"), key("ip", "10.0.0.0"), key("ip", "10.0.0.255"), key("ip", "255.255.255.255"),
+		key("ip", "2001:db8::"), key("ip", "2001:db8::1"),
+		key("domain", "example.co"),
+		key("domain", "example.com"), key("hostname", "example.com"), key("hostname", "a.example.com"), key("hostname", "b.a.example.com"),
+		key("hostname", "b.example.com"), key("domain", "example-two.com"),
+	}
+	if !slices.IsSorted(ordered) {
+		t.Error("keys are out of order")
+	}
+	subdomains := strings.TrimSuffix(key("domain", "example.com"), "\x01")
+	for text, below := range map[string]bool{
+		"example.com": true, "a.example.com": true, "b.a.example.com": true, "notexample.com": false, "example.com.au": false, "com": false,
+	} {
+		if strings.HasPrefix(key("hostname", text), subdomains) != below {
+			t.Errorf("%s below example.com: %v", text, !below)
+		}
+	}
+}
+
+// TestLayout pins what is on disk: a difference here is another layout version.
+func TestLayout(t *testing.T) {
+	ref := evidence.Ref{Tenant: "acme", Case: "IR-1"}
+	at := time.Date(2023, 2, 22, 10, 0, 0, 0, time.UTC)
+	s := graph.Sighting{Ref: ref, Roles: []string{"allow_listed", "own"}, First: at.Add(-time.Hour), Last: at, Count: 3}
+	v := func(kind evidence.Kind, text string) []byte {
+		return newNode(evidence.Value{Kind: kind, Text: text}).key
+	}
+	r := record{
+		tenants: 2, cases: 3, withheld: 1, newest: []graph.Sighting{s}, dated: 3, firsts: []first{{seconds(at), 2}},
+		mark: &mark{version: 9, tenants: 1, expand: 8, sequence: 7, part: 1},
+	}
+	p := &evidence.Profile{
+		Ref: ref, Kind: "bec", Live: true, First: at, Last: at.Add(time.Hour), EvidenceFrom: at.Add(-time.Hour), Techniques: []string{"T1098"},
+		Sightings: []evidence.Sighting{{
+			Value: evidence.Value{Kind: "rule_name", Text: "spam"}, Roles: []string{"created"}, First: at, Last: at, Count: 1,
+			Techniques: []string{"T1098"}, Written: []string{"Spam"},
+		}},
+	}
+	for name, c := range map[string]struct {
+		got  []byte
+		want string
+	}{
+		"header key":       {refKey(spaceHeader, ref), "6861636d650049522d31"},
+		"ip":               {v("ip", "104.161.20.102"), "0100000000000000000000ffff68a11466"},
+		"ip, version 6":    {v("ip", "2001:db8::1"), "0120010db8000000000000000000000001"},
+		"cidr":             {v("cidr", "104.161.20.0/24"), "0200000000000000000000ffff68a1140078"},
+		"domain":           {v("domain", "botasso.cl"), "04636c00626f746173736f0001"},
+		"hostname":         {v("hostname", "iad3a.emailsrvr.com"), "04636f6d00656d61696c737276720069616433610002"},
+		"long hostname":    {v("hostname", "a-host-with-a-long-name.in-a-long-domain.example.com"), "04636f6d006578616d706c6500696e2d612d6c6f6e672d646f03a7ca3a62102b623f57a68bae9a41ceb1"},
+		"text":             {v("rule_name", "spam"), "0f7370616d00"},
+		"long text":        {v("url", "https://example.com/a/path/that/does/not/end"), "0c68747470733a2f2f6578616d706c652e636f6d2f612f706103fbb53bf3a32bdc20ad2098d39904444d"},
+		"own kind":         {v("x_badge", "4711"), "7f785f6261646765003437313100"},
+		"sighting key":     {sightingKey(spacePosting, v("asn", "64500"), ref, at), "700336343530300061636d6500f12478215f49522d31"},
+		"undated sighting": {sightingKey(spaceWithheld, v("asn", "64500"), ref, time.Time{}), "770336343530300061636d6500ffffffffff49522d31"},
+		"queue key":        {queueKey(258, 3), "71000000000000010200000003"},
+		"row key":          {rowKey(ref, evidence.Ref{Tenant: "globex", Case: "2"}), "7261636d650049522d3100676c6f626578003200"},
+		"part key":         {partKey([]byte("k"), 2), "6c6b00000002"},
+		"sighting":         {encodePosting(300, s), "ac02a03803020200036f776e"},
+		"record":           {r.encode(evidence.Value{Kind: "url", Text: "u"}, false), "030375726c01750203010301a0bd9fdced010209010807010461636d650449522d31a0bd9fdced01a03803020200036f776e"},
+		"profile":          {encodeProfile(p), "0103626563a0bd9fdced01a138a0380101055431303938010f047370616d0106010101010001045370616d"},
+		"row":              {encodeRow(graph.Row{Score: graph.Score{Millibits: -1, Micros: 2, Tier: 3, SharedCount: 4, ModelVersion: 5}, RevisionA: 6, RevisionB: 7, Shared: []evidence.Value{{Kind: "x_a", Text: "b"}}}), "01020304050607017f03785f610162"},
+		"large profile":    {digest(encodeProfile(largeProfile())), "b3c4a035bdc4da73"},
+		"header":           {header{graph.Meta{Revision: 2, CreateTime: at, UpdateTime: at}, []byte("head")}.encode(), "02000000000000000000000000000000000000000000000000000000000000000080a089d9ded1fa0580a089d9ded1fa0568656164"},
+		"queue record":     {listing{at, []string{"v"}}.encode(), "80a089d9ded1fa05010176"},
+		"sweep":            {sweep{graph.Sweep{Pending: true, After: evidence.Value{Kind: "ip", Text: "1.2.3.4"}, Version: 5}, "m"}.encode(), "0105016d02697007312e322e332e34"},
+	} {
+		if got := hex.EncodeToString(c.got); got != c.want {
+			t.Errorf("%s:\n got %s\nwant %s", name, got, c.want)
+		}
+	}
+}
+
+// TestStoredBody reads a case as layout 1 has stored it.
+func TestStoredBody(t *testing.T) {
+	p, err := newPacker()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	at := time.Date(2023, 2, 22, 10, 0, 0, 123000, time.UTC)
+	want := []evidence.Finding{{
+		ID: "f1", Technique: "T1098", Operation: "New-InboxRule", Outcome: evidence.Failed, FirstSeen: at, LastSeen: at, Count: 2, Summary: "s",
+		Facts: []evidence.Fact{{Name: "n", Value: "v", Source: "s", ObservedAt: at}},
+		Observables: []evidence.Observable{{
+			Value: evidence.Value{Kind: "rule_name", Text: "spam"}, Written: "Spam", Roles: []string{"created"}, FirstSeen: at, Count: 1,
+		}},
+	}}
+	stored := `[{"ID":"f1","Technique":"T1098","Operation":"New-InboxRule","Outcome":2,"FirstSeen":"2023-02-22T10:00:00.000123Z",` +
+		`"LastSeen":"2023-02-22T10:00:00.000123Z","Count":2,"Summary":"s","Facts":[{"Name":"n","Value":"v","Source":"s",` +
+		`"ObservedAt":"2023-02-22T10:00:00.000123Z"}],"Observables":[{"Kind":"rule_name","Text":"spam","Written":"Spam",` +
+		`"Roles":["created"],"FirstSeen":"2023-02-22T10:00:00.000123Z","LastSeen":"0001-01-01T00:00:00Z","Count":1,"Facts":null}]}]`
+	var got []evidence.Finding
+	if err := p.unpack("findings", p.enc.EncodeAll([]byte(stored), nil), &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+	packed, err := p.pack(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := p.dec.DecodeAll(packed, nil)
+	if err != nil || string(plain) != stored {
+		t.Errorf("stored as %s: %v", plain, err)
+	}
+	head := `{"Tenant":"acme","Case":"1","Title":"t","Kind":"bec","State":2,"OpenedAt":"2023-02-22T10:00:00.000123Z","ClosedAt":"0001-01-01T00:00:00Z",` +
+		`"EvidenceFrom":"0001-01-01T00:00:00Z","EvidenceTo":"0001-01-01T00:00:00Z","TLP":"green","Restricted":true,"Source":"s",` +
+		`"Labels":{"a":"b"},"References":["r"],"Findings":null}`
+	plain, err = p.dec.DecodeAll(mustPack(t, p, &evidence.Case{
+		Ref: evidence.Ref{Tenant: "acme", Case: "1"}, Title: "t", Kind: "bec", State: evidence.Closed, OpenedAt: at, TLP: evidence.TLPGreen,
+		Restricted: true, Source: "s", Labels: map[string]string{"a": "b"}, References: []string{"r"},
+	}), nil)
+	if err != nil || string(plain) != head {
+		t.Errorf("stored as %s: %v", plain, err)
+	}
+}
+
+func mustPack(t *testing.T, p *packer, v any) []byte {
+	t.Helper()
+	b, err := p.pack(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func BenchmarkDecodeProfile(b *testing.B) {
+	p := &evidence.Profile{Kind: "bec", Live: true, Techniques: []string{"T1078.004", "T1098", "T1114.003"}}
+	start := time.Date(2023, 2, 22, 10, 0, 0, 0, time.UTC)
+	for i := range 50 {
+		p.Sightings = append(p.Sightings, evidence.Sighting{
+			Value: address(i), Roles: []string{evidence.RoleLoginSource}, First: start.AddDate(0, 0, i), Last: start.AddDate(0, 1, i),
+			Count: 7, Techniques: p.Techniques[i%3 : i%3+1],
+		})
+	}
+	stored := encodeProfile(p)
+	b.ReportMetric(float64(len(stored)), "bytes")
+	for b.Loop() {
+		if _, err := decodeProfile(evidence.Ref{}, stored); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

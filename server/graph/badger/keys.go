@@ -1,0 +1,162 @@
+package badger
+
+import (
+	"bytes"
+	"encoding/binary"
+	"time"
+
+	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/graph"
+)
+
+// The first byte of a key names its keyspace. Layout 1:
+//
+//	m name                                     singletons
+//	h tenant 0 case                            header: revision, hash, times, head
+//	b tenant 0 case                            findings
+//	f tenant 0 case                            profile
+//	v value                                    counts and mark of a value
+//	p value tenant 0 last case                 sighting in a live case
+//	w value tenant 0 last case                 sighting in a withheld case
+//	q sequence part                            values marked by one change
+//	r tenant 0 case 0 tenant 0 case 0          link row; from the larger end: empty
+//	x value tenant 0 case 0 tenant 0 case 0    link row that shares the value
+//	l key part                                 part of the long value of a key
+//	j part                                     change that is being applied
+const (
+	spaceMeta     = 'm'
+	spaceHeader   = 'h'
+	spaceBody     = 'b'
+	spaceProfile  = 'f'
+	spaceValue    = 'v'
+	spacePosting  = 'p'
+	spaceWithheld = 'w'
+	spaceQueue    = 'q'
+	spaceRow      = 'r'
+	spaceShared   = 'x'
+	spacePart     = 'l'
+	spaceJournal  = 'j'
+)
+
+// Names of the singletons.
+const (
+	keyLayout   = "mlayout"
+	keySize     = "msize"
+	keySequence = "msequence"
+	keySweep    = "msweep"
+)
+
+// present is the value of keys that say all by being there.
+var present = []byte{1}
+
+func refKey(space byte, ref evidence.Ref) []byte {
+	k := make([]byte, 0, 2+len(ref.Tenant)+len(ref.Case))
+	return appendRef(append(k, space), ref)
+}
+
+func appendRef(k []byte, ref evidence.Ref) []byte {
+	k = append(k, ref.Tenant...)
+	k = append(k, 0)
+	return append(k, ref.Case...)
+}
+
+// parseRef reads what appendRef wrote at the end of a key.
+func parseRef(k []byte) (evidence.Ref, bool) {
+	tenant, id, ok := bytes.Cut(k, []byte{0})
+	return evidence.Ref{Tenant: string(tenant), Case: string(id)}, ok
+}
+
+func tenantPrefix(space byte, tenant string) []byte {
+	k := append(make([]byte, 0, 2+len(tenant)), space)
+	k = append(k, tenant...)
+	return append(k, 0)
+}
+
+func recordKey(value []byte) []byte {
+	return append(append(make([]byte, 0, 1+len(value)), spaceValue), value...)
+}
+
+// sightingPrefix ends where the place of the case begins: every sighting of the
+// value in the tenant starts with it.
+func sightingPrefix(space byte, value []byte, tenant string) []byte {
+	k := make([]byte, 0, 1+len(value)+len(tenant)+1+lastBytes+32)
+	k = append(k, space)
+	k = append(k, value...)
+	k = append(k, tenant...)
+	return append(k, 0)
+}
+
+func sightingKey(space byte, value []byte, ref evidence.Ref, last time.Time) []byte {
+	k := sightingPrefix(space, value, ref.Tenant)
+	k = appendLast(k, last)
+	return append(k, ref.Case...)
+}
+
+// lastBytes is the length of a last sighting in a key.
+const lastBytes = 5
+
+// appendLast writes t so that later times come first and unknown comes last.
+func appendLast(k []byte, t time.Time) []byte {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], maxSeconds-seconds(t))
+	return append(k, b[8-lastBytes:]...)
+}
+
+// parsePlace reads the part of a sighting key after the value.
+func parsePlace(k []byte) (graph.Position, bool) {
+	tenant, rest, ok := bytes.Cut(k, []byte{0})
+	if !ok || len(rest) < lastBytes {
+		return graph.Position{}, false
+	}
+	var b [8]byte
+	copy(b[8-lastBytes:], rest)
+	return graph.Position{
+		Ref:  evidence.Ref{Tenant: string(tenant), Case: string(rest[lastBytes:])},
+		Last: fromSeconds(maxSeconds - binary.BigEndian.Uint64(b[:])),
+	}, true
+}
+
+func queueKey(sequence uint64, part uint32) []byte {
+	k := binary.BigEndian.AppendUint64([]byte{spaceQueue}, sequence)
+	return binary.BigEndian.AppendUint32(k, part)
+}
+
+func parseQueueKey(k []byte) (sequence uint64, part uint32, ok bool) {
+	if len(k) != 13 {
+		return 0, 0, false
+	}
+	return binary.BigEndian.Uint64(k[1:]), binary.BigEndian.Uint32(k[9:]), true
+}
+
+// rowKey is where a row stands in the order of its end from.
+func rowKey(from, to evidence.Ref) []byte {
+	return appendPair([]byte{spaceRow}, from, to)
+}
+
+func sharedKey(value []byte, row graph.RowKey) []byte {
+	k := append([]byte{spaceShared}, value...)
+	return appendPair(k, row.A, row.B)
+}
+
+func appendPair(k []byte, x, y evidence.Ref) []byte {
+	k = append(appendRef(k, x), 0)
+	return append(appendRef(k, y), 0)
+}
+
+func parsePair(k []byte) (x, y evidence.Ref, ok bool) {
+	parts := bytes.Split(k, []byte{0})
+	if len(parts) != 5 {
+		return x, y, false
+	}
+	x = evidence.Ref{Tenant: string(parts[0]), Case: string(parts[1])}
+	y = evidence.Ref{Tenant: string(parts[2]), Case: string(parts[3])}
+	return x, y, true
+}
+
+// behind returns the first key after all that start with k, which ends with a
+// terminator.
+func behind(k []byte) []byte {
+	k = bytes.Clone(k)
+	k[len(k)-1]++
+	return k
+}

@@ -1,0 +1,249 @@
+// Package badger keeps the graph in a folder, or in memory, with Badger: the
+// store of one machine.
+//
+// It knows Badger and the layout of keys and records; it must not know how
+// links are weighed, who may see what, or the wire schema.
+//
+// One goroutine writes. Requests that wait for it share one transaction and one
+// sync, so many clients cost few syncs and a lone one waits for nobody. Since
+// nobody else writes, it can keep exact counts for each value in one record.
+// A change that is larger than a transaction of Badger goes through a journal
+// and is one change all the same. Readers share a view of the last committed
+// state and never wait for a commit.
+package badger
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	dgraph "github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+
+	"github.com/elsewhere-project/elsewhere/server/graph"
+)
+
+// layout is the version of keys and records that this package reads and writes.
+const layout = 1
+
+// Memory that a store takes: Badger keeps at most bufferCount+1 write buffers
+// and touches each page of one only once it is written to; a full one has a
+// third more for what a transaction may add. Tables are not compressed and are
+// read through the page cache, so there is no block cache.
+const (
+	bufferBytes       = 64 << 20
+	memoryBufferBytes = 16 << 20
+	bufferCount       = 2
+	// valueThreshold is the length from which a value goes to the value log, so
+	// that compaction does not move it: profiles and bodies.
+	valueThreshold = 1 << 10
+	// memoryThreshold is the longest value that Badger takes in memory.
+	memoryThreshold = 1 << 20
+	valueLogBytes   = 64 << 20
+)
+
+// Options say where a store is and how it behaves. Either Dir or Memory is set.
+type Options struct {
+	// Dir is the store's folder. It is made if it is not there.
+	Dir string
+	// Memory keeps the store in memory; it is gone after Close.
+	Memory bool
+	// Limits are the caps of the model; zero fields mean the model's own.
+	Limits graph.Limits
+	// Clock gives create, update and mark times; nil: time.Now.
+	Clock func() time.Time
+	// Logger takes what happens in the background; nil: nothing is logged.
+	Logger *slog.Logger
+}
+
+// ErrInUse is returned by Open for a folder that another process has open.
+var ErrInUse = errors.New("the folder is open in another process")
+
+// LayoutError is returned by Open for a store that a newer version of this
+// program has written.
+type LayoutError struct {
+	Stored, Known uint32
+}
+
+func (e *LayoutError) Error() string {
+	return fmt.Sprintf("the store has layout %d; this version reads layouts up to %d", e.Stored, e.Known)
+}
+
+// errForeign is returned for a Badger database that somebody else has made.
+var errForeign = errors.New("the folder holds a database that is no Elsewhere store")
+
+// Store is a graph in Badger. It implements graph.Store.
+type Store struct {
+	db     *dgraph.DB
+	inline int64
+	limits graph.Limits
+	now    func() time.Time
+	log    *slog.Logger
+	pack   *packer
+
+	views    views
+	requests requests
+	changed  chan struct{}
+	// queued is a sequence before which no queue record is left.
+	queued atomic.Uint64
+	// written is closed when the writer is done, collected when the collector is.
+	written, collected chan struct{}
+	stop               context.CancelFunc
+	closed             chan struct{}
+	closeErr           error
+}
+
+var _ graph.Store = (*Store)(nil)
+
+// Open opens a store, which has to be closed. ctx bounds the opening only.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s, err := open(o)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	return s, nil
+}
+
+func open(o Options) (*Store, error) {
+	switch {
+	case o.Memory && o.Dir != "":
+		return nil, errors.New("a store is in memory or in a folder, not both")
+	case !o.Memory && o.Dir == "":
+		return nil, errors.New("no folder given")
+	}
+	log := o.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	now := o.Clock
+	if now == nil {
+		now = time.Now
+	}
+	opt := engineOptions(o, log)
+	db, err := dgraph.Open(opt)
+	if err != nil && strings.Contains(err.Error(), "Another process is using") {
+		// Badger has no value for this error.
+		return nil, fmt.Errorf("%s: %w", o.Dir, ErrInUse)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		db:        db,
+		inline:    opt.ValueThreshold,
+		limits:    o.Limits.OrDefaults(),
+		now:       now,
+		log:       log,
+		requests:  requests{ch: make(chan *request, queueLength)},
+		changed:   make(chan struct{}, 1),
+		written:   make(chan struct{}),
+		collected: make(chan struct{}),
+		closed:    make(chan struct{}),
+	}
+	if err := s.start(); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
+}
+
+// start checks the layout and starts what runs in the background.
+func (s *Store) start() (err error) {
+	if err := s.checkLayout(); err != nil {
+		return err
+	}
+	if s.pack, err = newPacker(); err != nil {
+		return err
+	}
+	w, err := newWriter(s)
+	if err != nil {
+		s.pack.close()
+		return err
+	}
+	go func() {
+		defer close(s.written)
+		w.run()
+	}()
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	go func() {
+		defer close(s.collected)
+		s.collect(ctx)
+	}()
+	return nil
+}
+
+func engineOptions(o Options, log *slog.Logger) dgraph.Options {
+	opt := dgraph.DefaultOptions(o.Dir).
+		WithInMemory(o.Memory).
+		WithLogger(engineLog{log}).
+		WithSyncWrites(!o.Memory).
+		WithMemTableSize(bufferBytes).
+		WithNumMemtables(bufferCount).
+		WithNumCompactors(2).
+		WithCompression(options.None).
+		WithBlockCacheSize(0).
+		WithValueThreshold(valueThreshold).
+		WithValueLogFileSize(valueLogBytes).
+		// There is one writer.
+		WithDetectConflicts(false).
+		WithMetricsEnabled(false)
+	if o.Memory {
+		opt = opt.WithMemTableSize(memoryBufferBytes).WithValueThreshold(memoryThreshold)
+	}
+	return opt
+}
+
+// checkLayout makes a new database a store and refuses what is none.
+func (s *Store) checkLayout() error {
+	txn := s.db.NewTransaction(false)
+	defer txn.Discard()
+	r := reader{txn}
+	var stored uint64
+	ok, err := r.get([]byte(keyLayout), func(val []byte) (err error) {
+		stored, err = number(val)
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case ok && stored > layout:
+		return &LayoutError{Stored: uint32(stored), Known: layout}
+	case ok:
+		return nil
+	}
+	it := r.iterate(nil)
+	it.Rewind()
+	empty := !it.Valid()
+	it.Close()
+	if !empty {
+		return errForeign
+	}
+	return s.db.Update(func(txn *dgraph.Txn) error {
+		return txn.Set([]byte(keyLayout), binary.AppendUvarint(nil, layout))
+	})
+}
+
+// Close implements graph.Store. Requests that were accepted are carried out
+// first; it waits for readers, so it must not be called inside View.
+func (s *Store) Close() error {
+	if !s.requests.close() {
+		<-s.closed
+		return s.closeErr
+	}
+	defer close(s.closed)
+	<-s.written
+	s.stop()
+	<-s.collected
+	s.views.close()
+	s.pack.close()
+	s.closeErr = s.db.Close()
+	return s.closeErr
+}

@@ -1,0 +1,351 @@
+package badger
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	dgraph "github.com/dgraph-io/badger/v4"
+
+	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/graph"
+)
+
+// Dirty implements graph.Queue. The marks come in the order in which their
+// values were first marked.
+func (s *Store) Dirty(ctx context.Context, limit int) ([]graph.Mark, error) {
+	var marks []graph.Mark
+	if limit <= 0 {
+		return nil, ctx.Err()
+	}
+	err := s.read(ctx, func(sn *snapshot) error {
+		for it, err := range s.listings(sn) {
+			if err != nil {
+				return err
+			}
+			var l listing
+			err := sn.value(it, func(val []byte) (err error) {
+				l, err = decodeListing(val)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			for _, key := range l.values[:min(len(l.values), limit-len(marks))] {
+				v, r, err := sn.known([]byte(key))
+				if err != nil {
+					return err
+				}
+				if r.mark != nil {
+					marks = append(marks, graph.Mark{
+						Value: v, Expand: r.mark.expand != 0, Tenants: r.mark.tenants, Version: r.mark.version,
+					})
+				}
+			}
+			if len(marks) == limit {
+				return nil
+			}
+		}
+		return nil
+	})
+	return marks, err
+}
+
+// listings iterates over the queue records. Records before the first one are
+// gone for good, since sequences grow, but Badger has to step over what is left
+// of them; the next call starts behind.
+func (s *Store) listings(sn *snapshot) iter.Seq2[*dgraph.Iterator, error] {
+	return func(yield func(*dgraph.Iterator, error) bool) {
+		empty := true
+		for it, err := range sn.from([]byte{spaceQueue}, queueKey(s.queued.Load(), 0)) {
+			if empty && err == nil {
+				if sequence, _, ok := parseQueueKey(it.Item().Key()); ok {
+					s.queued.Store(sequence)
+				}
+			}
+			empty = false
+			if !yield(it, err) {
+				return
+			}
+		}
+		if !empty {
+			return
+		}
+		// Nothing is queued: what comes next has a larger sequence than any so far.
+		_, err := sn.get([]byte(keySequence), func(val []byte) error {
+			n, err := number(val)
+			if err == nil {
+				s.queued.Store(n)
+			}
+			return err
+		})
+		if err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+// Changed implements graph.Queue.
+func (s *Store) Changed() <-chan struct{} { return s.changed }
+
+// Backlog implements graph.Queue.
+func (s *Store) Backlog(ctx context.Context, limit int) (n int, oldest time.Time, err error) {
+	err = s.read(ctx, func(sn *snapshot) error {
+		for it, err := range s.listings(sn) {
+			if err != nil {
+				return err
+			}
+			err := sn.value(it, func(val []byte) error {
+				left, k, err := countListing(val)
+				if oldest.IsZero() {
+					oldest = left
+				}
+				n += k
+				return err
+			})
+			if err != nil || n >= limit {
+				return err
+			}
+		}
+		return nil
+	})
+	return min(n, limit), oldest, err
+}
+
+// Relink implements graph.Queue. It is one change, however large.
+func (s *Store) Relink(ctx context.Context, b graph.RelinkBatch) error {
+	return s.write(ctx, true, func(w *writer, c *change) error {
+		for _, key := range b.Remove {
+			if err := c.removeRow(key); err != nil {
+				return err
+			}
+		}
+		for _, r := range b.Put {
+			if err := c.putRow(r); err != nil {
+				return err
+			}
+		}
+		if err := c.settle(b.Done); err != nil {
+			return err
+		}
+		if err := w.refresh(c, b.Done); err != nil {
+			return err
+		}
+		if b.Sweep == nil {
+			return nil
+		}
+		sw, err := c.sweep()
+		if err != nil || sw.Version != b.Sweep.Version {
+			return err
+		}
+		sw.Sweep = *b.Sweep
+		c.set([]byte(keySweep), sw.encode())
+		return nil
+	})
+}
+
+// maxRefreshed bounds the sightings that one Relink reads to complete records.
+// What is left incomplete is answered from the sightings.
+const maxRefreshed = 200_000
+
+// refresh completes what removals have shortened in the records of values that
+// the linker is done with.
+func (w *writer) refresh(c *change, done []graph.Mark) error {
+	left := maxRefreshed
+	for _, m := range done {
+		n := newNode(m.Value)
+		r, err := c.record(n)
+		if err != nil {
+			return err
+		}
+		if r.exactFirst() && (r.exactNewest() || r.crowded()) || int(r.cases) > left {
+			continue
+		}
+		left -= int(r.cases)
+		if err := w.base.complete(&r, n.key); err != nil {
+			return err
+		}
+		c.setRecord(n, &r)
+	}
+	return nil
+}
+
+// expandBatch is how many values one change of Expand marks.
+const expandBatch = 4096
+
+// Expand implements graph.Queue. The cases that matter are those that were on
+// the value when its explaining power changed last: at most
+// graph.Limits.ExplainingCases and one more, since it had some power before or
+// after. Cases that have come since have marked all their values themselves.
+func (s *Store) Expand(ctx context.Context, m graph.Mark) error {
+	n := newNode(m.Value)
+	var since uint64
+	values := map[string]node{}
+	flush := func() error {
+		if len(values) == 0 {
+			return nil
+		}
+		// The writer may still be at it when ctx ends here.
+		batch := values
+		values = map[string]node{}
+		return s.write(ctx, false, func(w *writer, c *change) error {
+			for _, v := range batch {
+				if err := w.leaveAgain(c, v); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	err := s.read(ctx, func(sn *snapshot) error {
+		r, _, err := sn.record(n.key)
+		if err != nil || r.mark == nil || r.mark.expand == 0 {
+			return err
+		}
+		since = r.mark.expand
+		for ref, err := range sn.casesBefore(n.key, since) {
+			if err != nil {
+				return err
+			}
+			p, err := sn.Profile(ref)
+			if err != nil {
+				return err
+			}
+			for _, other := range p.Sightings {
+				if other.Value == m.Value {
+					continue
+				}
+				v := newNode(other.Value)
+				values[string(v.key)] = v
+				if len(values) == expandBatch {
+					if err := flush(); err != nil {
+						return err
+					}
+				}
+			}
+		}
+		return flush()
+	})
+	if err != nil || since == 0 {
+		return err
+	}
+	return s.write(ctx, false, func(_ *writer, c *change) error {
+		r, err := c.record(n)
+		// The power may have changed again.
+		if err != nil || r.mark == nil || r.mark.expand != since {
+			return err
+		}
+		r.mark.expand = 0
+		c.setRecord(n, &r)
+		return nil
+	})
+}
+
+// leaveAgain leaves a plain mark on a value, unless no live case holds it any
+// more: then the change that took it away has left one.
+func (w *writer) leaveAgain(c *change, n node) error {
+	r, err := c.record(n)
+	if err != nil || r.cases == 0 {
+		return err
+	}
+	if err := w.leave(c, n, &r, r.tenants); err != nil {
+		return err
+	}
+	c.setRecord(n, &r)
+	return nil
+}
+
+// Sweep implements graph.Queue.
+func (s *Store) Sweep(ctx context.Context) (graph.Sweep, error) {
+	var sw sweep
+	err := s.read(ctx, func(sn *snapshot) error {
+		_, err := sn.get([]byte(keySweep), func(val []byte) (err error) {
+			sw, err = decodeSweep(val)
+			return err
+		})
+		return err
+	})
+	return sw.Sweep, err
+}
+
+// SweepValues implements graph.Queue.
+func (s *Store) SweepValues(ctx context.Context, after evidence.Value, limit int) ([]evidence.Value, error) {
+	var values []evidence.Value
+	err := s.read(ctx, func(sn *snapshot) error {
+		start := []byte{spaceValue}
+		if after != (evidence.Value{}) {
+			start = append(recordKey(newNode(after).key), 0)
+		}
+		for it, err := range sn.from([]byte{spaceValue}, start) {
+			if err != nil || len(values) >= limit {
+				return err
+			}
+			v, r, err := sn.at(it)
+			if err != nil {
+				return err
+			}
+			if r.cases > 0 {
+				values = append(values, v)
+			}
+		}
+		return nil
+	})
+	return values, err
+}
+
+// dropBatch is how many rows one change of StartSweep removes.
+const dropBatch = 2000
+
+// StartSweep implements graph.Queue. With force, rows go in as many changes as
+// it takes; the sweep starts after the last one.
+func (s *Store) StartSweep(ctx context.Context, basis string, force bool) error {
+	var last graph.RowKey
+	for more := force; more; {
+		keys, err := s.someRows(ctx, last)
+		if err != nil {
+			return err
+		}
+		if more = len(keys) > 0; more {
+			last = keys[len(keys)-1]
+			if err := s.Relink(ctx, graph.RelinkBatch{Remove: keys}); err != nil {
+				return err
+			}
+		}
+	}
+	return s.write(ctx, false, func(_ *writer, c *change) error {
+		sw, err := c.sweep()
+		if err != nil || sw.basis == basis && !force {
+			return err
+		}
+		return c.restartSweep(&basis)
+	})
+}
+
+// someRows returns the keys of some rows after the given one, none if there are
+// none.
+func (s *Store) someRows(ctx context.Context, after graph.RowKey) ([]graph.RowKey, error) {
+	var keys []graph.RowKey
+	err := s.read(ctx, func(sn *snapshot) error {
+		start := []byte{spaceRow}
+		if after != (graph.RowKey{}) {
+			start = rowKey(after.A, after.B)
+		}
+		for it, err := range sn.from([]byte{spaceRow}, start) {
+			if err != nil {
+				return err
+			}
+			x, y, ok := parsePair(it.Item().Key()[1:])
+			if !ok {
+				return unreadable("link row")
+			}
+			if x.Compare(y) < 0 {
+				keys = append(keys, graph.RowKey{A: x, B: y})
+			}
+			if len(keys) == dropBatch {
+				break
+			}
+		}
+		return nil
+	})
+	return keys, err
+}

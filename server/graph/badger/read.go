@@ -1,0 +1,213 @@
+package badger
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	dgraph "github.com/dgraph-io/badger/v4"
+
+	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/graph"
+)
+
+// reader reads one committed state. It is safe for concurrent use: a read-only
+// transaction of Badger only looks things up.
+type reader struct {
+	txn *dgraph.Txn
+}
+
+// get calls f with the value of a key, unless there is none. The value is valid
+// inside f only.
+func (r reader) get(key []byte, f func(val []byte) error) (bool, error) {
+	return r.getLong(key, func(val []byte, _ uint32) error { return f(val) })
+}
+
+// getLong is get for who has to know how many parts a value is stored in.
+func (r reader) getLong(key []byte, f func(val []byte, parts uint32) error) (bool, error) {
+	// Collecting a value-log file moves its values and removes it. A value that
+	// was looked up before and is read after comes back empty, without an error,
+	// and is found at its new place the next time.
+	for range 3 {
+		item, err := r.txn.Get(key)
+		if errors.Is(err, dgraph.ErrKeyNotFound) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		gone := false
+		err = item.Value(func(val []byte) error {
+			if gone = len(val) == 0; gone {
+				return nil
+			}
+			return r.whole(item, val, f)
+		})
+		if !gone {
+			return true, err
+		}
+	}
+	return false, unreadable("value")
+}
+
+// longMeta marks a value that holds the number of its parts.
+const longMeta = 1
+
+// whole calls f with the value of an item, put together from its parts.
+func (r reader) whole(item *dgraph.Item, val []byte, f func(val []byte, parts uint32) error) error {
+	if item.UserMeta() != longMeta {
+		return f(val, 0)
+	}
+	parts, err := partCount(val)
+	if err != nil {
+		return err
+	}
+	var long []byte
+	for i := range parts {
+		ok, err := r.get(partKey(item.Key(), i), func(part []byte) error {
+			long = append(long, part...)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return unreadable("long value")
+		}
+	}
+	return f(long, parts)
+}
+
+// value calls f with the value an iterator stands on.
+func (r reader) value(it *dgraph.Iterator, f func(val []byte) error) error {
+	item := it.Item()
+	return item.Value(func(val []byte) error {
+		return r.whole(item, val, func(val []byte, _ uint32) error { return f(val) })
+	})
+}
+
+// iterate returns an iterator over a prefix; the caller closes it.
+func (r reader) iterate(prefix []byte) *dgraph.Iterator {
+	return r.txn.NewIterator(dgraph.IteratorOptions{Prefix: prefix})
+}
+
+func (r reader) header(ref evidence.Ref) (h header, ok bool, err error) {
+	ok, err = r.get(refKey(spaceHeader, ref), func(val []byte) error {
+		h, err = decodeHeader(val)
+		return err
+	})
+	return h, ok, err
+}
+
+func (r reader) profile(ref evidence.Ref) (p *evidence.Profile, err error) {
+	ok, err := r.get(refKey(spaceProfile, ref), func(val []byte) error {
+		p, err = decodeProfile(ref, val)
+		return err
+	})
+	if err == nil && !ok {
+		err = graph.ErrNotFound
+	}
+	return p, err
+}
+
+// record returns what is known of the value with that key, the zero record if
+// nothing is, and the value where the key does not hold it.
+func (r reader) record(value []byte) (rec record, named evidence.Value, err error) {
+	_, err = r.get(recordKey(value), func(val []byte) error {
+		rec, named, err = decodeRecord(val)
+		return err
+	})
+	return rec, named, err
+}
+
+// number reads one of the singletons that are numbers.
+func number(val []byte) (uint64, error) {
+	d := decoder{s: string(val)}
+	n := d.uvarint()
+	return n, d.done("number")
+}
+
+// view is the committed state that readers share. Sharing it instead of opening
+// one for each reader keeps readers from waiting for a commit under way, and
+// lets the writer publish a change that takes several commits at once.
+type view struct {
+	reader
+	refs int
+}
+
+// views hands out the newest view.
+type views struct {
+	mu     sync.Mutex
+	cur    *view
+	closed bool
+	// readers counts those that hold a view.
+	readers sync.WaitGroup
+}
+
+func (vs *views) acquire() (*view, error) {
+	vs.mu.Lock()
+	defer vs.mu.Unlock()
+	if vs.closed {
+		return nil, graph.ErrClosed
+	}
+	vs.cur.refs++
+	vs.readers.Add(1)
+	return vs.cur, nil
+}
+
+func (vs *views) release(v *view) {
+	vs.mu.Lock()
+	vs.drop(v)
+	vs.mu.Unlock()
+	vs.readers.Done()
+}
+
+func (vs *views) drop(v *view) {
+	if v.refs--; v.refs == 0 {
+		v.txn.Discard()
+	}
+}
+
+// publish makes txn the view that readers get from now on.
+func (vs *views) publish(txn *dgraph.Txn) {
+	vs.mu.Lock()
+	defer vs.mu.Unlock()
+	if vs.cur != nil {
+		vs.drop(vs.cur)
+	}
+	vs.cur = &view{reader{txn}, 1}
+}
+
+// close waits for the readers. No reader can follow.
+func (vs *views) close() {
+	vs.mu.Lock()
+	vs.closed = true
+	vs.mu.Unlock()
+	vs.readers.Wait()
+	vs.mu.Lock()
+	defer vs.mu.Unlock()
+	vs.drop(vs.cur)
+	vs.cur = nil
+}
+
+// read calls f with a snapshot of the newest committed state.
+func (s *Store) read(ctx context.Context, f func(*snapshot) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	v, err := s.views.acquire()
+	if err != nil {
+		return err
+	}
+	sn := &snapshot{reader: v.reader, ctx: ctx, limits: s.limits, pack: s.pack}
+	defer func() {
+		sn.end()
+		s.views.release(v)
+	}()
+	return f(sn)
+}
+
+// View implements graph.Reader.
+func (s *Store) View(ctx context.Context, f func(graph.Snapshot) error) error {
+	return s.read(ctx, func(sn *snapshot) error { return f(sn) })
+}

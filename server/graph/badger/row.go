@@ -1,0 +1,99 @@
+package badger
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+
+	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/graph"
+)
+
+// encodeRow writes what a row's key does not hold.
+func encodeRow(r graph.Row) []byte {
+	b := binary.AppendVarint(make([]byte, 0, 64), int64(r.Millibits))
+	b = binary.AppendUvarint(b, uint64(r.Micros))
+	b = append(b, r.Tier)
+	b = binary.AppendUvarint(b, uint64(r.SharedCount))
+	b = binary.AppendUvarint(b, uint64(r.ModelVersion))
+	b = binary.AppendUvarint(b, uint64(r.RevisionA))
+	b = binary.AppendUvarint(b, uint64(r.RevisionB))
+	b = binary.AppendUvarint(b, uint64(len(r.Shared)))
+	for _, v := range r.Shared {
+		b = appendValue(b, v)
+	}
+	return b
+}
+
+func decodeRow(key graph.RowKey, val []byte) (graph.Row, error) {
+	d := decoder{s: string(val)}
+	r := graph.Row{RowKey: key}
+	r.Millibits = int32(d.varint())
+	r.Micros = d.uint32()
+	r.Tier = d.byte()
+	r.SharedCount = d.uint32()
+	r.ModelVersion = d.uint32()
+	r.RevisionA, r.RevisionB = d.uint32(), d.uint32()
+	if n := d.count(); n > 0 {
+		r.Shared = make([]evidence.Value, n)
+		for i := range r.Shared {
+			r.Shared[i] = d.value()
+		}
+	}
+	return r, d.done("link row")
+}
+
+// errOrder is returned for a row that would not be found again.
+var errOrder = errors.New("the ends of a link row are in the wrong order")
+
+// putRow stores a row under both ends and under the values it shares.
+func (c *change) putRow(r graph.Row) error {
+	if r.A.Compare(r.B) >= 0 {
+		return errOrder
+	}
+	key, val := rowKey(r.A, r.B), encodeRow(r)
+	before, err := c.get(key)
+	if err != nil || bytes.Equal(before, val) {
+		return err
+	}
+	keep := make(map[evidence.Value]bool, len(r.Shared))
+	for _, v := range r.Shared {
+		keep[v] = true
+	}
+	if before != nil {
+		old, err := decodeRow(r.RowKey, before)
+		if err != nil {
+			return err
+		}
+		for _, v := range old.Shared {
+			if !keep[v] {
+				c.remove(sharedKey(newNode(v).key, r.RowKey))
+			}
+			delete(keep, v)
+		}
+	}
+	for v := range keep {
+		c.set(sharedKey(newNode(v).key, r.RowKey), present)
+	}
+	c.set(key, val)
+	c.set(rowKey(r.B, r.A), present)
+	return nil
+}
+
+// removeRow removes all that putRow has stored.
+func (c *change) removeRow(key graph.RowKey) error {
+	val, err := c.get(rowKey(key.A, key.B))
+	if err != nil || val == nil {
+		return err
+	}
+	old, err := decodeRow(key, val)
+	if err != nil {
+		return err
+	}
+	for _, v := range old.Shared {
+		c.remove(sharedKey(newNode(v).key, key))
+	}
+	c.remove(rowKey(key.A, key.B))
+	c.remove(rowKey(key.B, key.A))
+	return nil
+}

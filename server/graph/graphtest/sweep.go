@@ -1,0 +1,128 @@
+package graphtest
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/graph"
+)
+
+func (s *store) sweep() graph.Sweep {
+	s.Helper()
+	sw, err := s.Sweep(s.Context())
+	if err != nil {
+		s.Fatal(err)
+	}
+	return sw
+}
+
+func (s *store) startSweep(basis string, force bool) {
+	s.Helper()
+	if err := s.StartSweep(s.Context(), basis, force); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func testSweep(t *testing.T, open Opener) {
+	s := newStore(t, open, Config{})
+	if s.sweep().Pending {
+		t.Error("a new store has something to look at")
+	}
+	s.submit(holding("a", "1", oddValues()...))
+	s.startSweep("model 1", false)
+	first := s.sweep()
+	if !first.Pending || first.After != (evidence.Value{}) {
+		t.Fatalf("a sweep begins at %+v", first)
+	}
+	s.startSweep("model 1", false)
+	same(t, "sweep with the same basis", s.sweep(), first)
+
+	for _, v := range oddValues() {
+		progress := first
+		progress.After = v
+		s.relink(graph.RelinkBatch{Sweep: &progress})
+		same(t, "progress", s.sweep(), progress)
+	}
+	done := graph.Sweep{Version: first.Version}
+	s.relink(graph.RelinkBatch{Sweep: &done})
+	if s.sweep().Pending {
+		t.Fatal("a sweep that is done is pending")
+	}
+	s.startSweep("model 1", false)
+	if s.sweep().Pending {
+		t.Fatal("a sweep with the same basis is started again")
+	}
+
+	s.startSweep("model 2", false)
+	next := s.sweep()
+	if !next.Pending || next.Version == first.Version {
+		t.Fatalf("after another basis the sweep is %+v", next)
+	}
+	// Progress of the older sweep is none of this one.
+	stale := graph.Sweep{Version: first.Version}
+	s.relink(graph.RelinkBatch{Sweep: &stale})
+	same(t, "sweep", s.sweep(), next)
+
+	s.startSweep("model 2", true)
+	if third := s.sweep(); !third.Pending || third.Version == next.Version {
+		t.Fatalf("a forced sweep is %+v", third)
+	}
+}
+
+// testSweepDoubling starts a sweep where N doubles, and where it halves.
+func testSweepDoubling(t *testing.T, open Opener) {
+	s := newStore(t, open, Config{})
+	var wg sync.WaitGroup
+	for w := range 8 {
+		wg.Go(func() {
+			for i := range 128 {
+				if _, err := s.Submit(t.Context(), holding(fmt.Sprintf("t%d", w), fmt.Sprint(i), ip(i)), nil); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	s.submit(holding("reports-x", "1", ip(1)))
+	if s.sweep().Pending {
+		t.Fatal("1,024 cases of customers start a sweep")
+	}
+	s.submit(holding("t0", "one more", ip(1)))
+	first := s.sweep()
+	if !first.Pending {
+		t.Fatal("1,025 cases start no sweep")
+	}
+	s.relink(graph.RelinkBatch{Sweep: &graph.Sweep{Version: first.Version}})
+	s.submit(holding("t0", "and another", ip(1)))
+	if s.sweep().Pending {
+		t.Error("1,026 cases start a sweep")
+	}
+	s.remove(ref("t0", "one more"))
+	if s.sweep().Pending {
+		t.Error("a sweep starts although N is the same")
+	}
+	s.remove(ref("t0", "and another"))
+	if next := s.sweep(); !next.Pending || next.Version == first.Version {
+		t.Errorf("back at 1,024 cases the sweep is %+v", next)
+	}
+	s.check()
+}
+
+func testSweepForce(t *testing.T, open Opener) {
+	s := newStore(t, open, Config{})
+	s.submit(holding("a", "1", ip(1)))
+	for batch := range 3 {
+		var rows []graph.Row
+		for i := range 1500 {
+			rows = append(rows, row(ref("a", fmt.Sprint(batch)), ref("b", fmt.Sprint(i)), i, ip(i), ip(i+1)))
+		}
+		s.relink(graph.RelinkBatch{Put: rows})
+	}
+	marks := s.marks()
+	s.startSweep("model 1", true)
+	s.compareRows(nil, []string{"a", "b"}, []evidence.Value{ip(1), ip(2)})
+	same(t, "marks", s.marks(), marks)
+	s.check()
+}
