@@ -102,7 +102,7 @@ Begin with: elsewhere demo`,
 	root.AddCommand(
 		a.demoCommand(), a.serveCommand(),
 		a.submitCommand(), a.seenCommand(), a.linksCommand(), a.whyCommand(),
-		a.checkCommand(), a.versionCommand(),
+		a.checkCommand(), a.benchCommand(), a.versionCommand(),
 	)
 	return root
 }
