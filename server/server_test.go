@@ -303,6 +303,7 @@ func TestHalfOpenConnection(t *testing.T) {
 // what is allowed to differ: revisions and stored times.
 func (d *deployment) answers(t testing.TB, p *population) map[string]proto.Message {
 	t.Helper()
+	d.settle(t)
 	out := make(map[string]proto.Message)
 	var values []*elsewherev1.Observable
 	for _, v := range p.values {
@@ -345,6 +346,21 @@ func (d *deployment) answers(t testing.TB, p *population) map[string]proto.Messa
 		out["why "+a+" "+b] = res
 	}
 	return out
+}
+
+// settle waits until the linker has nothing left. The list of a tenant waits two
+// seconds for it and then answers in any event.
+func (d *deployment) settle(t testing.TB) {
+	t.Helper()
+	for {
+		asked := time.Now()
+		if _, err := d.ListLinks(t.Context(), elsewherev1.ListLinksRequest_builder{Tenant: new("nobody")}.Build()); err != nil {
+			t.Fatal(err)
+		}
+		if time.Since(asked) < 1900*time.Millisecond {
+			return
+		}
+	}
 }
 
 // links follows the pages of a list.

@@ -160,7 +160,8 @@ func header(r *bench.Report) string {
 // measurements is the table of all rows, with the notes under it.
 func measurements(rows []bench.Row) string {
 	var cells [][]string
-	var notes strings.Builder
+	var notes []string // each once, in order
+	noted := make(map[string][]string)
 	for _, r := range rows {
 		var ratios []string
 		for _, ratio := range r.Ratios {
@@ -169,15 +170,20 @@ func measurements(rows []bench.Row) string {
 		name := r.Name
 		if r.Note != "" {
 			name += " *"
-			fmt.Fprintf(&notes, "* %s: %s\n", r.Name, r.Note)
+			if noted[r.Note] == nil {
+				notes = append(notes, r.Note)
+			}
+			noted[r.Note] = append(noted[r.Note], r.Name)
 		}
 		cells = append(cells, []string{
 			name, r.What, thousands(uint32(r.N)), latency(r.P50), latency(r.P99), significant(r.Rate) + " " + r.Unit + "/s", strings.Join(ratios, ", "),
 		})
 	}
 	out := table([]string{"name", "what", ">n", ">p50", ">p99", ">rate", "ratio"}, cells)
-	if notes.Len() > 0 {
-		out += "\n" + notes.String()
+	for _, note := range notes {
+		for _, line := range fold("  ", "* "+strings.Join(noted[note], ", ")+": "+note) {
+			out += line + "\n"
+		}
 	}
 	return out
 }

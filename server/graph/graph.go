@@ -16,7 +16,7 @@
 // Every change leaves, in the batch that makes it, a mark on each value whose
 // pairs may score differently from now on: all old and new values of the
 // changed case. Where the explaining power of a value w changes (see Power),
-// the mark asks for more: every value of every case on w. The linker drains the
+// the mark asks for more: every value of every case on w where a third tenant is. The linker drains the
 // marks through Queue. So link rows are, when no mark is left, a pure function
 // of the live cases.
 package graph
@@ -303,7 +303,8 @@ type Queue interface {
 	// left again since it was read stays.
 	Relink(ctx context.Context, b RelinkBatch) error
 	// Expand leaves a plain mark on every value of every case on the marked
-	// value, in as many changes as it takes, and then turns the mark itself into
+	// value, as far as it is in three tenants or more (for a pair of two tenants
+	// a third is needed to be explained), in as many changes as it takes, and then turns the mark itself into
 	// a plain one, unless the explaining power has changed again. Cases that
 	// came to the value since its power changed may be left out: they have
 	// marked all their values themselves.
@@ -333,6 +334,9 @@ type Mark struct {
 	Tenants uint32
 	// Version tells one leaving of the mark from the next.
 	Version uint64
+	// Again says that the mark was left anew after it had been read, so that
+	// what was done about it then does not start from Tenants.
+	Again bool
 }
 
 // Sweep is the progress of a look at every value.

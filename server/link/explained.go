@@ -173,8 +173,14 @@ func (s *Scorer) explainedBy(v *value, sd *side) (uint64, error) {
 	byGroup := make(map[string]*set)
 	for _, w := range sd.values {
 		have := v.index[w]
+		if have == nil {
+			continue
+		}
+		if err := s.spread(w); err != nil {
+			return 0, err
+		}
 		switch {
-		case have == nil:
+		case int(w.tenants) > s.caps.CandidateTenants, int(w.cases) > s.caps.ExplainingCases:
 		case int(w.tenants) <= s.caps.ExplainingTenants:
 			rare.add(have)
 		default:
@@ -212,8 +218,9 @@ func (s *set) add(o *set) {
 }
 
 // indexRepresentatives notes which representatives of v have which other value
-// that may explain a case: one of another group, neither weak nor too common. A
-// bulk case explains nothing.
+// that may explain a case by its nature: one of another group and not weak. How
+// common it is, is asked only of those that a pair has. A bulk case explains
+// nothing.
 func (s *Scorer) indexRepresentatives(v *value) error {
 	if v.index != nil {
 		return nil
@@ -229,12 +236,6 @@ func (s *Scorer) indexRepresentatives(v *value) error {
 		}
 		for _, w := range sd.values {
 			if w.weak || w.group == v.group {
-				continue
-			}
-			if err := s.spread(w); err != nil {
-				return err
-			}
-			if int(w.tenants) > s.caps.CandidateTenants || int(w.cases) > s.caps.ExplainingCases {
 				continue
 			}
 			if index[w] == nil {

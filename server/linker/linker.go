@@ -148,7 +148,7 @@ func (l *Linker) Step(ctx context.Context) (more bool, err error) {
 	b := &batch{linker: l}
 	err = l.relink(ctx, b, func(p *pass) error {
 		for _, m := range marks {
-			if err := p.value(ctx, m.Value, m.Tenants); err != nil {
+			if err := p.value(ctx, m.Value, m); err != nil {
 				return err
 			}
 		}
@@ -175,7 +175,7 @@ func (l *Linker) sweep(ctx context.Context) (more bool, err error) {
 	b := &batch{linker: l}
 	err = l.relink(ctx, b, func(p *pass) error {
 		for _, v := range values {
-			if err := p.value(ctx, v, 0); err != nil {
+			if err := p.value(ctx, v, graph.Mark{Again: true}); err != nil {
 				return err
 			}
 		}
@@ -240,12 +240,16 @@ const maxSeen = 200_000
 
 // value re-scores every pair whose score depends on v and whose row may change:
 // the stored rows that share it, and all pairs of its representatives.
-func (p *pass) value(ctx context.Context, v evidence.Value, tenantsBefore uint32) error {
+func (p *pass) value(ctx context.Context, v evidence.Value, mark graph.Mark) error {
 	summary, err := p.snapshot.Summary(v)
 	if err != nil {
 		return err
 	}
-	if !p.unchanged(tenantsBefore, summary.Tenants) {
+	if !mark.Again && mark.Tenants <= 1 && summary.Tenants <= 1 {
+		// No two tenants had it, and none do: there is no pair.
+		return nil
+	}
+	if mark.Again || !p.unchanged(mark.Tenants, summary.Tenants) {
 		for row, err := range p.snapshot.RowsOf(v) {
 			if err != nil {
 				return err

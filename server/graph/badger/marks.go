@@ -93,7 +93,14 @@ func (c *change) settle(done []graph.Mark) error {
 		if err != nil {
 			return err
 		}
-		if r.mark == nil || r.mark.version != m.Version {
+		if r.mark == nil {
+			continue
+		}
+		if r.mark.version != m.Version {
+			if !r.mark.again {
+				r.mark.again = true
+				c.setRecord(n, &r)
+			}
 			continue
 		}
 		at := place{r.mark.sequence, r.mark.part}

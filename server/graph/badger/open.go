@@ -194,7 +194,8 @@ func engineOptions(o Options, log *slog.Logger) dgraph.Options {
 		WithValueLogFileSize(valueLogBytes).
 		// There is one writer.
 		WithDetectConflicts(false).
-		WithMetricsEnabled(false)
+		// DiskSize is one of the metrics.
+		WithMetricsEnabled(true)
 	if o.Memory {
 		opt = opt.WithMemTableSize(memoryBufferBytes).WithValueThreshold(memoryThreshold)
 	}

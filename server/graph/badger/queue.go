@@ -38,7 +38,7 @@ func (s *Store) Dirty(ctx context.Context, limit int) ([]graph.Mark, error) {
 				}
 				if r.mark != nil {
 					marks = append(marks, graph.Mark{
-						Value: v, Expand: r.mark.expand != 0, Tenants: r.mark.tenants, Version: r.mark.version,
+						Value: v, Expand: r.mark.expand != 0, Tenants: r.mark.tenants, Version: r.mark.version, Again: r.mark.again,
 					})
 				}
 			}
@@ -216,6 +216,11 @@ func (s *Store) Expand(ctx context.Context, m graph.Mark) error {
 					continue
 				}
 				v := newNode(other.Value)
+				if third, err := sn.hasThirdTenant(v); err != nil {
+					return err
+				} else if !third {
+					continue
+				}
 				values[string(v.key)] = v
 				if len(values) == expandBatch {
 					if err := flush(); err != nil {
@@ -239,6 +244,13 @@ func (s *Store) Expand(ctx context.Context, m graph.Mark) error {
 		c.setRecord(n, &r)
 		return nil
 	})
+}
+
+// hasThirdTenant reports whether a value is in a tenant besides the two of a
+// pair. One that gets its third later is marked then.
+func (s *snapshot) hasThirdTenant(n node) (bool, error) {
+	r, _, err := s.record(n.key)
+	return r.tenants >= 3, err
 }
 
 // leaveAgain leaves a plain mark on a value, unless no live case holds it any

@@ -49,6 +49,8 @@ type mark struct {
 	// sequence and part name the queue record that lists the value.
 	sequence uint64
 	part     uint32
+	// again says that the linker has read the mark before it was left anew.
+	again bool
 }
 
 func (r *record) empty() bool { return r.cases == 0 && r.withheld == 0 && r.mark == nil }
@@ -146,6 +148,7 @@ func (r *record) summary() graph.Summary {
 const (
 	recordNamed  = 1 << iota // the key does not hold the value
 	recordMarked             // a mark follows
+	recordAgain              // the mark has been read before
 )
 
 // encode writes the record of v. exact says that v's key holds all of v.
@@ -169,6 +172,9 @@ func (r *record) encode(v evidence.Value, exact bool) []byte {
 	}
 	if m := r.mark; m != nil {
 		b[0] |= recordMarked
+		if m.again {
+			b[0] |= recordAgain
+		}
 		b = binary.AppendUvarint(b, m.version)
 		b = binary.AppendUvarint(b, uint64(m.tenants))
 		b = binary.AppendUvarint(b, m.expand)
@@ -212,7 +218,7 @@ func decodeRecord(val []byte) (r record, named evidence.Value, err error) {
 		r.firsts = append(r.firsts, first{last, d.uint32()})
 	}
 	if flags&recordMarked != 0 {
-		r.mark = &mark{d.uvarint(), d.uint32(), d.uvarint(), d.uvarint(), d.uint32()}
+		r.mark = &mark{d.uvarint(), d.uint32(), d.uvarint(), d.uvarint(), d.uint32(), flags&recordAgain != 0}
 	}
 	for d.s != "" {
 		var s graph.Sighting

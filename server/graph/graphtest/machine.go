@@ -290,7 +290,7 @@ func (m *machine) expandAny(t *rapid.T) {
 		for _, o := range m.model.Profile(s.Ref).Sightings {
 			e := m.marks[o.Value]
 			switch {
-			case o.Value == w:
+			case o.Value == w, m.model.Summary(o.Value).Tenants < 3:
 			case e != nil && m.marks[w].due[s.Ref]:
 				e.leftAgain = true
 			case e != nil:

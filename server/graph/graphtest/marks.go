@@ -207,8 +207,12 @@ func testBacklog(t *testing.T, open Opener) {
 func testExpand(t *testing.T, open Opener) {
 	limits := graph.Limits{RepresentativesPerTenant: 2, CandidateTenants: 4, ExplainingTenants: 2, ExplainingCases: 6, ScoringTenants: 6}
 	s := newStore(t, open, Config{Limits: limits})
+	// Tenants x and y make third tenants on what a and b have.
+	for _, tenant := range []string{"x", "y"} {
+		s.submit(holding(tenant, "1", ip(10), ip(11), ip(20)))
+	}
 	for i, tenant := range []string{"a", "b"} {
-		s.submit(holding(tenant, "1", ip(1), ip(10+i), ip(20)), holding(tenant, "2", ip(30+i)))
+		s.submit(holding(tenant, "1", ip(1), ip(10+i), ip(20), ip(60)), holding(tenant, "2", ip(30+i)))
 	}
 	withheld := holding("d", "1", ip(1), ip(40))
 	withheld.Restricted = true
@@ -223,9 +227,10 @@ func testExpand(t *testing.T, open Opener) {
 			t.Fatal(err)
 		}
 	}
-	// ip(10), ip(11) and ip(20) are marked, the others of a and b are not.
+	// ip(10), ip(11) and ip(20) are marked; ip(60), which only a and b have, and
+	// the values of their other cases are not.
 	s.expectMarks(map[evidence.Value]expectation{
-		ip(1): {2, false}, ip(50): {0, false}, ip(10): {1, false}, ip(11): {1, false}, ip(20): {2, false},
+		ip(1): {2, false}, ip(50): {0, false}, ip(10): {3, false}, ip(11): {3, false}, ip(20): {4, false},
 	})
 	// Expanding leaves marks again that were there.
 	again := s.marks()
@@ -238,14 +243,14 @@ func testExpand(t *testing.T, open Opener) {
 		t.Error("a mark that was expanded to once more has the same version")
 	}
 	s.expectMarks(map[evidence.Value]expectation{
-		ip(1): {2, false}, ip(50): {0, true}, ip(10): {1, false}, ip(11): {1, false}, ip(20): {2, false},
+		ip(1): {2, false}, ip(50): {0, true}, ip(10): {3, false}, ip(11): {3, false}, ip(20): {4, false},
 	})
 	// Nobody has the value any more: nothing to expand to.
 	if err := s.Expand(t.Context(), s.marks()[ip(50)]); err != nil {
 		t.Fatal(err)
 	}
 	s.expectMarks(map[evidence.Value]expectation{
-		ip(1): {2, false}, ip(50): {0, false}, ip(10): {1, false}, ip(11): {1, false}, ip(20): {2, false},
+		ip(1): {2, false}, ip(50): {0, false}, ip(10): {3, false}, ip(11): {3, false}, ip(20): {4, false},
 	})
 	// A mark that is gone, or that never was.
 	s.settle()
@@ -264,6 +269,9 @@ func testExpandLate(t *testing.T, open Opener) {
 	limits := graph.Limits{RepresentativesPerTenant: 2, CandidateTenants: 4, ExplainingTenants: 2, ExplainingCases: 6, ScoringTenants: 6}
 	s := newStore(t, open, Config{Limits: limits})
 	for i := range 6 {
+		for _, tenant := range []string{"x", "y"} {
+			s.submit(holding(tenant, fmt.Sprint(i), ip(10+i)))
+		}
 		s.submit(holding("a", fmt.Sprint(i), ip(1), ip(10+i)))
 	}
 	s.settle()
