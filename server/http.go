@@ -31,10 +31,18 @@ type httpSide struct {
 	leave    context.CancelFunc
 }
 
+// HTTPError is why the HTTP side cannot listen.
+type HTTPError struct{ Err error }
+
+func (e *HTTPError) Error() string { return "metrics and health: " + e.Err.Error() }
+
+// Unwrap returns the error of the listener.
+func (e *HTTPError) Unwrap() error { return e.Err }
+
 func (s *Server) listenHTTP(ctx context.Context, addr string) (*httpSide, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
-		return nil, err
+		return nil, &HTTPError{err}
 	}
 	at, ok := listener.Addr().(*net.TCPAddr)
 	pages := observe.Pages{

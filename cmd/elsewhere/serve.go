@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,8 @@ type serving struct {
 	server.Config
 	logLevel  slog.Level
 	logFormat string
+	// httpChosen says that somebody asked for the HTTP address by name.
+	httpChosen bool
 }
 
 // The forms of the log.
@@ -55,6 +58,7 @@ content. With --log-format json everything on stderr is JSON.`,
 			if c.logFormat != formatText && c.logFormat != formatJSON {
 				return usageError{fmt.Errorf("log format %q: want %s or %s", c.logFormat, formatText, formatJSON)}
 			}
+			c.httpChosen = cmd.Flags().Changed("http")
 			return a.serve(cmd.Context(), c)
 		},
 	}
@@ -84,6 +88,12 @@ func (a *app) serve(ctx context.Context, c serving) error {
 		c.Logger = slog.New(slog.NewTextHandler(a.stderr, options))
 	}
 	s, err := server.Open(ctx, c.Config)
+	if _, ok := errors.AsType[*server.HTTPError](err); ok && !c.httpChosen && errors.Is(err, syscall.EADDRINUSE) {
+		// A second service on one machine needs another address for gRPC only.
+		say("%s is taken: no metrics and health; --http gives another address", c.HTTPAddr)
+		c.HTTPAddr = ""
+		s, err = server.Open(ctx, c.Config)
+	}
 	if err != nil {
 		return err
 	}
