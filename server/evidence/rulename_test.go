@@ -88,15 +88,19 @@ func TestRuleWords(t *testing.T) {
 	for written, want := range map[string]string{
 		"WarnAuditHigh-RiskPhishingPatterns":         "warn audit high risk phishing patterns",
 		"Copy of WarnAuditHigh-RiskPhishingPatterns": "warn audit high risk phishing patterns",
+
 		"Block Spoofing":     "block spoofing",
 		"Bypass SPAM Filter": "bypass spam filter",
 		"HTTPServer":         "httpserver",
 		"block2spoof":        "block spoof",
+
 		"\uff22\uff4c\uff4f\uff43\uff4b\uff33\uff50\uff4f\uff4f\uff46": "block spoof",
+
 		"ÄnderungÜberweisung":                       "änderung überweisung",
 		"[REDACTED] Compromise":                     "compromise",
 		"[redacted security team]":                  "",
 		"rule 3F2504E0-4F89-11D3-9A0C-0305E82C3301": "rule",
+
 		"...":                             "",
 		"e\u0301te\u0301E\u0301te\u0301":  "été été",
 		"spam spam":                       "spam spam",
