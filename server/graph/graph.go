@@ -205,6 +205,8 @@ type Snapshot interface {
 	// Summary returns the counts of a value; the zero Summary if it is in no
 	// live case.
 	Summary(evidence.Value) (Summary, error)
+	// Spread returns the Tenants and Cases of Summary, and costs less.
+	Spread(evidence.Value) (tenants, cases uint32, err error)
 	// Sightings yields the sightings of a value in live cases: by tenant
 	// (bytewise), within a tenant by last sighting descending (whole seconds,
 	// unknown last), then by case id ascending. It starts after the given

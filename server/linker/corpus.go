@@ -27,11 +27,6 @@ func (r Rules) Scorer(s graph.Snapshot) (*link.Scorer, error) {
 // corpus is a snapshot as a score reads it.
 type corpus struct{ graph.Snapshot }
 
-func (c corpus) Spread(v evidence.Value) (tenants, cases uint32, err error) {
-	s, err := c.Summary(v)
-	return s.Tenants, s.Cases, err
-}
-
 func (c corpus) CasesOf(v evidence.Value, tenant string, limit int) (int, error) {
 	n := 0
 	for s, err := range c.Sightings(v, graph.StartOf(tenant)) {

@@ -232,6 +232,25 @@ func decodeRecord(val []byte) (r record, named evidence.Value, err error) {
 	return r, named, d.done("value record")
 }
 
+// decodeSpread reads no more of a record than the two counts.
+func decodeSpread(val []byte) (tenants, cases uint32, err error) {
+	// A named record begins with the value, which may be long; else the counts
+	// stand in the first few bytes.
+	if len(val) > 0 && val[0]&recordNamed == 0 {
+		val = val[:min(len(val), 1+2*binary.MaxVarintLen32)]
+	}
+	d := decoder{s: string(val)}
+	if d.byte()&recordNamed != 0 {
+		d.str()
+		d.str()
+	}
+	tenants, cases = d.uint32(), d.uint32()
+	if d.bad {
+		return 0, 0, unreadable("value record")
+	}
+	return tenants, cases, nil
+}
+
 // encodePosting writes what a sighting's key does not hold.
 func encodePosting(sequence uint64, s graph.Sighting) []byte {
 	b := binary.AppendUvarint(make([]byte, 0, 16), sequence)

@@ -178,6 +178,14 @@ func (s *snapshot) Summary(v evidence.Value) (graph.Summary, error) {
 	return r.summary(), nil
 }
 
+func (s *snapshot) Spread(v evidence.Value) (tenants, cases uint32, err error) {
+	_, err = s.get(recordKey(newNode(v).key), func(val []byte) error {
+		tenants, cases, err = decodeSpread(val)
+		return err
+	})
+	return tenants, cases, err
+}
+
 func (s *snapshot) Sightings(v evidence.Value, after *graph.Position) iter.Seq2[graph.Sighting, error] {
 	return s.sightings(spacePosting, v, after)
 }

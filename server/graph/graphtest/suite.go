@@ -267,7 +267,12 @@ func (s *store) compare(m *Model, values []evidence.Value, tenants []string) {
 
 func compareValue(t tester, sn graph.Snapshot, m *Model, v evidence.Value) {
 	t.Helper()
-	same(t, "summary of "+v.Text, must[graph.Summary](t)(sn.Summary(v)), m.Summary(v))
+	want := m.Summary(v)
+	same(t, "summary of "+v.Text, must[graph.Summary](t)(sn.Summary(v)), want)
+	tenants, cases, err := sn.Spread(v)
+	if err != nil || tenants != want.Tenants || cases != want.Cases {
+		t.Errorf("spread of %s: %d tenants, %d cases, %v; want %d and %d", v.Text, tenants, cases, err, want.Tenants, want.Cases)
+	}
 	same(t, "sightings of "+v.Text, collect(t, sn.Sightings(v, nil), everything), m.Sightings(v))
 	same(t, "withheld sightings of "+v.Text, collect(t, sn.Withheld(v, nil), everything), m.Withheld(v))
 	same(t, "representatives on "+v.Text, must[[]evidence.Ref](t)(sn.Representatives(v)), m.Representatives(v))
