@@ -169,11 +169,18 @@ func (s *Scorer) explainedBy(v *value, sd *side) (uint64, error) {
 	if err := s.indexRepresentatives(v); err != nil {
 		return 0, err
 	}
-	var rare set
+	var own, rare set
+	for at := range v.refs {
+		if v.refs[at].Tenant == sd.Tenant {
+			own[at/64] |= 1 << (at % 64)
+		}
+	}
 	byGroup := make(map[string]*set)
 	for _, w := range sd.values {
 		have := v.index[w]
-		if have == nil {
+		// What nobody else has is not worth asking about; and a side may be
+		// among the representatives itself.
+		if have == nil || have.within(&own) {
 			continue
 		}
 		if err := s.spread(w); err != nil {
@@ -209,6 +216,16 @@ func (s *Scorer) explainedBy(v *value, sd *side) (uint64, error) {
 	v.explained[sd] = mask
 	s.held++
 	return mask, nil
+}
+
+// within reports whether all of s is in o.
+func (s *set) within(o *set) bool {
+	for i := range s {
+		if s[i]&^o[i] != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *set) add(o *set) {
