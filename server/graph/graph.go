@@ -293,7 +293,8 @@ type Score struct {
 	ModelVersion uint32
 }
 
-// Queue is the linker's side of the store. One goroutine drains it.
+// Queue is the linker's side of the store. One linker drains it; it may expand
+// several marks at a time.
 type Queue interface {
 	// Dirty returns at most limit marks, in no promised order; none when
 	// nothing is left to do. ctx only bounds the read.

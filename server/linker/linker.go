@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/elsewhere-project/elsewhere/server/evidence"
@@ -46,6 +47,7 @@ const (
 	marksPerStep  = 256
 	valuesPerStep = 256
 	rowsPerBatch  = 2_000
+	expandWorkers = 16
 )
 
 // retryAfter is how long Run waits after an error of the store.
@@ -133,17 +135,8 @@ func (l *Linker) Step(ctx context.Context) (more bool, err error) {
 	if len(marks) == 0 {
 		return l.sweep(ctx)
 	}
-	expanded := false
-	for _, m := range marks {
-		if m.Expand {
-			expanded = true
-			if err := l.store.Expand(ctx, m); err != nil {
-				return false, err
-			}
-		}
-	}
-	if expanded {
-		return true, nil
+	if expanded, err := l.expand(ctx, marks); err != nil || expanded {
+		return expanded, err
 	}
 	b := &batch{linker: l}
 	err = l.relink(ctx, b, func(p *pass) error {
@@ -159,6 +152,26 @@ func (l *Linker) Step(ctx context.Context) (more bool, err error) {
 	}
 	b.rows.Done = marks
 	return true, b.flush(ctx)
+}
+
+// expand carries out the marks that ask for it, side by side so that they share
+// commits, and reports whether there were any.
+func (l *Linker) expand(ctx context.Context, marks []graph.Mark) (bool, error) {
+	marks = slices.DeleteFunc(slices.Clone(marks), func(m graph.Mark) bool { return !m.Expand })
+	if len(marks) == 0 {
+		return false, nil
+	}
+	errs := make([]error, expandWorkers)
+	var workers sync.WaitGroup
+	for w := range expandWorkers {
+		workers.Go(func() {
+			for i := w; i < len(marks) && errs[w] == nil; i += expandWorkers {
+				errs[w] = l.store.Expand(ctx, marks[i])
+			}
+		})
+	}
+	workers.Wait()
+	return true, errors.Join(errs...)
 }
 
 // sweep looks at the next values of a sweep that N, the model or the classes
