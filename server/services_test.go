@@ -356,3 +356,34 @@ func TestSeenWithoutAKind(t *testing.T) {
 		t.Errorf("a restricted sighting counts or is not marked: %v", got)
 	}
 }
+
+// TestLargeCaseScoresTheSame holds that a case that is read in part for a list
+// scores as in the explanation, for which it is read whole.
+func TestLargeCaseScoresTheSame(t *testing.T) {
+	d := start(t, server.Config{Memory: true})
+	large := []*elsewherev1.Observable{obs("forward_to", "x@y.example"), obs("rule_name", "block spoofing")}
+	for i := range 300 {
+		role := "referenced"
+		if i < 20 {
+			role = "login_source"
+		}
+		large = append(large, obs("ip", fmt.Sprintf("70.%d.%d.1", i/250, i%250), role))
+	}
+	d.submit(t, newCase("a", "large", large...))
+	d.submit(t, newCase("b", "small", obs("forward_to", "x@y.example"), obs("ip", "70.0.3.1", "login_source"),
+		obs("ip", "70.0.200.1", "login_source"), obs("rule_name", "display name spoofing")))
+	for _, q := range []elsewherev1.ListLinksRequest_builder{
+		{CaseRef: new("b/small")}, {CaseRef: new("a/large")}, {Tenant: new("b")},
+	} {
+		q.MinTier = elsewherev1.Tier_TIER_LEAD
+		links := d.links(t, q).(*elsewherev1.ListLinksResponse).GetLinks()
+		why, err := d.ExplainLink(t.Context(), elsewherev1.ExplainLinkRequest_builder{A: "a/large", B: "b/small"}.Build())
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := why.GetExplanation()
+		if len(links) != 1 || links[0].GetTotalMillibits() != e.GetTotalMillibits() || links[0].GetTier() != e.GetTier() {
+			t.Errorf("listed as %v, explained as %d millibits, %v", links, e.GetTotalMillibits(), e.GetTier())
+		}
+	}
+}

@@ -140,9 +140,11 @@ func (s *Scorer) newSide(p *evidence.Profile) *side {
 }
 
 // size returns the number of values among which one with these roles is: of the
-// addresses that the actor used, if it is one of them, else of its kind.
+// addresses that the actor used, if it is one of them, else of its kind. Of a
+// bulk case it is always the kind: such a case may be known in part only, and
+// has to score the same.
 func (sd *side) size(s *evidence.Sighting) int {
-	if s.Kind == evidence.KindIP && actorRole(s.Roles) && sd.Counts == nil {
+	if s.Kind == evidence.KindIP && actorRole(s.Roles) && !sd.bulk {
 		return sd.logins
 	}
 	return sd.counts[s.Kind]
