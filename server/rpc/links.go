@@ -56,16 +56,23 @@ func (s *Service) linksOf(ctx context.Context, v access.Viewer, ref evidence.Ref
 			return err
 		}
 		more = len(best) > q.limit
-		for _, b := range best[:min(len(best), q.limit)] {
-			l, err := s.link(snap, b.key, b.score)
-			if err != nil {
-				return err
-			}
-			links = append(links, l)
-		}
-		return nil
+		links, err = s.write(snap, best[:min(len(best), q.limit)])
+		return err
 	})
 	return links, more, err
+}
+
+// write writes the links of a case.
+func (s *Service) write(snap graph.Snapshot, best []scored) ([]*elsewherev1.Link, error) {
+	links := make([]*elsewherev1.Link, len(best))
+	for i, b := range best {
+		l, err := s.link(snap, b.key, b.score)
+		if err != nil {
+			return nil, err
+		}
+		links[i] = l
+	}
+	return links, nil
 }
 
 // best returns the limit + 1 best links of a case after a place.
@@ -184,12 +191,8 @@ func (s *Service) linksOfCase(ctx context.Context, req *elsewherev1.ListLinksReq
 		if err != nil {
 			return err
 		}
-		for _, b := range best[:min(len(best), size)] {
-			l, err := s.link(snap, b.key, b.score)
-			if err != nil {
-				return err
-			}
-			res.Links = append(res.Links, l)
+		if res.Links, err = s.write(snap, best[:min(len(best), size)]); err != nil {
+			return err
 		}
 		if len(best) > size {
 			res.NextPageToken, err = s.sealToken(v, best[size-1].linkCursor, query...)
