@@ -254,18 +254,20 @@ func TestWhatIsNotThere(t *testing.T) {
 		err  error
 		code codes.Code
 	}{
-		"get":              {get(d.GetCase(t.Context(), elsewherev1.GetCaseRequest_builder{CaseRef: "a/2"}.Build())), codes.NotFound},
-		"get of nonsense":  {get(d.GetCase(t.Context(), elsewherev1.GetCaseRequest_builder{CaseRef: "a"}.Build())), codes.InvalidArgument},
-		"delete":           {get(d.DeleteCase(t.Context(), elsewherev1.DeleteCaseRequest_builder{CaseRef: "a/2"}.Build())), codes.NotFound},
-		"delete if there":  {get(d.DeleteCase(t.Context(), elsewherev1.DeleteCaseRequest_builder{CaseRef: "a/2", AllowMissing: true}.Build())), codes.OK},
-		"links":            {get(d.ListLinks(t.Context(), elsewherev1.ListLinksRequest_builder{CaseRef: new("a/2")}.Build())), codes.NotFound},
-		"links of tenant":  {get(d.ListLinks(t.Context(), elsewherev1.ListLinksRequest_builder{Tenant: new("b")}.Build())), codes.OK},
-		"links of nothing": {get(d.ListLinks(t.Context(), &elsewherev1.ListLinksRequest{})), codes.InvalidArgument},
-		"links of a tier":  {get(d.ListLinks(t.Context(), elsewherev1.ListLinksRequest_builder{Tenant: new("a"), MinTier: elsewherev1.Tier_TIER_NONE}.Build())), codes.InvalidArgument},
-		"why":              {get(d.ExplainLink(t.Context(), elsewherev1.ExplainLinkRequest_builder{A: "a/1", B: "a/2"}.Build())), codes.NotFound},
-		"why of itself":    {get(d.ExplainLink(t.Context(), elsewherev1.ExplainLinkRequest_builder{A: "a/1", B: "a/1"}.Build())), codes.InvalidArgument},
-		"no case":          {get(d.SubmitCase(t.Context(), &elsewherev1.SubmitCaseRequest{})), codes.InvalidArgument},
-		"no tenant":        {get(d.SubmitCase(t.Context(), elsewherev1.SubmitCaseRequest_builder{Case: newCase("", "1")}.Build())), codes.InvalidArgument},
+		"get":                   {get(d.GetCase(t.Context(), elsewherev1.GetCaseRequest_builder{CaseRef: "a/2"}.Build())), codes.NotFound},
+		"get of nonsense":       {get(d.GetCase(t.Context(), elsewherev1.GetCaseRequest_builder{CaseRef: "a"}.Build())), codes.InvalidArgument},
+		"delete":                {get(d.DeleteCase(t.Context(), elsewherev1.DeleteCaseRequest_builder{CaseRef: "a/2"}.Build())), codes.NotFound},
+		"delete if there":       {get(d.DeleteCase(t.Context(), elsewherev1.DeleteCaseRequest_builder{CaseRef: "a/2", AllowMissing: true}.Build())), codes.OK},
+		"links":                 {get(d.ListLinks(t.Context(), elsewherev1.ListLinksRequest_builder{CaseRef: new("a/2")}.Build())), codes.NotFound},
+		"links of tenant":       {get(d.ListLinks(t.Context(), elsewherev1.ListLinksRequest_builder{Tenant: new("b")}.Build())), codes.OK},
+		"links of nothing":      {get(d.ListLinks(t.Context(), &elsewherev1.ListLinksRequest{})), codes.InvalidArgument},
+		"links of a tier":       {get(d.ListLinks(t.Context(), elsewherev1.ListLinksRequest_builder{Tenant: new("a"), MinTier: elsewherev1.Tier_TIER_NONE}.Build())), codes.InvalidArgument},
+		"why":                   {get(d.ExplainLink(t.Context(), elsewherev1.ExplainLinkRequest_builder{A: "a/1", B: "a/2"}.Build())), codes.NotFound},
+		"why of itself":         {get(d.ExplainLink(t.Context(), elsewherev1.ExplainLinkRequest_builder{A: "a/1", B: "a/1"}.Build())), codes.InvalidArgument},
+		"sightings of nonsense": {get(d.ListSightings(t.Context(), elsewherev1.ListSightingsRequest_builder{Observable: obs("ip", "1.2.3")}.Build())), codes.InvalidArgument},
+		"cases of nonsense":     {get(d.ListCases(t.Context(), elsewherev1.ListCasesRequest_builder{Tenant: "BAD!"}.Build())), codes.InvalidArgument},
+		"no case":               {get(d.SubmitCase(t.Context(), &elsewherev1.SubmitCaseRequest{})), codes.InvalidArgument},
+		"no tenant":             {get(d.SubmitCase(t.Context(), elsewherev1.SubmitCaseRequest_builder{Case: newCase("", "1")}.Build())), codes.InvalidArgument},
 	} {
 		if status.Code(tc.err) != tc.code {
 			t.Errorf("%s: %v, want %v", what, tc.err, tc.code)
