@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -76,7 +77,7 @@ func (l *Linker) Run(ctx context.Context) error {
 		}
 	}()
 	for ctx.Err() == nil {
-		more, err := l.Step(ctx)
+		more, err := l.guarded(ctx)
 		if err != nil && ctx.Err() == nil {
 			l.log.ErrorContext(ctx, "linking", "error", err)
 		}
@@ -107,6 +108,21 @@ func (l *Linker) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// errPanic is the error of a step that panicked.
+var errPanic = errors.New("panic while linking")
+
+// guarded is Step without panics: the service answers on while its links wait.
+// What was panicked with may hold a value of a case, so only the place is logged.
+func (l *Linker) guarded(ctx context.Context) (more bool, err error) {
+	defer func() {
+		if recover() != nil {
+			l.log.ErrorContext(ctx, "panic while linking", "stack", string(debug.Stack()))
+			more, err = false, errPanic
+		}
+	}()
+	return l.Step(ctx)
 }
 
 // Settle waits until everything that was acknowledged before the call is linked,

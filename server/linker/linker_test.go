@@ -1,11 +1,14 @@
 package linker_test
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -312,6 +315,68 @@ func TestRowsFollowN(t *testing.T) {
 	}
 	if again := bits(); again != small {
 		t.Errorf("back at 1,024 cases %d millibits, at 2 cases %d", again, small)
+	}
+}
+
+// flaky panics the first time that it is asked.
+type flaky struct {
+	service
+	asked *atomic.Bool
+}
+
+func (f flaky) Class(v evidence.Value) link.Class {
+	if !f.asked.Swap(true) {
+		panic("70.9.0.1")
+	}
+	return f.service.Class(v)
+}
+
+// TestPanicIsTriedAgain holds that a fault in linking neither ends the process
+// nor loses a mark, and that what was panicked with is not logged.
+func TestPanicIsTriedAgain(t *testing.T) {
+	store, err := badger.Open(t.Context(), badger.Options{Memory: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	for _, tenant := range []string{"a", "b"} {
+		c, _, err := evidence.Parse(evidence.Draft{Ref: evidence.Ref{Tenant: tenant, Case: "1"}, Findings: []evidence.Finding{{
+			Observables: []evidence.Observable{{Value: evidence.Value{Kind: evidence.KindForwardTo, Text: "x@y.example"}}},
+		}}}, evidence.Options{Now: time.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Submit(t.Context(), c, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var logged bytes.Buffer
+	l := linker.New(store, linker.Rules{Model: link.Version1(), Classes: flaky{asked: &atomic.Bool{}}}, slog.New(slog.NewTextHandler(&logged, nil)))
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := make(chan error, 1)
+	go func() { stopped <- l.Run(ctx) }()
+	if err := l.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	rows := 0
+	err = store.View(t.Context(), func(s graph.Snapshot) error {
+		for _, err := range s.Rows("a", graph.RowKey{}) {
+			if err != nil {
+				return err
+			}
+			rows++
+		}
+		return nil
+	})
+	if err != nil || rows != 1 {
+		t.Errorf("%d rows, %v", rows, err)
+	}
+	if out := logged.String(); !strings.Contains(out, "panic") || strings.Contains(out, "70.9.0.1") {
+		t.Errorf("logged %s", out)
 	}
 }
 
