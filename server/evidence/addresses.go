@@ -92,12 +92,24 @@ func unbracket(s string) (inner string, bracketed bool) {
 }
 
 func readAddr(s string) (netip.Addr, bool) {
+	if !addressLike(s) {
+		return netip.Addr{}, false
+	}
 	a, err := netip.ParseAddr(s)
 	return a.Unmap().WithZone(""), err == nil
 }
 
+// addressLike reports whether s begins as an address can: most values are none,
+// and the error of netip that says so costs more than that.
+func addressLike(s string) bool {
+	return s != "" && (digit(s[0]) || strings.IndexByte(s, ':') >= 0 && (s[0] == ':' || hexDigit(s[0])))
+}
+
 // readPrefix masks the network and unmaps IPv4.
 func readPrefix(s string) (netip.Prefix, bool) {
+	if strings.IndexByte(s, '/') < 0 {
+		return netip.Prefix{}, false
+	}
 	p, err := netip.ParsePrefix(s)
 	if err != nil {
 		return netip.Prefix{}, false

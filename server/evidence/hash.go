@@ -74,6 +74,9 @@ func encodeFact(e *encoding, f *Fact) {
 // digests appends the hashes of the elements of a list, sorted.
 func digests[T any](e *encoding, list []T, encode func(*encoding, *T)) {
 	e.number(uint64(len(list)))
+	if len(list) == 0 {
+		return
+	}
 	sums := make([][sha256.Size]byte, len(list))
 	var one encoding
 	for i := range list {
@@ -108,7 +111,10 @@ func (e *encoding) text(s string) {
 
 func (e *encoding) texts(list []string) {
 	e.number(uint64(len(list)))
-	for _, s := range slices.Sorted(slices.Values(list)) {
+	if !slices.IsSorted(list) {
+		list = slices.Sorted(slices.Values(list))
+	}
+	for _, s := range list {
 		e.text(s)
 	}
 }

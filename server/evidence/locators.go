@@ -192,7 +192,12 @@ func mailAddress(s string) (string, *flaw) {
 	if at < 0 {
 		return "", flawf(ReasonMalformed, "%s is not a mail address", excerpt(s))
 	}
-	local := norm.NFKC.String(strings.ToLower(strings.Map(visible, address[:at])))
+	local := address[:at]
+	if isASCII(local) {
+		local = strings.ToLower(local)
+	} else {
+		local = norm.NFKC.String(strings.ToLower(strings.Map(visible, local)))
+	}
 	domain, f := dnsName(address[at+1:])
 	if f != nil {
 		return "", f

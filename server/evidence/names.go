@@ -29,13 +29,19 @@ func readName(sent Kind, raw string) (reading, *flaw) {
 		host = s
 	}
 	name, f := dnsName(host)
-	if f == nil && isPublicSuffix(name) {
-		f = flawf(ReasonPublicSuffix, "%s is a public suffix: anybody may register below it", excerpt(name))
-	}
 	if f != nil {
 		return reading{}, f
 	}
-	return reading{Value: nameValue(name), facts: portFacts(port)}, nil
+	suffix, icann := publicsuffix.PublicSuffix(name)
+	// A suffix of the list's private section is some company's own domain.
+	if icann && suffix == name {
+		return reading{}, flawf(ReasonPublicSuffix, "%s is a public suffix: anybody may register below it", excerpt(name))
+	}
+	kind := KindDomain
+	if below, ok := strings.CutSuffix(name, "."+suffix); ok && strings.Contains(below, ".") {
+		kind = KindHostname
+	}
+	return reading{Value: Value{kind, name}, facts: portFacts(port)}, nil
 }
 
 // otherThanName says what a value is that was sent as a name and is none.
@@ -113,13 +119,6 @@ func numeric(label string) bool {
 	return only(label, digit) || ok && only(hex, hexDigit)
 }
 
-func nameValue(name string) Value {
-	if name == RegistrableDomain(name) {
-		return Value{KindDomain, name}
-	}
-	return Value{KindHostname, name}
-}
-
 // RegistrableDomain returns the part of a normalised name that one party
 // registers: its public suffix and one label more, the private section of the
 // list included (so the customers of a hosting suffix are apart). A name that
@@ -130,13 +129,6 @@ func RegistrableDomain(name string) string {
 		return name
 	}
 	return domain
-}
-
-// isPublicSuffix reports whether a name is a suffix of the list's public
-// section. A suffix of the private section is some company's own domain.
-func isPublicSuffix(name string) bool {
-	suffix, icann := publicsuffix.PublicSuffix(name)
-	return icann && suffix == name
 }
 
 // underListedSuffix reports whether the list knows the suffix of a name.

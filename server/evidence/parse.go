@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -85,12 +86,12 @@ type parser struct {
 func (p *parser) header(d *Draft) *Case {
 	r := p.fatal
 	c := &Case{Ref: d.Ref, State: d.State, Restricted: d.Restricted}
-	addFlaw(r, "tenant", tenantFlaw(d.Tenant))
-	addFlaw(r, "id", caseIDFlaw(d.Case))
-	c.Title = text(r, "title", d.Title, maxTitleBytes, "")
+	addFlaw(r, "", "tenant", tenantFlaw(d.Tenant))
+	addFlaw(r, "", "id", caseIDFlaw(d.Case))
+	c.Title = text(r, "", "title", d.Title, maxTitleBytes, "")
 	var f *flaw
 	c.Kind, f = readCaseKind(d.Kind)
-	addFlaw(r, "kind", f)
+	addFlaw(r, "", "kind", f)
 	switch {
 	case d.State == 0:
 		c.State = Open
@@ -100,8 +101,8 @@ func (p *parser) header(d *Draft) *Case {
 	c.OpenedAt, c.ClosedAt = p.span(r, "", "opened_at", "closed_at", d.OpenedAt, d.ClosedAt)
 	c.EvidenceFrom, c.EvidenceTo = p.span(r, "", "evidence_from", "evidence_to", d.EvidenceFrom, d.EvidenceTo)
 	c.TLP, f = readTLP(string(d.TLP))
-	addFlaw(r, "tlp", f)
-	c.Source = text(r, "source", d.Source, maxNameBytes, "")
+	addFlaw(r, "", "tlp", f)
+	c.Source = text(r, "", "source", d.Source, maxNameBytes, "")
 	c.Labels = readLabels(r, d.Labels)
 	c.References = readReferences(r, d.References)
 	return c
@@ -120,8 +121,8 @@ func readLabels(r *report, labels map[string]string) map[string]string {
 		if k == "" {
 			r.add(path, ReasonRequired, "the label has no name")
 		}
-		text(r, path, k, maxLabelKeyBytes, "")
-		text(r, path, labels[k], maxNameBytes, "")
+		text(r, path, "", k, maxLabelKeyBytes, "")
+		text(r, path, "", labels[k], maxNameBytes, "")
 	}
 	return maps.Clone(labels)
 }
@@ -144,7 +145,7 @@ func readReferences(r *report, references []string) []string {
 		if s == "" {
 			r.add(path, ReasonRequired, "the reference is empty")
 		}
-		text(r, path, s, maxReferenceBytes, "")
+		text(r, path, "", s, maxReferenceBytes, "")
 	}
 	return slices.Clone(references)
 }
@@ -153,16 +154,16 @@ func readReferences(r *report, references []string) []string {
 func (p *parser) finding(at string, d *Finding) (Finding, bool) {
 	r, before := p.inner, p.inner.total
 	f := Finding{Outcome: d.Outcome, Count: d.Count}
-	f.ID = text(r, at+".id", d.ID, maxNameBytes, "")
+	f.ID = text(r, at, ".id", d.ID, maxNameBytes, "")
 	technique, bad := readTechnique(d.Technique)
-	addFlaw(r, at+".technique", bad)
+	addFlaw(r, at, ".technique", bad)
 	f.Technique = technique
-	f.Operation = text(r, at+".operation", d.Operation, maxNameBytes, "")
+	f.Operation = text(r, at, ".operation", d.Operation, maxNameBytes, "")
 	if d.Outcome > Partial {
 		r.add(at+".outcome", ReasonOutOfRange, fmt.Sprintf("%d is not an outcome", d.Outcome))
 	}
-	f.FirstSeen, f.LastSeen = p.span(r, at+".", "first_seen", "last_seen", d.FirstSeen, d.LastSeen)
-	f.Summary = text(r, at+".summary", d.Summary, maxSummaryBytes, "\n\t")
+	f.FirstSeen, f.LastSeen = p.span(r, at, ".first_seen", ".last_seen", d.FirstSeen, d.LastSeen)
+	f.Summary = text(r, at, ".summary", d.Summary, maxSummaryBytes, "\n\t")
 	if p.Partial && r.total > before {
 		r.add(at, ReasonLeftOut, fmt.Sprintf("the whole finding, with %d observables", len(d.Observables)))
 		return Finding{}, false
@@ -187,9 +188,11 @@ func (p *parser) observable(at string, d *Observable) (Observable, []part, bool)
 		raw = d.Written
 	}
 	v, field, bad := readValue(d.Kind, raw, p.Options)
-	addFlaw(r, at+"."+field, bad)
-	if p.Partial && bad != nil {
-		return Observable{}, nil, false
+	if bad != nil {
+		r.add(at+"."+field, bad.reason, bad.message)
+		if p.Partial {
+			return Observable{}, nil, false
+		}
 	}
 	o := Observable{Value: v.Value, Written: v.written, Count: d.Count}
 	for i, sent := range d.Roles {
@@ -202,7 +205,7 @@ func (p *parser) observable(at string, d *Observable) (Observable, []part, bool)
 	}
 	o.Roles = sortedSet(o.Roles)
 	before := r.total
-	o.FirstSeen, o.LastSeen = p.span(r, at+".", "first_seen", "last_seen", d.FirstSeen, d.LastSeen)
+	o.FirstSeen, o.LastSeen = p.span(r, at, ".first_seen", ".last_seen", d.FirstSeen, d.LastSeen)
 	if p.Partial && r.total > before {
 		r.add(at, ReasonLeftOut, "the whole observable")
 		return Observable{}, nil, false
@@ -224,11 +227,11 @@ func (p *parser) facts(at string, sent, derived []Fact) []Fact {
 			r.add(at+".name", ReasonRequired, "the fact has no name")
 		}
 		f := Fact{
-			Name:   text(r, at+".name", d.Name, maxNameBytes, ""),
-			Value:  text(r, at+".value", d.Value, maxFactBytes, "\n\t"),
-			Source: text(r, at+".source", d.Source, maxNameBytes, ""),
+			Name:   text(r, at, ".name", d.Name, maxNameBytes, ""),
+			Value:  text(r, at, ".value", d.Value, maxFactBytes, "\n\t"),
+			Source: text(r, at, ".source", d.Source, maxNameBytes, ""),
 		}
-		f.ObservedAt = p.time(r, at+".observed_at", d.ObservedAt)
+		f.ObservedAt = p.time(r, at, ".observed_at", d.ObservedAt)
 		if r.total == before {
 			facts = append(facts, f)
 		}
@@ -237,41 +240,43 @@ func (p *parser) facts(at string, sent, derived []Fact) []Fact {
 }
 
 // span reads two times of which the second may not be before the first.
-func (p *parser) span(r *report, prefix, first, last string, from, to time.Time) (time.Time, time.Time) {
-	from = p.time(r, prefix+first, from)
-	to = p.time(r, prefix+last, to)
+func (p *parser) span(r *report, at, first, last string, from, to time.Time) (time.Time, time.Time) {
+	from = p.time(r, at, first, from)
+	to = p.time(r, at, last, to)
 	if !from.IsZero() && !to.IsZero() && to.Before(from) {
-		r.add(prefix+last, ReasonEndBeforeStart, last+" is before "+first)
+		r.add(at+last, ReasonEndBeforeStart, strings.TrimPrefix(last, ".")+" is before "+strings.TrimPrefix(first, "."))
 	}
 	return from, to
 }
 
-func (p *parser) time(r *report, path string, t time.Time) time.Time {
+func (p *parser) time(r *report, at, field string, t time.Time) time.Time {
 	if t.IsZero() {
 		return time.Time{}
 	}
 	if t.Before(earliest()) || !p.Now.IsZero() && t.After(p.Now.Add(maxAhead)) {
-		r.add(path, ReasonTimeRange, "the time is before 1990 or more than a day ahead")
+		r.add(at+field, ReasonTimeRange, "the time is before 1990 or more than a day ahead")
 		return time.Time{}
 	}
 	return t.UTC()
 }
 
 // text checks a text field and returns it.
-func text(r *report, path, s string, limit int, allowedControls string) string {
+func text(r *report, at, field, s string, limit int, allowedControls string) string {
 	switch {
 	case len(s) > limit:
-		addFlaw(r, path, tooLong(limit))
+		addFlaw(r, at, field, tooLong(limit))
 	case !utf8.ValidString(s):
-		addFlaw(r, path, notUTF8())
+		addFlaw(r, at, field, notUTF8())
 	case hasControl(s, allowedControls):
-		addFlaw(r, path, hasControlFlaw())
+		addFlaw(r, at, field, hasControlFlaw())
 	}
 	return s
 }
 
-func addFlaw(r *report, path string, f *flaw) {
+// addFlaw adds a flaw, if there is one, of a field of what stands at a place.
+// Only then is the path put together.
+func addFlaw(r *report, at, field string, f *flaw) {
 	if f != nil {
-		r.add(path, f.reason, f.message)
+		r.add(at+field, f.reason, f.message)
 	}
 }

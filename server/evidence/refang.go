@@ -27,7 +27,26 @@ func refang(s string) string {
 // plain is refang for the inside of a value. Compatibility forms go first: they
 // decide what stands beside a joiner.
 func plain(s string) string {
+	if undisguised(s) {
+		return s
+	}
 	return rejoin(norm.NFKC.String(dropInvisible(norm.NFKC.String(s))))
+}
+
+// undisguised reports whether s certainly has nothing that plain would change.
+// Nearly every value is, and the general way costs far more than to see that.
+func undisguised(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; c {
+		case '\\', '(', ')', '[', ']', '{', '}', '<', '>':
+			return false
+		default:
+			if c >= utf8.RuneSelf {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // separators are what people put in brackets so that nothing becomes a link.
@@ -103,6 +122,9 @@ func foreign(r rune) bool {
 // sentence or a list leaves around a value. A bracket that has its partner
 // inside the value stays, as in [::1]:443.
 func trimAround(s string) string {
+	if s != "" && letterOrDigit(s[0]) && letterOrDigit(s[len(s)-1]) {
+		return s
+	}
 	const quotes = "\"'`“”‘’„‚«»‹›"
 	var count [utf8.RuneSelf]int // of each bracket in s
 	for i := range len(s) {

@@ -17,6 +17,31 @@ const placeholder = "⟨R⟩"
 // placeholder in any case.
 var redaction = regexp.MustCompile(`(?i)[\[({<⟨]\s*redact[^\])}>⟩]*[\])}>⟩]|⟨r⟩|\bredacted\b`)
 
+// redact replaces what somebody blacked out.
+func redact(s, by string) string {
+	if !mayBeRedacted(s) {
+		return s
+	}
+	return redaction.ReplaceAllString(s, by)
+}
+
+// mayBeRedacted reports whether s holds what every match of redaction does. It
+// costs a tenth of looking for one.
+func mayBeRedacted(s string) bool {
+	const word = "redact"
+	for i := range len(s) {
+		switch s[i] {
+		case 'r', 'R':
+			if len(s)-i >= len(word) && strings.EqualFold(s[i:i+len(word)], word) {
+				return true
+			}
+		case placeholder[0]:
+			return true
+		}
+	}
+	return false
+}
+
 func readRuleName(k Kind, raw string) (reading, *flaw) {
 	return reading{Value: Value{k, NormaliseRuleName(raw)}, written: raw}, nil
 }
@@ -28,7 +53,7 @@ func readRuleName(k Kind, raw string) (reading, *flaw) {
 func NormaliseRuleName(s string) string {
 	s = fold(s)
 	for {
-		next := redaction.ReplaceAllString(stripCopyMarks(collapse(s)), placeholder)
+		next := redact(stripCopyMarks(collapse(s)), placeholder)
 		if next == s {
 			return s
 		}
@@ -57,7 +82,7 @@ func WithoutPlaceholders(normalised string) string {
 // small letter. What NormaliseRuleName takes away and redactions give no words.
 func RuleWords(written string) []string {
 	name := collapse(norm.NFKC.String(written))
-	name = redaction.ReplaceAllString(stripCopyMarks(name), " ")
+	name = redact(stripCopyMarks(name), " ")
 	var words []string
 	var word []rune
 	end := func() {

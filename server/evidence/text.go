@@ -30,9 +30,22 @@ func hasControlFlaw() *flaw { return flawf(ReasonControl, "holds a control chara
 // hasControl reports whether s holds a C0 or C1 control character (DEL
 // included) other than those allowed.
 func hasControl(s, allowed string) bool {
+	if printable(s) {
+		return false
+	}
 	return strings.ContainsFunc(s, func(r rune) bool {
 		return unicode.IsControl(r) && !strings.ContainsRune(allowed, r)
 	})
+}
+
+// printable reports whether s is ASCII without control characters.
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 // fold returns s in NFKC and without distinction of case, such that fold(fold(s))
@@ -76,4 +89,11 @@ func hexDigit(c byte) bool   { return digit(c) || 'a' <= c && c <= 'f' || 'A' <=
 
 func letterOrDigit(c byte) bool { return lowerAlnum(c) || 'A' <= c && c <= 'Z' }
 
-func isASCII(s string) bool { return only(s, func(c byte) bool { return c < utf8.RuneSelf }) }
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
