@@ -54,6 +54,11 @@ type Config struct {
 	// CorrelationKeyFile holds the key for private values; "" is
 	// keys/correlation.key below DataDir, made on first start.
 	CorrelationKeyFile string
+	// CacheBytes bounds what the store keeps decoded, in bytes; 0: its own default.
+	CacheBytes int64
+	// DiskReserve is the room on the disk, in bytes, below which no cases are
+	// taken; 0: DefaultDiskReserve.
+	DiskReserve uint64
 	// Logger gets structured logs, those of a request with its request_id; nil
 	// discards them.
 	Logger *slog.Logger
@@ -67,6 +72,9 @@ func (c Config) logger() *slog.Logger {
 }
 
 func (c Config) storeDir() string { return filepath.Join(c.DataDir, "store") }
+
+// DefaultDiskReserve is what a store needs to go on by itself.
+const DefaultDiskReserve = badger.DefaultReserve
 
 // MessageBytes is the largest message taken or sent: a case may have 10 MB.
 const MessageBytes = 32 << 20
@@ -168,7 +176,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 func openMode(context.Context) (access.Viewer, error) { return access.Open(), nil }
 
 func openStore(ctx context.Context, c Config) (graph.Store, error) {
-	o := badger.Options{Memory: c.Memory, Logger: c.logger()}
+	o := badger.Options{Memory: c.Memory, Reserve: c.DiskReserve, CacheBytes: c.CacheBytes, Logger: c.logger()}
 	if !c.Memory {
 		o.Dir = c.storeDir()
 	}
@@ -256,10 +264,10 @@ func (s *Server) stop() {
 }
 
 // Check compares everything derived in a data folder with the cases it comes
-// from and reports each difference. With rebuild it then drops all links and
-// makes them anew; progress gets the number of values done. The service must not
-// be running.
-func Check(ctx context.Context, c Config, rebuild bool, progress func(values uint64), report func(line string)) (err error) {
+// from and reports each difference. With rebuild it then makes all links anew, or
+// goes on where that was interrupted; progress is told when that begins (0 of 0)
+// and then how many of how many cases are done. The service must not be running.
+func Check(ctx context.Context, c Config, rebuild bool, progress func(done, of int), report func(line string)) (err error) {
 	// Opening would make what is not there.
 	if _, err := os.Stat(c.storeDir()); err != nil {
 		return fmt.Errorf("no store: %w", err)
@@ -278,7 +286,12 @@ func Check(ctx context.Context, c Config, rebuild bool, progress func(values uin
 	if !rebuild {
 		return nil
 	}
-	if err := store.StartSweep(ctx, rules().Basis(), true); err != nil {
+	progress(0, 0)
+	interrupted, err := store.Sweep(ctx)
+	if err != nil {
+		return err
+	}
+	if err := store.StartSweep(ctx, rules().Basis(), !interrupted.Pending); err != nil {
 		return err
 	}
 	l := linker.New(store, rules(), c.logger())

@@ -2,11 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
-	"strings"
+	"os"
+	"os/exec"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,34 +19,55 @@ import (
 func (a *app) benchCommand() *cobra.Command {
 	var c bench.Config
 	cmd := &cobra.Command{
-		Use:   "bench",
+		Use:   "bench [-- SERVE-FLAG...]",
 		Short: "Measure a service on this machine",
-		Long: `Run a service of its own on a free loopback port, load a made-up corpus into it and
-measure what people wait for, each beside a baseline of the same run: a ping on the
-same connection, or Badger with the same keys and nothing around it.
+		Long: `Run elsewhere serve in a process of its own on free loopback ports, load a made-up
+corpus into it and measure what people wait for, each beside a baseline of the same
+run: a ping on the same connection, or Badger with as many keys and nothing around it.
+What stands after -- is given to serve.
 
 Service, clients and baselines share the machine; nothing else should use it. A
 measurement and its baseline take five turns each after a warm-up; the rate is the
-median of the turns.
+median of the turns. Where the design has a goal, the row says whether it is met: a
+goal for more cases than were loaded stays open as long as it is not missed.
 
-  ` + strings.Join(bench.Names(), "  ") + `
+  popular    one after the other, cases that share a value: do they cost ever more?
+  bulk       load the corpus, wait for its links, read memory and disk
+  start      new processes until their first answer
+  seen       one value, beside a ping
+  seen-1000  1,000 values in a call, beside as many Gets
+  link       a case of 50 observables with its links, beside what has to be read
+  submit     durable cases, beside a transaction and a sync for each
+  relink     check --rebuild, its check and a scan of all sightings reported apart
 
-bulk loads the corpus and runs in any event.`,
+bulk runs before those that need the corpus, all after start. A million cases take
+tens of GB of disk and hours: give --limit.`,
 		Example: `  elsewhere bench
   elsewhere bench --cases 100000 --only seen,seen-1000
-  elsewhere bench --json > today.json`,
-		Args:        args(cobra.NoArgs),
+  elsewhere bench --cases 1000000 --limit 3h --rest 3m --data /srv/bench --json > million.json
+  elsewhere bench --only popular --popular 100000 --limit 1h`,
 		Annotations: map[string]string{noServer: ""},
-		RunE:        func(cmd *cobra.Command, _ []string) error { return a.bench(cmd.Context(), c) },
+		Args: func(cmd *cobra.Command, given []string) error {
+			if at := cmd.ArgsLenAtDash(); at > 0 || at < 0 && len(given) > 0 {
+				return usageError{errors.New("flags for serve come after --, other arguments mean nothing")}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, given []string) error {
+			c.ServeFlags = given
+			return a.bench(cmd.Context(), c)
+		},
 	}
 	corpusFlags(cmd, &c.Corpus, bench.DefaultCases)
 	flags := cmd.Flags()
 	flags.StringSliceVar(&c.Only, "only", nil, "`names` of the benchmarks to run")
+	flags.IntVar(&c.Popular, "popular", bench.DefaultPopular, "`number` of cases that share a value")
 	flags.StringVar(&c.Dir, "data", "", "new `folder` for the data, which stays; default a temporary one, which does not")
 	flags.DurationVar(&c.Round, "round", bench.DefaultRound, "how long a measurement runs at a turn")
-	flags.DurationVar(&c.Limit, "limit", bench.DefaultLimit, "at most so long for loading, linking and the relink, each")
-	flags.StringVar(&c.Profiles, "profiles", "", "existing `folder` for a CPU profile of each benchmark")
-	cmd.AddCommand(a.generateCommand())
+	flags.DurationVar(&c.Limit, "limit", bench.DefaultLimit, "at most so long for loading, linking, a popular value, the check and the relink, each")
+	flags.DurationVar(&c.Rest, "rest", bench.DefaultRest, "how long the loaded service is left alone before its memory is read; the runtime collects by itself after two minutes")
+	flags.StringVar(&c.Profiles, "profiles", "", "existing `folder` for CPU profiles of the service, five seconds each")
+	cmd.AddCommand(a.generateCommand(), a.rebuildCommand())
 	return cmd
 }
 
@@ -68,6 +90,24 @@ more.`,
 		},
 	}
 	corpusFlags(cmd, &g, bench.DefaultCases)
+	return cmd
+}
+
+// rebuildCommand is how bench runs a relink in a process of its own.
+func (a *app) rebuildCommand() *cobra.Command {
+	var dir, profile string
+	cmd := &cobra.Command{
+		Use:         "rebuild",
+		Short:       "Make all links of a store anew, for bench",
+		Hidden:      true,
+		Args:        args(cobra.NoArgs),
+		Annotations: map[string]string{noServer: "", noJSON: ""},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return bench.Rebuild(cmd.Context(), dir, profile, a.stdout)
+		},
+	}
+	cmd.Flags().StringVar(&dir, "data", "", "`folder` of the store")
+	cmd.Flags().StringVar(&profile, "profile", "", "`file` for a CPU profile")
 	return cmd
 }
 
@@ -114,11 +154,23 @@ func (a *app) bench(ctx context.Context, c bench.Config) error {
 	if err := checkCorpus(c.Corpus); err != nil {
 		return err
 	}
-	if c.Round <= 0 || c.Limit <= 0 {
-		return usageError{errors.New("--round and --limit are more than nothing")}
+	if c.Round <= 0 || c.Limit <= 0 || c.Rest <= 0 {
+		return usageError{errors.New("--round, --limit and --rest are more than nothing")}
+	}
+	if c.Popular < 1 {
+		return usageError{fmt.Errorf("--popular %d: want 1 or more", c.Popular)}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	c.Program = func(args ...string) *exec.Cmd {
+		cmd := exec.Command(self, args...)
+		cmd.Args[0] = os.Args[0]
+		return cmd
 	}
 	progress := a.newProgress()
-	c.Progress = func(what string) { progress.show("%s", what) }
+	c.Progress = a.benchProgress(progress)
 	report, err := bench.Run(ctx, c)
 	progress.clear()
 	if unknown, ok := errors.AsType[*bench.UnknownError](err); ok {
@@ -132,93 +184,19 @@ func (a *app) bench(ctx context.Context, c bench.Config) error {
 	return err
 }
 
-func (a *app) printReport(r *bench.Report) error {
-	if a.json {
-		line, err := json.Marshal(r)
-		if err != nil {
-			return err
-		}
-		return a.print(string(line) + "\n")
-	}
-	return a.print(header(r) + "\n" + measurements(r.Rows))
-}
+// linesEvery is how often a run tells a log how far it is.
+const linesEvery = 30 * time.Second
 
-// header says where and on what it was measured.
-func header(r *bench.Report) string {
-	m, d, f := r.Machine, r.Data, r.Footprint
-	return table(make([]string, 2), [][]string{
-		{"machine", fmt.Sprintf("%s, %s, %s; %s, %s; load average %.2f before",
-			safe(m.CPU, valueWidth), count(m.Cores, "core", "cores"), size(m.MemoryBytes), m.Go, safe(m.OS, valueWidth), m.Load)},
-		{"data", fmt.Sprintf("%s of %d observables (seed %d), %s, %s", count(d.Cases, "case", "cases"), d.ValuesPerCase, d.Seed,
-			count(d.Tenants, "tenant", "tenants"), count(d.Postings, "posting", "postings"))},
-		{"memory", fmt.Sprintf("%s anonymous, %s at most while loading; %s of mapped files; %s of live heap; generator and client included",
-			size(f.Anon), size(f.PeakAnon), size(f.File), size(f.Heap))},
-		{"disk", fmt.Sprintf("%s, %.0f bytes a posting", size(f.Disk), f.DiskPerPosting)},
-	})
-}
-
-// measurements is the table of all rows, with the notes under it.
-func measurements(rows []bench.Row) string {
-	var cells [][]string
-	var notes []string // each once, in order
-	noted := make(map[string][]string)
-	for _, r := range rows {
-		var ratios []string
-		for _, ratio := range r.Ratios {
-			ratios = append(ratios, fmt.Sprintf("%s × %s of %s", significant(ratio.Value), ratio.Of, ratio.To))
-		}
-		name := r.Name
-		if r.Note != "" {
-			name += " *"
-			if noted[r.Note] == nil {
-				notes = append(notes, r.Note)
-			}
-			noted[r.Note] = append(noted[r.Note], r.Name)
-		}
-		cells = append(cells, []string{
-			name, r.What, thousands(uint32(r.N)), latency(r.P50), latency(r.P99), significant(r.Rate) + " " + r.Unit + "/s", strings.Join(ratios, ", "),
-		})
-	}
-	out := table([]string{"name", "what", ">n", ">p50", ">p99", ">rate", "ratio"}, cells)
-	for _, note := range notes {
-		for _, line := range fold("  ", "* "+strings.Join(noted[note], ", ")+": "+note) {
-			out += line + "\n"
+// benchProgress returns what shows how far a run is: a line that changes on a
+// terminal, else a line now and then.
+func (a *app) benchProgress(p *progress) func(string) {
+	began := time.Now()
+	next := began.Add(linesEvery)
+	return func(what string) {
+		p.show("%s", what)
+		if now := time.Now(); !a.progress && now.After(next) {
+			next = now.Add(linesEvery)
+			a.warn("%v: %s", now.Sub(began).Round(time.Second), what)
 		}
 	}
-	return out
-}
-
-// latency writes microseconds in the unit that fits, nothing for 0.
-func latency(micros float64) string {
-	switch {
-	case micros == 0:
-		return ""
-	case micros < 1e3:
-		return significant(micros) + " µs"
-	case micros < 1e6:
-		return significant(micros/1e3) + " ms"
-	default:
-		return significant(micros/1e6) + " s"
-	}
-}
-
-// significant writes a number with three digits that mean something.
-func significant(f float64) string {
-	switch {
-	case f >= 100:
-		return thousands(uint32(min(f+.5, math.MaxUint32)))
-	case f >= 10:
-		return fmt.Sprintf("%.1f", f)
-	default:
-		return fmt.Sprintf("%.2f", f)
-	}
-}
-
-// size writes bytes in binary units.
-func size(bytes uint64) string {
-	const mebibyte = 1 << 20
-	if bytes >= 10<<30 {
-		return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30))
-	}
-	return significant(float64(bytes)/mebibyte) + " MiB"
 }

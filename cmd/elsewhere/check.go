@@ -18,8 +18,8 @@ func (a *app) checkCommand() *cobra.Command {
 		Long: `Compare everything that the store derived with the cases that it comes from, and
 print each difference. The service must not be running on the folder.
 
-With --rebuild all links are then dropped and made anew; they hold nothing that
-cannot be computed again.`,
+With --rebuild all links are then computed anew, on all cores; the old ones are there
+until they are replaced. What was interrupted goes on where it was.`,
 		Args:        args(cobra.NoArgs),
 		Annotations: map[string]string{noServer: "", noJSON: ""},
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -27,7 +27,7 @@ cannot be computed again.`,
 		},
 	}
 	cmd.Flags().StringVar(&c.DataDir, "data", "", "`folder` of the store; default $XDG_DATA_HOME/elsewhere or ~/.local/share/elsewhere")
-	cmd.Flags().BoolVar(&rebuild, "rebuild", false, "drop all links and make them anew")
+	cmd.Flags().BoolVar(&rebuild, "rebuild", false, "make all links anew")
 	return cmd
 }
 
@@ -41,7 +41,7 @@ func (a *app) check(ctx context.Context, c server.Config, rebuild bool) error {
 	var printErr error
 	progress := a.newProgress()
 	err = server.Check(ctx, c, rebuild,
-		func(done uint64) { progress.show("%d values linked anew", done) },
+		func(done, of int) { progress.show("%d of %d cases linked anew", done, of) },
 		func(line string) {
 			differences++
 			if printErr == nil {

@@ -20,6 +20,8 @@ type serving struct {
 	server.Config
 	logLevel  slog.Level
 	logFormat string
+	// memoryLimit is the soft limit of the Go runtime, 0 for none.
+	memoryLimit byteSize
 	// httpChosen says that somebody asked for the HTTP address by name.
 	httpChosen bool
 }
@@ -31,7 +33,8 @@ const (
 )
 
 func (a *app) serveCommand() *cobra.Command {
-	var c serving
+	c := serving{memoryLimit: defaultMemoryLimit}
+	reserve := byteSize(server.DefaultDiskReserve)
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the service",
@@ -44,10 +47,16 @@ it listens on loopback only.
 Over HTTP it shows operators /metrics (Prometheus), /healthz, /readyz and, on
 loopback, /debug/pprof/. The log goes to stderr: at level warn and above every
 request that failed, at debug every request, with its id but nothing of its
-content. With --log-format json everything on stderr is JSON.`,
+content. With --log-format json everything on stderr is JSON.
+
+Memory is bounded by a soft limit: near it the runtime collects more often instead
+of growing. What the operating system keeps of the store's files is not counted.
+On a disk with less than --disk-reserve free, new cases are refused
+(RESOURCE_EXHAUSTED, DISK_FULL) until there is room again; reads go on.`,
 		Example: `  elsewhere serve
   elsewhere serve --data /srv/elsewhere --grpc 127.0.0.1:7431
   elsewhere serve --memory --grpc 127.0.0.1:0 --http 127.0.0.1:0
+  elsewhere serve --memory-limit 512MiB --disk-reserve 4GiB
   elsewhere serve --log-format json --trace-endpoint localhost:4317`,
 		Args:        args(cobra.NoArgs),
 		Annotations: map[string]string{noServer: "", noJSON: ""},
@@ -58,6 +67,13 @@ content. With --log-format json everything on stderr is JSON.`,
 			if c.logFormat != formatText && c.logFormat != formatJSON {
 				return usageError{fmt.Errorf("log format %q: want %s or %s", c.logFormat, formatText, formatJSON)}
 			}
+			if c.memoryLimit != 0 && c.memoryLimit < minMemoryLimit {
+				return usageError{fmt.Errorf("memory limit %v: want %v at least, or 0 for none", c.memoryLimit, minMemoryLimit)}
+			}
+			if reserve == 0 {
+				return usageError{errors.New("disk reserve 0: on a full disk the operating system ends the service")}
+			}
+			c.DiskReserve = uint64(reserve)
 			c.httpChosen = cmd.Flags().Changed("http")
 			return a.serve(cmd.Context(), c)
 		},
@@ -66,6 +82,8 @@ content. With --log-format json everything on stderr is JSON.`,
 	cmd.Flags().BoolVar(&c.Memory, "memory", false, "keep everything in memory and forget it at the end")
 	cmd.Flags().StringVar(&c.GRPCAddr, "grpc", server.DefaultGRPCAddr, "`address` to listen on for gRPC; port 0 takes a free one")
 	cmd.Flags().StringVar(&c.HTTPAddr, "http", server.DefaultHTTPAddr, "`address` to listen on for metrics, health and profiles; \"\" is none")
+	cmd.Flags().Var(&c.memoryLimit, "memory-limit", "soft limit for the memory of the process, a `size` as 512MiB, 0 for none; the default holds a bulk load of 20 million sightings; GOMEMLIMIT goes before it")
+	cmd.Flags().Var(&reserve, "disk-reserve", "take no cases with less than this `size` free on the disk")
 	cmd.Flags().StringVar(&c.TraceEndpoint, "trace-endpoint", "", "`host:port` of an OpenTelemetry collector (OTLP over gRPC; TLS unless on loopback)")
 	cmd.Flags().TextVar(&c.logLevel, "log-level", slog.LevelInfo, "least `level` that is logged: debug, info, warn or error")
 	cmd.Flags().StringVar(&c.logFormat, "log-format", formatText, "`form` of the log: text or json")
@@ -87,6 +105,10 @@ func (a *app) serve(ctx context.Context, c serving) error {
 	} else {
 		c.Logger = slog.New(slog.NewTextHandler(a.stderr, options))
 	}
+	limit, restore := limitMemory(c.memoryLimit)
+	// The store's own default without a limit, and with the default one.
+	c.CacheBytes = int64(c.memoryLimit / cacheShare)
+	defer restore()
 	s, err := server.Open(ctx, c.Config)
 	if _, ok := errors.AsType[*server.HTTPError](err); ok && !c.httpChosen && errors.Is(err, syscall.EADDRINUSE) {
 		// A second service on one machine needs another address for gRPC only.
@@ -108,6 +130,7 @@ func (a *app) serve(ctx context.Context, c serving) error {
 	} else {
 		say("data in %s", safe(c.DataDir, 0))
 	}
+	say("%s", limit)
 	if err := s.Serve(ctx); err != nil {
 		return err
 	}

@@ -15,9 +15,9 @@
 //
 // Every change leaves, in the batch that makes it, a mark on each value whose
 // pairs may score differently from now on: all old and new values of the
-// changed case. Where the explaining power of a value w changes (see Power),
-// the mark asks for more: every value of every case on w where a third tenant is. The linker drains the
-// marks through Queue. So link rows are, when no mark is left, a pure function
+// changed case. Where the spread of a value w changes so that pairs on other
+// values may score differently (see Limits.Reaches), the mark asks for more: the
+// other values of every case on w. The linker drains the marks through Queue. So link rows are, when no mark is left, a pure function
 // of the live cases.
 package graph
 
@@ -103,6 +103,24 @@ func (l Limits) Power(tenants, cases int) Power {
 	}
 }
 
+// Reaches reports whether a change of a value's spread may change scores of pairs
+// on other values: its explaining power changed for cases of two tenants that
+// were on it already, or it begins to weigh again. A case that comes or goes
+// marks all its own values anyhow.
+func (l Limits) Reaches(tenantsBefore, casesBefore, tenants, cases uint32) bool {
+	if l.WeighsAgain(tenantsBefore, tenants) {
+		return true
+	}
+	return tenantsBefore >= 2 &&
+		l.Power(int(tenantsBefore), int(casesBefore)) != l.Power(int(tenants), int(cases))
+}
+
+// WeighsAgain reports whether a value was in too many tenants to weigh anything
+// and no longer is.
+func (l Limits) WeighsAgain(tenantsBefore, tenants uint32) bool {
+	return int(tenantsBefore) > l.ScoringTenants && int(tenants) <= l.ScoringTenants
+}
+
 // ErrNotFound is returned for a case that the store does not hold.
 var ErrNotFound = errors.New("no such case")
 
@@ -171,6 +189,10 @@ type Reader interface {
 	// the call. The snapshot and everything that it iterates end with f. View
 	// returns what f returns.
 	View(ctx context.Context, f func(Snapshot) error) error
+	// Views is View with f called n times at once, each time on a goroutine and
+	// with a snapshot of its own; all of them are of one state. f has to contain
+	// its panics. Views returns when every call has, one of their errors if any.
+	Views(ctx context.Context, n int, f func(Snapshot) error) error
 }
 
 // Snapshot is one unchanging state of the store. It is for one goroutine.
@@ -222,6 +244,9 @@ type Snapshot interface {
 	// that end, then of the other; each row once, at the smaller end if both are
 	// in the tenant. It starts after the given pair (zero: at the beginning).
 	Rows(tenant string, after RowKey) iter.Seq2[Row, error]
+	// RowsAfter yields the rows of all tenants whose A is after a case (the zero
+	// Ref: all), in order of RowKey.
+	RowsAfter(evidence.Ref) iter.Seq2[Row, error]
 	// RowsOf yields the rows that share a value, in order of RowKey.
 	RowsOf(v evidence.Value) iter.Seq2[Row, error]
 }
@@ -269,11 +294,19 @@ func Pair(x, y evidence.Ref) RowKey {
 	return RowKey{x, y}
 }
 
+// Compare orders pairs by A, then by B.
+func (k RowKey) Compare(o RowKey) int {
+	if c := k.A.Compare(o.A); c != 0 {
+		return c
+	}
+	return k.B.Compare(o.B)
+}
+
 // Row is a scored pair of live cases of two tenants: a cache of a pure function
 // of the store. The linker keeps one for every pair that is proposed by a
 // common value and either reaches a tier that is listed or shares two values or
-// more; the latter so that a change of one shared value finds the pair although
-// another proposes it.
+// more that may weigh something; the latter so that a change of one shared value
+// finds the pair although another proposes it.
 type Row struct {
 	RowKey
 	Score
@@ -306,22 +339,21 @@ type Queue interface {
 	// left again since it was read stays.
 	Relink(ctx context.Context, b RelinkBatch) error
 	// Expand leaves a plain mark on every value of every case on the marked
-	// value, as far as it is in three tenants or more (for a pair of two tenants
-	// a third is needed to be explained), in as many changes as it takes, and then turns the mark itself into
-	// a plain one, unless the explaining power has changed again. Cases that
-	// came to the value since its power changed may be left out: they have
-	// marked all their values themselves.
+	// value, in as many changes as it takes, and then turns the mark itself into
+	// a plain one, unless it was asked for again. Values in one tenant may be left
+	// out, and where the value's explaining power changed those in two: for a
+	// pair of two tenants a third is needed to be explained. So may cases that
+	// came to the value since: they have marked all their values themselves.
 	Expand(ctx context.Context, m Mark) error
-	// Sweep returns where the look at every value, asked for because N, the
-	// model or the classes changed, stands.
+	// Sweep returns where the look at every pair, asked for because N, the model
+	// or the classes changed, stands.
 	Sweep(ctx context.Context) (Sweep, error)
-	// SweepValues returns at most limit values that live cases hold, after the
-	// given one, in the store's own order.
-	SweepValues(ctx context.Context, after evidence.Value, limit int) ([]evidence.Value, error)
 	// StartSweep asks for a sweep from the beginning if the stored basis (model
-	// and feeds version) is not this one, or if force is set; force also drops
-	// all rows.
+	// and feeds version) is not this one, or if force is set. Rows stay until the
+	// sweep replaces them.
 	StartSweep(ctx context.Context, basis string, force bool) error
+	// Scan reads all that pairs depend on, on one state.
+	Scan(ctx context.Context, workers int, to Scan) error
 	// Backlog returns the number of marks, exact up to limit, and when the
 	// oldest was left (zero if none).
 	Backlog(ctx context.Context, limit int) (int, time.Time, error)
@@ -342,13 +374,26 @@ type Mark struct {
 	Again bool
 }
 
-// Sweep is the progress of a look at every value.
+// Sweep is the progress of a look at every pair.
 type Sweep struct {
 	Pending bool
-	// After is the last value done; the zero Value at the beginning.
-	After evidence.Value
+	// After is the last case whose pairs with larger refs are done; the zero Ref
+	// at the beginning.
+	After evidence.Ref
 	// Version tells one sweep from the next.
 	Version uint64
+}
+
+// Scan takes what is read of a whole store. Size comes first, all values before
+// the first case. Value and Case are called from several goroutines, in no
+// promised order.
+type Scan struct {
+	// Size is that of Snapshot.
+	Size func(uint32)
+	// Value is called for each value that live cases of two tenants or more have.
+	Value func(v evidence.Value, tenants, cases uint32)
+	// Case is called for each live case with its revision; the profile is whole.
+	Case func(p *evidence.Profile, revision uint32)
 }
 
 // RelinkBatch is one change by the linker. Where it is larger than the store can
@@ -372,4 +417,12 @@ type Store interface {
 	Check(ctx context.Context) iter.Seq2[string, error]
 	// Close waits for changes under way and releases the store.
 	Close() error
+}
+
+// CacheStats says what a cache of a store has done since the store was opened,
+// and what it holds.
+type CacheStats struct {
+	Hits, Misses uint64
+	// Bytes is an estimate of the memory that the entries take.
+	Bytes int64
 }

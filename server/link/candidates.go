@@ -7,31 +7,42 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 )
 
-// Candidates yields the cases that a common value proposes for p, each once:
-// the representatives of every other tenant, and of p's own if sameTenant. The
-// rarest values come first. An error is the last element.
-func (s *Scorer) Candidates(p *evidence.Profile, sameTenant bool) iter.Seq2[evidence.Ref, error] {
-	return func(yield func(evidence.Ref, error) bool) {
+// Candidates yields how p compares with each case that a common value proposes
+// for it, from a tier on: the representatives of every other tenant, and of p's
+// own if sameTenant. The rarest values come first, and each case once. Cases that
+// want refuses are left out. An error is the last element.
+func (s *Scorer) Candidates(p *evidence.Profile, sameTenant bool, from Tier, want func(evidence.Ref) bool) iter.Seq2[Outcome, error] {
+	return func(yield func(Outcome, error) bool) {
 		if p.Dismissed {
 			return
 		}
-		sources, err := s.proposing(p)
+		s.relax()
+		a, err := s.side(p)
 		if err != nil {
-			yield(evidence.Ref{}, err)
+			yield(Outcome{}, err)
+			return
+		}
+		sources, err := s.proposing(a)
+		if err != nil {
+			yield(Outcome{}, err)
 			return
 		}
 		seen := make(map[evidence.Ref]bool)
 		for _, v := range sources {
 			if err := s.representatives(v); err != nil {
-				yield(evidence.Ref{}, err)
+				yield(Outcome{}, err)
 				return
 			}
 			for _, ref := range v.refs {
-				if ref == p.Ref || seen[ref] || ref.Tenant == p.Tenant && !sameTenant {
+				if ref == p.Ref || ref.Tenant == p.Tenant && !sameTenant || seen[ref] {
 					continue
 				}
 				seen[ref] = true
-				if !yield(ref, nil) {
+				if !want(ref) {
+					continue
+				}
+				o, reached, err := s.scoreAgainst(a, ref, from)
+				if (reached || err != nil) && !yield(o, err) || err != nil {
 					return
 				}
 			}
@@ -39,10 +50,20 @@ func (s *Scorer) Candidates(p *evidence.Profile, sameTenant bool) iter.Seq2[evid
 	}
 }
 
-// proposing returns the values of p that propose pairs, rarest first.
-func (s *Scorer) proposing(p *evidence.Profile) ([]*value, error) {
+// scoreAgainst compares a whole side with a case of the corpus.
+func (s *Scorer) scoreAgainst(a *side, ref evidence.Ref, from Tier) (o Outcome, reached bool, err error) {
+	b, err := s.against(a, ref)
+	if err != nil {
+		return Outcome{}, false, err
+	}
+	return s.scoreFrom(a, b, from)
+}
+
+// proposing returns the values of a case that propose pairs, rarest first.
+func (s *Scorer) proposing(a *side) ([]*value, error) {
 	var out []*value
-	for _, v := range s.side(p).values {
+	for i := range a.keys {
+		v := s.valueOf(a, int32(i))
 		proposes, err := s.proposes(v)
 		if err != nil {
 			return nil, err
@@ -51,32 +72,58 @@ func (s *Scorer) proposing(p *evidence.Profile) ([]*value, error) {
 			out = append(out, v)
 		}
 	}
-	slices.SortStableFunc(out, func(x, y *value) int { return int(x.tenants) - int(y.tenants) })
+	slices.SortFunc(out, func(x, y *value) int {
+		if x.tenants != y.tenants {
+			return int(x.tenants) - int(y.tenants)
+		}
+		return x.Compare(y.Value)
+	})
 	return out, nil
 }
 
-// Proposes reports whether a value may propose pairs.
-func (s *Scorer) Proposes(v evidence.Value) (bool, error) { return s.proposes(s.value(v)) }
-
-// Shared returns the values that two cases have in common, in order of Value.
-func Shared(a, b *evidence.Profile) []evidence.Value {
-	places := common(a.Sightings, b.Sightings)
-	out := make([]evidence.Value, len(places))
-	for i, p := range places {
-		out[i] = a.Sightings[p.a].Value
+// Stored compares two cases of the corpus. The pair is kept if, besides, some
+// common value proposes it: one that may propose pairs and on which both stand
+// for their tenants.
+func (s *Scorer) Stored(x, y evidence.Ref) (Outcome, error) {
+	s.relax()
+	a, b, err := s.pair(x, y)
+	if err != nil {
+		return Outcome{}, err
 	}
-	return out
+	if err := s.ordered(a, b); err != nil {
+		return Outcome{}, err
+	}
+	o, err := s.keep()
+	if err != nil || !o.Kept {
+		return o, err
+	}
+	o.Kept, err = s.proposed(s.a, s.b)
+	return o, err
 }
 
-// Proposed reports whether the pair is kept as a link if its score says so: on
-// some common value both cases stand for their tenants.
-func (s *Scorer) Proposed(a, b *evidence.Profile) (bool, error) {
-	if !a.Live || !b.Live {
+// keep scores the sides that met if their pair is one to keep.
+func (s *Scorer) keep() (Outcome, error) {
+	n, err := s.weighable()
+	if err != nil {
+		return Outcome{}, err
+	}
+	if n < 2 {
+		o, reached, err := s.weighedFrom(Lead)
+		o.Kept = reached
+		return o, err
+	}
+	o, err := s.weighed(false)
+	o.Kept = true
+	return o, err
+}
+
+// proposed reports whether a common value of the sides that met proposes them.
+func (s *Scorer) proposed(a, b *side) (bool, error) {
+	if !a.live || !b.live {
 		return false, nil
 	}
-	x, y := s.side(a), s.side(b)
-	for _, p := range common(a.Sightings, b.Sightings) {
-		v := x.values[p.a]
+	for _, at := range s.shared {
+		v := s.valueOf(a, at.a)
 		proposes, err := s.proposes(v)
 		if err != nil {
 			return false, err
@@ -87,11 +134,72 @@ func (s *Scorer) Proposed(a, b *evidence.Profile) (bool, error) {
 		if err := s.representatives(v); err != nil {
 			return false, err
 		}
-		_, okX := v.on[x.Ref]
-		_, okY := v.on[y.Ref]
-		if okX && okY {
+		if v.position(a.Ref) >= 0 && v.position(b.Ref) >= 0 {
 			return true, nil
 		}
 	}
 	return false, nil
+}
+
+// Shared returns the common values of the comparison that was made last, in
+// order of Value.
+func (s *Scorer) Shared() []evidence.Value {
+	out := make([]evidence.Value, len(s.shared))
+	for i, at := range s.shared {
+		out[i] = s.valueOf(s.a, at.a).Value
+	}
+	slices.SortFunc(out, evidence.Value.Compare)
+	return out
+}
+
+// Pairs compares the pairs of cases that a value proposes and yields what came
+// of each. An error is the last element.
+func (s *Scorer) Pairs(of evidence.Value) iter.Seq2[Outcome, error] {
+	return func(yield func(Outcome, error) bool) {
+		s.relax()
+		v := s.value(of)
+		proposes, err := s.proposes(v)
+		if err == nil && proposes {
+			err = s.representatives(v)
+		}
+		if err != nil {
+			yield(Outcome{}, err)
+			return
+		}
+		if !proposes {
+			return
+		}
+		for i := range v.refs {
+			for k := i + 1; k < len(v.refs); k++ {
+				if v.tenantOf[i] == v.tenantOf[k] {
+					continue
+				}
+				o, err := s.scorePair(v, i, k)
+				if !yield(o, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// scorePair compares two representatives of a value.
+func (s *Scorer) scorePair(v *value, i, k int) (Outcome, error) {
+	a, err := s.representative(v, i)
+	if err != nil {
+		return Outcome{}, err
+	}
+	b, err := s.representative(v, k)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if a.partial || b.partial {
+		if a, b, err = s.pair(a.Ref, b.Ref); err != nil {
+			return Outcome{}, err
+		}
+	}
+	if err := s.ordered(a, b); err != nil {
+		return Outcome{}, err
+	}
+	return s.keep()
 }

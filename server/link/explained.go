@@ -2,6 +2,8 @@ package link
 
 import (
 	"math/bits"
+	"slices"
+	"strings"
 
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 )
@@ -11,29 +13,28 @@ type value struct {
 	evidence.Value
 	class Class
 	group string
-	weak  bool // weighs little or nothing by nature: explains nothing
+	// weightless says that it says nothing whatever its roles.
+	weightless bool
+	weak       bool // weighs little or nothing by nature: explains nothing
 	// mute values propose nothing, however few have them.
-	mute bool
+	mute  bool
+	share float64 // measured background, of mail-rule names
 
 	known          bool // the spread has been read
 	tenants, cases uint32
 
 	// From here on set by representatives.
-	on        map[evidence.Ref]int // representatives, by place
-	refs      []evidence.Ref
-	tenantOf  []int          // tenant of a representative, 0 to 63
-	tenantNum map[string]int // number of a tenant
-	// index has, for every other value that may explain a case, the
-	// representatives that have it.
-	index map[*value]*set
-	// explained has, for a case, a bit for each tenant with a representative
-	// that shares enough else with the case.
-	explained map[*side]uint64
+	read     bool
+	refs     []evidence.Ref // representatives, tenant by tenant
+	tenantOf []uint8        // tenant of a representative, 0 to 63
+	on       []*side        // of refs, nil until it is needed
+	// explained has, for a representative, a bit for each tenant with one that
+	// shares enough else with it; done says for which that is known.
+	explained []uint64
+	done      []bool
+	// others is explained for cases that are no representatives.
+	others map[*side]uint64
 }
-
-// set is a set of representatives of one value: at most 64 tenants with at most
-// maxRepresentatives cases each.
-type set [maxRepresentatives]uint64
 
 // maxRepresentatives bounds the cases that stand for one tenant on one value.
 const maxRepresentatives = 4
@@ -42,13 +43,20 @@ func (s *Scorer) value(v evidence.Value) *value {
 	if known := s.values[v]; known != nil {
 		return known
 	}
-	class := s.classifier.Class(v)
-	out := &value{
-		Value: v, class: class, group: s.model.group(v, class),
-		weak: s.model.weak(v, class), mute: s.model.mute(v, class),
-	}
+	out := s.model.newValue(v, s.classifier.Class(v))
 	s.values[v] = out
 	s.held++
+	return out
+}
+
+func (m *Model) newValue(v evidence.Value, class Class) *value {
+	out := &value{
+		Value: v, class: class, group: m.group(v, class),
+		weightless: m.weightless(v, class), weak: m.weak(v, class), mute: m.mute(v, class),
+	}
+	if v.Kind == evidence.KindRuleName {
+		out.share = m.ruleShare(v.Text)
+	}
 	return out
 }
 
@@ -77,32 +85,53 @@ func (s *Scorer) proposes(v *value) (bool, error) {
 // representatives reads the cases that stand for their tenants on a value with
 // few enough of them.
 func (s *Scorer) representatives(v *value) error {
-	if v.on != nil {
+	if v.read {
 		return nil
 	}
 	refs, err := s.corpus.Representatives(v.Value)
 	if err != nil {
 		return err
 	}
-	v.on, v.tenantNum = make(map[evidence.Ref]int, len(refs)), make(map[string]int)
-	v.explained = make(map[*side]uint64)
-	for _, ref := range refs {
-		num, ok := v.tenantNum[ref.Tenant]
-		if !ok {
-			if num = len(v.tenantNum); num == 64 {
-				break
-			}
-			v.tenantNum[ref.Tenant] = num
-		}
-		if len(v.refs) == 64*maxRepresentatives {
-			break
-		}
-		v.on[ref] = len(v.refs)
-		v.refs = append(v.refs, ref)
-		v.tenantOf = append(v.tenantOf, num)
-	}
+	v.stand(refs)
 	s.held += len(v.refs)
 	return nil
+}
+
+// stand sets the representatives of a value.
+func (v *value) stand(refs []evidence.Ref) {
+	tenants := 0
+	v.tenantOf = make([]uint8, 0, len(refs))
+	for i, ref := range refs {
+		if i == 0 || ref.Tenant != refs[i-1].Tenant {
+			tenants++
+		}
+		if tenants > 64 || i == 64*maxRepresentatives {
+			refs = refs[:i]
+			break
+		}
+		v.tenantOf = append(v.tenantOf, uint8(tenants-1))
+	}
+	v.refs, v.read = refs, true
+	v.on = make([]*side, len(refs))
+	v.explained, v.done = make([]uint64, len(refs)), make([]bool, len(refs))
+}
+
+// position returns the place of a case among the representatives, -1 if it is
+// none.
+func (v *value) position(ref evidence.Ref) int {
+	for i := v.of(ref.Tenant); i < len(v.refs) && v.refs[i].Tenant == ref.Tenant; i++ {
+		if v.refs[i].Case == ref.Case {
+			return i
+		}
+	}
+	return -1
+}
+
+// of returns the place of the first representative of a tenant, or where it
+// would be.
+func (v *value) of(tenant string) int {
+	i, _ := slices.BinarySearchFunc(v.refs, tenant, func(r evidence.Ref, t string) int { return strings.Compare(r.Tenant, t) })
+	return i
 }
 
 // unexplained returns d: the tenants on v, other than those of a and b, none of
@@ -112,22 +141,30 @@ func (s *Scorer) unexplained(v *value, a, b *side) (uint32, error) {
 	if err := s.spread(v); err != nil {
 		return 0, err
 	}
-	if int(v.tenants) > s.caps.CandidateTenants {
+	switch {
+	case int(v.tenants) > s.caps.CandidateTenants:
 		return s.otherTenants(v, a, b)
+	case v.tenants <= 2 && a.live && b.live && a.Tenant != b.Tenant:
+		return 0, nil
 	}
 	if err := s.representatives(v); err != nil {
 		return 0, err
 	}
-	open := uint64(1)<<len(v.tenantNum) - 1
-	for _, tenant := range []string{a.Tenant, b.Tenant} {
-		if num, ok := v.tenantNum[tenant]; ok {
-			open &^= 1 << num
+	open := ^uint64(0)
+	if n := len(v.refs); n == 0 {
+		open = 0
+	} else if last := v.tenantOf[n-1]; last < 63 {
+		open = 1<<(last+1) - 1
+	}
+	for _, tenant := range [2]string{a.Tenant, b.Tenant} {
+		if i := v.of(tenant); i < len(v.refs) && v.refs[i].Tenant == tenant {
+			open &^= 1 << v.tenantOf[i]
 		}
 	}
 	if open == 0 || a.bulk || b.bulk {
 		return uint32(bits.OnesCount64(open)), nil
 	}
-	for _, sd := range []*side{a, b} {
+	for _, sd := range [2]*side{a, b} {
 		mask, err := s.explainedBy(v, sd)
 		if err != nil {
 			return 0, err
@@ -141,12 +178,12 @@ func (s *Scorer) unexplained(v *value, a, b *side) (uint32, error) {
 // is on no value, but its tenant may be by another case.
 func (s *Scorer) otherTenants(v *value, a, b *side) (uint32, error) {
 	d := v.tenants
-	for i, sd := range []*side{a, b} {
+	for i, sd := range [2]*side{a, b} {
 		if i == 1 && b.Tenant == a.Tenant {
 			break
 		}
 		cases := 1
-		if !sd.Live {
+		if !sd.live {
 			var err error
 			if cases, err = s.corpus.CasesOf(v.Value, sd.Tenant, 1); err != nil {
 				return 0, err
@@ -163,105 +200,83 @@ func (s *Scorer) otherTenants(v *value, a, b *side) (uint32, error) {
 // one side of a pair and outside the group of v, one rare value or values of
 // three groups.
 func (s *Scorer) explainedBy(v *value, sd *side) (uint64, error) {
-	if mask, ok := v.explained[sd]; ok {
+	at := v.position(sd.Ref)
+	if at >= 0 && v.done[at] && v.on[at] == sd {
+		return v.explained[at], nil
+	}
+	if mask, ok := v.others[sd]; ok && at < 0 {
 		return mask, nil
 	}
-	if err := s.indexRepresentatives(v); err != nil {
-		return 0, err
-	}
-	var own, rare set
-	for at := range v.refs {
-		if v.refs[at].Tenant == sd.Tenant {
-			own[at/64] |= 1 << (at % 64)
-		}
-	}
-	byGroup := make(map[string]*set)
-	for _, w := range sd.values {
-		have := v.index[w]
-		// What nobody else has is not worth asking about; and a side may be
-		// among the representatives itself.
-		if have == nil || have.within(&own) {
+	var mask uint64
+	for i, ref := range v.refs {
+		if mask&(1<<v.tenantOf[i]) != 0 || ref.Tenant == sd.Tenant {
 			continue
 		}
-		if err := s.spread(w); err != nil {
+		third, err := s.representative(v, i)
+		if err != nil {
 			return 0, err
 		}
-		switch {
-		case int(w.tenants) > s.caps.CandidateTenants, int(w.cases) > s.caps.ExplainingCases:
-		case int(w.tenants) <= s.caps.ExplainingTenants:
-			rare.add(have)
-		default:
-			g := byGroup[w.group]
-			if g == nil {
-				g = &set{}
-				byGroup[w.group] = g
-			}
-			g.add(have)
+		explains, err := s.explains(v, third, sd)
+		if err != nil {
+			return 0, err
+		}
+		if explains {
+			mask |= 1 << v.tenantOf[i]
 		}
 	}
-	var one, two, three set // in as many groups or more
-	for _, g := range byGroup {
-		for i := range g {
-			three[i] |= two[i] & g[i]
-			two[i] |= one[i] & g[i]
-			one[i] |= g[i]
-		}
+	switch {
+	case s.world != nil:
+		return mask, nil
+	case at >= 0:
+		v.on[at], v.explained[at], v.done[at] = sd, mask, true
+		return mask, nil
 	}
-	var mask uint64
-	for i := range rare {
-		for found := rare[i] | three[i]; found != 0; found &= found - 1 {
-			mask |= 1 << v.tenantOf[i*64+bits.TrailingZeros64(found)]
-		}
+	if v.others == nil {
+		v.others = make(map[*side]uint64)
 	}
-	v.explained[sd] = mask
+	v.others[sd] = mask
 	s.held++
 	return mask, nil
 }
 
-// within reports whether all of s is in o.
-func (s *set) within(o *set) bool {
-	for i := range s {
-		if s[i]&^o[i] != 0 {
-			return false
-		}
+// representative returns a representative of v as a side.
+func (s *Scorer) representative(v *value, i int) (*side, error) {
+	if v.on[i] != nil {
+		return v.on[i], nil
 	}
-	return true
+	sd, err := s.read(v.refs[i])
+	v.on[i] = sd
+	return sd, err
 }
 
-func (s *set) add(o *set) {
-	for i := range s {
-		s[i] |= o[i]
+// explains reports whether a third case on v shares enough else with one side
+// of a pair. A bulk case explains nothing.
+func (s *Scorer) explains(v *value, third, sd *side) (bool, error) {
+	if third.bulk {
+		return false, nil
 	}
-}
-
-// indexRepresentatives notes which representatives of v have which other value
-// that may explain a case by its nature: one of another group and not weak. How
-// common it is, is asked only of those that a pair has. A bulk case explains
-// nothing.
-func (s *Scorer) indexRepresentatives(v *value) error {
-	if v.index != nil {
-		return nil
-	}
-	index := make(map[*value]*set)
-	for at, ref := range v.refs {
-		sd, err := s.read(ref)
-		if err != nil {
-			return err
-		}
-		if sd.bulk {
+	var groups [2]string
+	n := 0
+	s.third = common(s.third[:0], third, sd)
+	for _, at := range s.third {
+		w := s.valueOf(third, at.a)
+		if w.weak || w.group == v.group {
 			continue
 		}
-		for _, w := range sd.values {
-			if w.weak || w.group == v.group {
-				continue
-			}
-			if index[w] == nil {
-				index[w] = &set{}
-				s.held++
-			}
-			index[w][at/64] |= 1 << (at % 64)
+		if err := s.spread(w); err != nil {
+			return false, err
+		}
+		switch {
+		case int(w.tenants) > s.caps.CandidateTenants, int(w.cases) > s.caps.ExplainingCases:
+		case int(w.tenants) <= s.caps.ExplainingTenants:
+			return true, nil
+		case slices.Contains(groups[:n], w.group):
+		case n == len(groups):
+			return true, nil
+		default:
+			groups[n] = w.group
+			n++
 		}
 	}
-	v.index = index
-	return nil
+	return false, nil
 }

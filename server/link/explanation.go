@@ -77,8 +77,6 @@ type Value struct {
 	Weight                   int32 // before rank and caps
 	Used                     int32
 	Reasons                  []string
-
-	bulk bool // a case holds too many values of the kind
 }
 
 // Generic is a common value that adds nothing, and why.

@@ -45,12 +45,14 @@ type Model struct {
 	// ceiling is 1 less the model's own error: no likelihood above it.
 	ceiling float64
 
-	addresses     map[string]row // by class
-	names         map[string]row // by class, for names that only a class decides
-	kinds         map[evidence.Kind]row
+	addresses     map[string]*row // by class, in a role of the actor
+	referenced    map[string]*row // by class, in any other role
+	names         map[string]*row // by class, for names that only a class decides
+	kinds         map[evidence.Kind]*row
 	sendingName   row // domain or host that sent or was allow-listed
 	otherName     row // domain or host in any other role but spoofed
 	spoofedName   row
+	spoofedPair   row // where only the spoofed name counts
 	forwardDomain row
 	theme         row
 	// referencedHalfLife replaces the class's for addresses that are only
@@ -74,11 +76,13 @@ type Model struct {
 	lexiconOnly [3]float64         // of 1, 2, 3 or more words of the lexicon
 	lexicon     map[string]bool
 
-	techniques map[string]map[string]int32 // case kind -> technique -> millibits of rarity
+	techniques map[string]*rarity // by case kind
 
 	initialAccess []string // techniques by which access can also be bought
 
 	tiers []tierRule
+
+	namings namings
 }
 
 type tierRule struct {
@@ -94,16 +98,16 @@ func (m *Model) Version() uint32 { return m.version }
 // Origin of every number: elicited (SCORING.md A1-A7, A11), but for the
 // technique shares, which are the illustrative f_t of B1.
 func Version1() *Model {
-	addr := func(m, alpha float64, halfLife int64, limit int32) row {
-		return row{family: Infra, m: m, alpha: alpha, halfLife: halfLife, cap: limit, length: 8}
+	addr := func(m, alpha float64, halfLife int64, limit int32) *row {
+		return &row{family: Infra, m: m, alpha: alpha, halfLife: halfLife, cap: limit, length: 8}
 	}
-	service := row{family: Infra, service: true, length: 8}
-	serviceName := row{family: Infra, service: true, length: 32}
-	name := func(f Family, m, alpha float64, halfLife int64, limit int32) row {
-		return row{family: f, m: m, alpha: alpha, halfLife: halfLife, cap: limit, length: 32}
+	service := &row{family: Infra, service: true, length: 8}
+	serviceName := &row{family: Infra, service: true, length: 32}
+	name := func(f Family, m, alpha float64, halfLife int64, limit int32) *row {
+		return &row{family: f, m: m, alpha: alpha, halfLife: halfLife, cap: limit, length: 32}
 	}
-	other := func(f Family, m, alpha float64, halfLife int64, limit int32) row {
-		return row{family: f, m: m, alpha: alpha, halfLife: halfLife, cap: limit, length: 4}
+	other := func(f Family, m, alpha float64, halfLife int64, limit int32) *row {
+		return &row{family: f, m: m, alpha: alpha, halfLife: halfLife, cap: limit, length: 4}
 	}
 	set := func(words ...string) map[string]bool {
 		s := make(map[string]bool, len(words))
@@ -112,12 +116,12 @@ func Version1() *Model {
 		}
 		return s
 	}
-	return &Model{
+	m := &Model{
 		version:  1,
 		siblings: 1,
 		ceiling:  0.995,
 
-		addresses: map[string]row{
+		addresses: map[string]*row{
 			ClassHosting:            addr(.25, .5, 180, 0),
 			ClassLeased:             addr(.25, 1, 120, 0),
 			ClassCloudVM:            addr(.20, 2, 60, 0),
@@ -140,7 +144,7 @@ func Version1() *Model {
 			ClassService:            service,
 			ClassCDN:                service,
 		},
-		names: map[string]row{
+		names: map[string]*row{
 			ClassService:      serviceName,
 			ClassM365Service:  serviceName,
 			ClassCDN:          serviceName,
@@ -151,7 +155,7 @@ func Version1() *Model {
 			ClassDynamicDNS:   name(Infra, .20, .3, 365, 0),
 			ClassTopDomain:    name(Infra, .20, 10, 730, 3000),
 		},
-		kinds: map[evidence.Kind]row{
+		kinds: map[evidence.Kind]*row{
 			evidence.KindURL:            name(Infra, .20, .1, 730, 0),
 			evidence.KindEmail:          name(Deception, .40, .1, 365, 0),
 			evidence.KindFileHash:       name(Artifact, .20, .1, 365, 0),
@@ -169,11 +173,11 @@ func Version1() *Model {
 			evidence.KindBankAccount:    other(Deception, .40, .05, 730, 0),
 			evidence.KindSession:        other(Infra, .50, .05, 30, 0),
 		},
-		sendingName:   name(Infra, .20, .5, 180, 0),
-		otherName:     name(Infra, .20, .1, 730, 0),
-		spoofedName:   name(Deception, .20, 3, 180, 0),
-		forwardDomain: other(Deception, .20, 2, 180, 0),
-		theme:         other(Tooling, .30, 0, 365, 0),
+		sendingName:   *name(Infra, .20, .5, 180, 0),
+		otherName:     *name(Infra, .20, .1, 730, 0),
+		spoofedName:   *name(Deception, .20, 3, 180, 0),
+		forwardDomain: *other(Deception, .20, 2, 180, 0),
+		theme:         *other(Tooling, .30, 0, 365, 0),
 
 		referencedHalfLife: 730,
 		referencedLength:   32,
@@ -202,12 +206,12 @@ func Version1() *Model {
 			"bypass", "display", "name", "compromise", "security", "quarantine", "alert",
 			"protection", "impersonation", "malware", "warn", "audit", "risk"),
 
-		techniques: map[string]map[string]int32{
-			"bec": {
+		techniques: map[string]*rarity{
+			"bec": newRarity(map[string]int32{
 				"T1098.003": 4060, "T1562.001": 3840, "T1136.003": 3640, "T1098.002": 2740,
 				"T1070.008": 2000, "T1098": 1510, "T1114.002": 1000, "T1114.003": 860,
 				"T1078.004": 150,
-			},
+			}),
 		},
 		// Tactic TA0001 of ATT&CK v17, by parent technique.
 		initialAccess: []string{
@@ -222,4 +226,22 @@ func Version1() *Model {
 			{Lead, 50_000, 0},
 		},
 	}
+	m.derive()
+	return m
+}
+
+// derive fills the rows that follow from others.
+func (m *Model) derive() {
+	m.referenced = make(map[string]*row, len(m.addresses))
+	for class, r := range m.addresses {
+		other := *r
+		other.m /= 2
+		other.length = m.referencedLength
+		if !m.keepsHalfLife[class] {
+			other.halfLife = m.referencedHalfLife
+		}
+		m.referenced[class] = &other
+	}
+	m.spoofedPair = m.spoofedName
+	m.spoofedPair.length = m.kinds[evidence.KindSpoofPair].length
 }

@@ -6,15 +6,16 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 )
 
 // drawRow draws a row of the model.
-func drawRow(t *rapid.T) row {
+func drawRow(t *rapid.T) *row {
 	m := Version1()
-	rows := []row{m.sendingName, m.otherName, m.spoofedName, m.forwardDomain}
+	rows := []*row{&m.sendingName, &m.otherName, &m.spoofedName, &m.forwardDomain}
 	for _, k := range []evidence.Kind{evidence.KindEmail, evidence.KindFileHash, evidence.KindRuleName, evidence.KindCIDR} {
 		rows = append(rows, m.kinds[k])
 	}
@@ -75,8 +76,7 @@ func TestSingleMatchDoesNotDependOnN(t *testing.T) {
 		}
 		at := func(n uint32) uint32 {
 			prior := log2Millibits(1 / float64(n))
-			_, micros := m.total(prior+weigh(r, r.alpha, 0, 1, 0, n, 1, 1, 0), nil)
-			return micros
+			return m.micros(prior + weigh(r, r.alpha, 0, 1, 0, n, 1, 1, 0))
 		}
 		for n := uint32(1024); n < 1<<24; n *= 2 {
 			if x, y := float64(at(n)), float64(at(2*n)); x/y > 1.01 || y/x > 1.01 {
@@ -86,73 +86,83 @@ func TestSingleMatchDoesNotDependOnN(t *testing.T) {
 	}
 }
 
-func drawItems(t *rapid.T) []item {
-	n := rapid.IntRange(0, 12).Draw(t, "items")
-	var items []item
+func drawParts(t *rapid.T) []part {
+	n := rapid.IntRange(0, 12).Draw(t, "parts")
+	var parts []part
 	for i := range n {
-		family := rapid.SampledFrom([]Family{Infra, Deception, Tooling, Artifact}).Draw(t, "family")
+		name := rapid.SampledFrom(families[:]).Draw(t, "family")
 		kind := map[Family]evidence.Kind{
 			Infra: evidence.KindIP, Deception: evidence.KindEmail,
 			Tooling: evidence.KindRuleName, Artifact: evidence.KindFileHash,
-		}[family]
+		}[name]
 		group := fmt.Sprint("group ", rapid.IntRange(0, 4).Draw(t, "group"))
-		if family == Tooling {
+		if name == Tooling {
 			group = rulesGroup
 		}
-		items = append(items, item{family: family, group: group, Value: Value{
-			Value: evidence.Value{Kind: kind, Text: fmt.Sprint(i)}, Weight: rapid.Int32Range(1, 25_000).Draw(t, "weight"),
-			bulk: rapid.IntRange(0, 5).Draw(t, "bulk") == 0,
-		}})
+		parts = append(parts, part{
+			family: familyOf(name), group: group, weight: rapid.Int32Range(1, 25_000).Draw(t, "weight"),
+			value: evidence.Value{Kind: kind, Text: fmt.Sprint(i)}, bulk: rapid.IntRange(0, 5).Draw(t, "bulk") == 0,
+		})
 	}
-	return items
+	return parts
 }
 
-func TestCombine(t *testing.T) {
+// tallied adds up parts, which stay as they are.
+func tallied(m *Model, prior int32, parts []part) *tally {
+	t := &tally{parts: slices.Clone(parts)}
+	t.add(m, prior)
+	return t
+}
+
+func TestTally(t *testing.T) {
 	m := Version1()
 	rapid.Check(t, func(t *rapid.T) {
 		prior := -1000 * rapid.Int32Range(10, 31).Draw(t, "log2 N")
-		items := drawItems(t)
-		e := m.combine(prior, items, FamilyScore{})
-		checkSums(t, e)
-		shuffled := rapid.Permutation(items).Draw(t, "order")
-		if diff := cmp.Diff(e, m.combine(prior, shuffled, FamilyScore{}), cmp.AllowUnexported(Value{})); diff != "" {
+		parts := drawParts(t)
+		sums := tallied(m, prior, parts)
+		raw := make([]int32, len(families))
+		for _, p := range sums.parts {
+			raw[p.family] += p.used
+			if p.used < 0 || p.used > p.weight {
+				t.Errorf("a part of %d millibits adds %d", p.weight, p.used)
+			}
+		}
+		for f, s := range sums.sums {
+			if s.raw != raw[f] || s.used != min(s.raw, s.cap) {
+				t.Errorf("%s: raw %d, cap %d, used %d; the parts add %d", families[f], s.raw, s.cap, s.used, raw[f])
+			}
+		}
+		shuffled := tallied(m, prior, rapid.Permutation(parts).Draw(t, "order"))
+		if diff := cmp.Diff(sums, shuffled, cmp.AllowUnexported(tally{}, part{}, sum{}, row{}, place{}), cmpopts.IgnoreFields(tally{}, "sorted", "runs")); diff != "" {
 			t.Fatalf("order of the evidence changes the result:\n%s", diff)
 		}
 		// A further group never lowers a family, however it reshuffles the ranks;
 		// rounding to millibits may take one per rank.
-		family := rapid.SampledFrom([]Family{Infra, Deception, Artifact}).Draw(t, "family of the new group")
-		before := familyUsed(e, family)
-		more := append(slices.Clone(items), item{family: family, group: "new", Value: Value{
-			Value: evidence.Value{Kind: "x_new", Text: "new"}, Weight: rapid.Int32Range(0, 25_000).Draw(t, "weight"),
-		}})
-		bulk := slices.ContainsFunc(items, func(it item) bool { return it.bulk })
-		if after := familyUsed(m.combine(prior, more, FamilyScore{}), family); !bulk && after < before-int32(len(more)) {
-			t.Errorf("a further group lowers %s from %d to %d", family, before, after)
+		f := familyOf(rapid.SampledFrom([]Family{Infra, Deception, Artifact}).Draw(t, "family of the new group"))
+		before := sums.sums[f].used
+		more := append(slices.Clone(parts), part{
+			family: f, group: "new", value: evidence.Value{Kind: "x_new", Text: "new"},
+			weight: rapid.Int32Range(0, 25_000).Draw(t, "weight"),
+		})
+		bulk := slices.ContainsFunc(parts, func(p part) bool { return p.bulk })
+		if after := tallied(m, prior, more).sums[f].used; !bulk && after < before-int32(len(more)) {
+			t.Errorf("a further group lowers %s from %d to %d", families[f], before, after)
 		}
 	})
 }
 
-func familyUsed(e *Explanation, name Family) int32 {
-	for _, f := range e.Families {
-		if f.Name == name {
-			return f.Used
-		}
-	}
-	return 0
-}
-
 func TestCapsOfFamilies(t *testing.T) {
 	m := Version1()
-	strong := func(f Family, n int) (items []item) {
+	strong := func(f Family, n int) (parts []part) {
 		for i := range n {
-			items = append(items, item{family: f, group: fmt.Sprint(i), Value: Value{Weight: 20_000}})
+			parts = append(parts, part{family: familyOf(f), group: fmt.Sprint(i), weight: 20_000})
 		}
-		return items
+		return parts
 	}
-	for family, want := range map[Family]float64{Infra: .985, Deception: .985, Tooling: .4976, Artifact: .889} {
-		e := m.combine(-12_000, strong(family, 9), FamilyScore{})
-		if e.Likelihood() > want {
-			t.Errorf("%s alone reaches %v, more than %v", family, e.Likelihood(), want)
+	for family, want := range map[Family]uint32{Infra: 985_000, Deception: 985_000, Tooling: 497_600, Artifact: 889_000} {
+		const prior = -12_000
+		if _, micros := tallied(m, prior, strong(family, 9)).total(m, prior, 0); micros > want {
+			t.Errorf("%s alone reaches %d millionths, more than %d", family, micros, want)
 		}
 	}
 }
@@ -206,7 +216,7 @@ func (c *crowd) Spread(v evidence.Value) (tenants, cases uint32, err error) {
 
 func (c *crowd) Representatives(v evidence.Value) (refs []evidence.Ref, err error) {
 	for _, p := range c.cases {
-		if i := search(p.Sightings, v); i < len(p.Sightings) && p.Sightings[i].Value == v {
+		if slices.ContainsFunc(p.Sightings, func(s evidence.Sighting) bool { return s.Value == v }) {
 			refs = append(refs, p.Ref)
 		}
 	}

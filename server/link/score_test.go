@@ -99,7 +99,7 @@ func explain(t *testing.T, c *table, x, y *evidence.Profile) *Explanation {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(e, back, cmp.AllowUnexported(Value{})); diff != "" {
+	if diff := cmp.Diff(e, back); diff != "" {
 		t.Errorf("asked the other way round (-a,b +b,a):\n%s", diff)
 	}
 	return e
@@ -324,33 +324,35 @@ func TestBoundaryCases(t *testing.T) {
 			t.Errorf("tier %d", e.Tier)
 		}
 	})
-	inject := func(n uint32, items ...item) *Explanation {
+	inject := func(n uint32, parts ...part) (bits, likelihood float64) {
 		m := Version1()
-		return m.combine(log2Millibits(1/float64(n)), items, FamilyScore{})
+		prior := log2Millibits(1 / float64(n))
+		total, micros := tallied(m, prior, parts).total(m, prior, 0)
+		return float64(total) / 1000, float64(micros) / 1e6
 	}
-	content := func(n uint32) item {
-		r := row{family: Tooling, m: .3, alpha: .3, halfLife: 365, length: 4}
-		return item{family: Tooling, group: rulesGroup, Value: Value{Weight: weigh(r, r.alpha, 0, 1, 0, n, 1, 1, 0)}}
+	content := func(n uint32) part {
+		r := &row{family: Tooling, m: .3, alpha: .3, halfLife: 365, length: 4}
+		return part{family: familyOf(Tooling), group: rulesGroup, weight: weigh(r, r.alpha, 0, 1, 0, n, 1, 1, 0)}
 	}
-	exit := func(n uint32) item {
+	exit := func(n uint32) part {
 		r := Version1().addresses[ClassVPN]
-		return item{family: Infra, group: "AS1", Value: Value{Weight: weigh(r, r.alpha, 0, 1, 0, n, 1, 1, 0)}}
+		return part{family: familyOf(Infra), group: "AS1", weight: weigh(r, r.alpha, 0, 1, 0, n, 1, 1, 0)}
 	}
 	for _, tc := range []struct {
 		n       uint32
 		bits, p float64
 	}{{4096, 3.77, .927}, {million, 4, .936}} {
-		e := inject(tc.n, content(tc.n), exit(tc.n))
-		near(t, "7 rule content and a vpn exit, bits", float64(e.Total)/1000, tc.bits, .006)
-		near(t, "7 rule content and a vpn exit, likelihood", e.Likelihood(), tc.p, .0006)
+		bits, p := inject(tc.n, content(tc.n), exit(tc.n))
+		near(t, "7 rule content and a vpn exit, bits", bits, tc.bits, .006)
+		near(t, "7 rule content and a vpn exit, likelihood", p, tc.p, .0006)
 	}
 	for _, tc := range []struct {
 		n    uint32
 		bits float64
 	}{{4096, -9}, {million, -17}} {
-		r := row{family: Infra, m: .5, alpha: 1, halfLife: 180, cap: 3000, length: 4}
-		e := inject(tc.n, item{family: Infra, group: "AS1", Value: Value{Weight: weigh(r, r.alpha, 0, 1, 0, tc.n, 1, 1, 0)}})
-		near(t, "8 same AS, bits", float64(e.Total)/1000, tc.bits, .001)
+		r := &row{family: Infra, m: .5, alpha: 1, halfLife: 180, cap: 3000, length: 4}
+		bits, _ := inject(tc.n, part{family: familyOf(Infra), group: "AS1", weight: weigh(r, r.alpha, 0, 1, 0, tc.n, 1, 1, 0)})
+		near(t, "8 same AS, bits", bits, tc.bits, .001)
 	}
 }
 

@@ -2,7 +2,6 @@ package link
 
 import (
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +18,7 @@ const noDateGap = 90
 // how much likelier the coincidence is if one actor is behind both cases. d is
 // quantised already, share is the measured background, na and nb are the
 // numbers of values of the kind in either case.
-func weigh(r row, alpha, share, trust float64, d, n uint32, na, nb int, gap int64) int32 {
+func weigh(r *row, alpha, share, trust float64, d, n uint32, na, nb int, gap int64) int32 {
 	if r.service {
 		return 0
 	}
@@ -58,15 +57,6 @@ func quantise(d uint32) uint32 {
 	return q
 }
 
-// gapDays returns the whole UTC days between two spans, 0 if they touch;
-// ok is false where a side has no date.
-func gapDays(aFirst, aLast, bFirst, bLast time.Time) (days int64, ok bool) {
-	if aFirst.IsZero() || bFirst.IsZero() {
-		return noDateGap, false
-	}
-	return max(0, utcDay(bFirst)-utcDay(aLast), utcDay(aFirst)-utcDay(bLast)), true
-}
-
 func utcDay(t time.Time) int64 {
 	s := t.Unix()
 	if s < 0 {
@@ -87,19 +77,15 @@ func actorRole(roles []string) bool {
 	return false
 }
 
-func onlySpoofed(roles []string) bool {
-	return len(roles) == 1 && roles[0] == evidence.RoleSpoofed
-}
-
 // weightless reports whether a value says nothing whatever its roles.
 func (m *Model) weightless(v evidence.Value, class Class) bool {
 	switch v.Kind {
 	case evidence.KindIP, evidence.KindCIDR:
 		return m.address(class).service
 	case evidence.KindDomain, evidence.KindHostname:
-		return m.names[class.Name].service
+		return m.service(class)
 	case evidence.KindForwardTo:
-		return !strings.Contains(v.Text, "@") && m.names[class.Name].service
+		return !strings.Contains(v.Text, "@") && m.service(class)
 	case evidence.KindEmail, evidence.KindAppID, evidence.KindFileHash:
 		// A mailbox at a mail provider is somebody's, one of a service is not.
 		return class.Name == ClassService || class.Name == ClassM365Service
@@ -124,7 +110,7 @@ func (m *Model) carries(k evidence.Kind) bool {
 // onService reports whether a URL lies on a host that everybody uses: then its
 // path may be somebody's, but nothing follows from it alone.
 func (m *Model) onService(v evidence.Value, class Class) bool {
-	return v.Kind == evidence.KindURL && m.names[class.Name].service
+	return v.Kind == evidence.KindURL && m.service(class)
 }
 
 // mute reports whether a value proposes no pair, however few have it.
@@ -142,14 +128,16 @@ func (m *Model) weak(v evidence.Value, class Class) bool {
 	case evidence.KindIP:
 		return m.address(class).cap > 0
 	case evidence.KindDomain, evidence.KindHostname:
-		return m.names[class.Name].cap > 0
+		r := m.names[class.Name]
+		return r != nil && r.cap > 0
 	case evidence.KindRuleName:
-		return m.ruleShare(v.Text, nil) > 0
+		return m.ruleShare(v.Text) > 0
 	}
-	return m.kinds[v.Kind].cap > 0
+	r := m.kinds[v.Kind]
+	return r != nil && r.cap > 0
 }
 
-func (m *Model) address(class Class) row {
+func (m *Model) address(class Class) *row {
 	if r, ok := m.addresses[class.Name]; ok {
 		return r
 	}
@@ -157,63 +145,63 @@ func (m *Model) address(class Class) row {
 }
 
 // rows returns the rows that may weigh a value seen in these roles; the heaviest
-// counts. None means the value carries no weight.
-func (m *Model) rows(v evidence.Value, class Class, rolesA, rolesB []string) []row {
-	if m.weightless(v, class) {
-		return nil
+// counts, and nil rows do not. None means the value carries no weight.
+func (m *Model) rows(v *value, x, y roleSet) [2]*row {
+	if v.weightless {
+		return [2]*row{}
 	}
+	onlySpoofed := (x|y)&roleOnlySpoofed != 0
 	switch v.Kind {
 	case evidence.KindIP:
-		r := m.address(class)
-		if !actorRole(rolesA) && !actorRole(rolesB) {
-			r.m /= 2
-			r.length = m.referencedLength
-			if !m.keepsHalfLife[class.Name] {
-				r.halfLife = m.referencedHalfLife
+		if (x|y)&roleActor == 0 {
+			if r, ok := m.referenced[v.class.Name]; ok {
+				return [2]*row{r}
 			}
+			return [2]*row{m.referenced[ClassUnknown]}
 		}
-		return []row{r}
+		return [2]*row{m.address(v.class)}
 	case evidence.KindDomain, evidence.KindHostname:
 		// A name that one side only saw spoofed is a victim or a brand there,
 		// whatever the other side thinks of it.
-		if onlySpoofed(rolesA) || onlySpoofed(rolesB) {
-			return []row{m.spoofedName}
+		if onlySpoofed {
+			return [2]*row{&m.spoofedName}
 		}
-		if r, ok := m.names[class.Name]; ok {
-			return []row{r}
+		if r, ok := m.names[v.class.Name]; ok {
+			return [2]*row{r}
 		}
-		var rows []row
-		for _, role := range slices.Concat(rolesA, rolesB) {
-			switch role {
-			case evidence.RoleSpoofed:
-			case evidence.RoleSendingInfrastructure, evidence.RoleAllowListed:
-				rows = append(rows, m.sendingName)
-			default:
-				rows = append(rows, m.otherName)
-			}
+		var rows [2]*row
+		if (x|y)&roleSending != 0 {
+			rows[0] = &m.sendingName
+		}
+		if (x|y)&roleOther != 0 {
+			rows[1] = &m.otherName
 		}
 		return rows
 	case evidence.KindForwardTo:
 		if !strings.Contains(v.Text, "@") {
-			return []row{m.forwardDomain}
+			return [2]*row{&m.forwardDomain}
 		}
 	case evidence.KindEmail:
-		if onlySpoofed(rolesA) || onlySpoofed(rolesB) {
-			return []row{m.spoofedName}
+		if onlySpoofed {
+			return [2]*row{&m.spoofedName}
 		}
 	case evidence.KindURL:
-		if m.onService(v, class) {
-			return []row{m.names[ClassTopDomain]}
+		if m.onService(v.Value, v.class) {
+			return [2]*row{m.names[ClassTopDomain]}
 		}
 	case evidence.KindSpoofPair:
 		// A shared mail provider as the sender leaves only the spoofed name.
-		if m.names[class.Name].service {
-			r := m.spoofedName
-			r.length = m.kinds[v.Kind].length
-			return []row{r}
+		if m.service(v.class) {
+			return [2]*row{&m.spoofedPair}
 		}
 	}
-	return []row{m.kinds[v.Kind]}
+	return [2]*row{m.kinds[v.Kind]}
+}
+
+// service reports whether names of a class are everybody's.
+func (m *Model) service(class Class) bool {
+	r := m.names[class.Name]
+	return r != nil && r.service
 }
 
 // group returns the key under which values are not independent of each other.
@@ -236,7 +224,7 @@ func (m *Model) group(v evidence.Value, class Class) string {
 		if !isAddress {
 			return evidence.RegistrableDomain(v.Text)
 		}
-		if m.names[class.Name].service {
+		if m.service(class) {
 			return v.Text
 		}
 		return evidence.RegistrableDomain(domain)
@@ -307,16 +295,14 @@ func networkBits(a netip.Addr) int {
 	return 48
 }
 
-// ruleShare returns the background share of a rule name: how many unrelated
-// cases have it. It looks at the normalised name, at what is left of it without
-// redactions, and at every spelling, and takes the most common reading.
-func (m *Model) ruleShare(normalised string, written []string) float64 {
+// ruleShare returns the background share of a normalised rule name: how many
+// unrelated cases have it. It looks at the name and at what is left of it
+// without redactions, and takes the most common reading; a spelling may be more
+// common still (wordsShare).
+func (m *Model) ruleShare(normalised string) float64 {
 	f := m.plainShare(normalised)
 	if rest := evidence.WithoutPlaceholders(normalised); rest != normalised {
 		f = max(f, m.plainShare(rest))
-	}
-	for _, w := range written {
-		f = max(f, m.lexiconShare(w))
 	}
 	return f
 }
@@ -328,35 +314,10 @@ func (m *Model) plainShare(name string) float64 {
 	if utf8.RuneCountInString(name) <= 2 || !strings.ContainsFunc(name, isWordRune) {
 		return m.shortName
 	}
-	return m.lexiconShare(name)
+	return m.wordsShare(m.naming(name).words)
 }
 
 func isWordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }
-
-func (m *Model) lexiconShare(name string) float64 {
-	words := evidence.RuleWords(name)
-	if len(words) == 0 {
-		return 0
-	}
-	for _, w := range words {
-		if !m.lexicon[w] {
-			return 0
-		}
-	}
-	return m.lexiconOnly[min(len(words), len(m.lexiconOnly))-1]
-}
-
-// themed reports whether a rule name has a word of the security lexicon.
-func (m *Model) themed(s *evidence.Sighting) bool {
-	for _, name := range append([]string{s.Text}, s.Written...) {
-		for _, w := range evidence.RuleWords(name) {
-			if m.lexicon[w] {
-				return true
-			}
-		}
-	}
-	return false
-}
 
 // SameWeight reports whether a value in x tenants weighs the same in y tenants,
 // for any pair that has it, where nothing on it is explained.
@@ -379,7 +340,7 @@ func (m *Model) Generic(v evidence.Value, class Class, tenants, scoringTenants i
 		return "everybody's: " + strings.ReplaceAll(class.Name, "_", " ")
 	case tenants > scoringTenants:
 		return "seen in more than " + strconv.Itoa(scoringTenants) + " tenants"
-	case v.Kind == evidence.KindRuleName && m.ruleShare(v.Text, nil) >= m.shortName:
+	case v.Kind == evidence.KindRuleName && m.ruleShare(v.Text) >= m.shortName:
 		return "a name of mail rules that many use"
 	}
 	return ""

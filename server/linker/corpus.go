@@ -15,13 +15,17 @@ type Rules struct {
 
 // Scorer returns a scorer on one snapshot of the store.
 func (r Rules) Scorer(s graph.Snapshot) (*link.Scorer, error) {
+	return link.NewScorer(r.Model, r.caps(), corpus{s}, r.Classes)
+}
+
+func (r Rules) caps() link.Caps {
 	l := r.Limits.OrDefaults()
-	return link.NewScorer(r.Model, link.Caps{
+	return link.Caps{
 		CandidateTenants:  l.CandidateTenants,
 		ExplainingTenants: l.ExplainingTenants,
 		ExplainingCases:   l.ExplainingCases,
 		ScoringTenants:    l.ScoringTenants,
-	}, corpus{s}, r.Classes)
+	}
 }
 
 // corpus is a snapshot as a score reads it.
@@ -41,5 +45,7 @@ func (c corpus) CasesOf(v evidence.Value, tenant string, limit int) (int, error)
 	return n, nil
 }
 
-// Trust is 1 for every tenant until an administrator can set it.
-func (c corpus) Trust(string) (float64, error) { return 1, nil }
+// trust is that of every tenant until an administrator can set it.
+const trust = 1
+
+func (c corpus) Trust(string) (float64, error) { return trust, nil }

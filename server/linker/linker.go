@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -19,7 +20,6 @@ import (
 
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/graph"
-	"github.com/elsewhere-project/elsewhere/server/link"
 )
 
 // Store is what the linker needs of a backend.
@@ -34,7 +34,8 @@ type Linker struct {
 	rules Rules
 	log   *slog.Logger
 	idle  chan chan struct{}
-	swept uint64 // values, by all sweeps of this linker
+	// progress, when not nil, is told how far a sweep is.
+	progress func(done, of int)
 }
 
 // New returns a linker on a store.
@@ -43,12 +44,13 @@ func New(store Store, rules Rules, log *slog.Logger) *Linker {
 	return &Linker{store: store, rules: rules, log: log, idle: make(chan chan struct{})}
 }
 
-// Sizes of one step.
+// Sizes of one step. Marks that are drained together share what is read for
+// them, so a backlog costs less for each mark the longer it is.
 const (
-	marksPerStep  = 256
-	valuesPerStep = 256
-	rowsPerBatch  = 2_000
-	expandWorkers = 16
+	marksPerStep   = 8_192
+	marksPerWorker = 64
+	rowsPerBatch   = 2_000
+	expandWorkers  = 16
 )
 
 // retryAfter is how long Run waits after an error of the store.
@@ -64,11 +66,13 @@ func (r Rules) Basis() string {
 // Run drains marks until ctx ends, and returns nil then. An error of the store
 // is logged and tried again: the marks are still there.
 func (l *Linker) Run(ctx context.Context) error {
-	if err := l.store.StartSweep(ctx, l.rules.Basis(), false); err != nil {
-		if ctx.Err() != nil {
+	for err := l.store.StartSweep(ctx, l.rules.Basis(), false); err != nil; err = l.store.StartSweep(ctx, l.rules.Basis(), false) {
+		l.complain(ctx, err)
+		select {
+		case <-ctx.Done():
 			return nil
+		case <-time.After(retryAfter):
 		}
-		return fmt.Errorf("start of the linker: %w", err)
 	}
 	var waiting []chan struct{}
 	defer func() {
@@ -78,8 +82,8 @@ func (l *Linker) Run(ctx context.Context) error {
 	}()
 	for ctx.Err() == nil {
 		more, err := l.guarded(ctx)
-		if err != nil && ctx.Err() == nil {
-			l.log.ErrorContext(ctx, "linking", "error", err)
+		if err != nil {
+			l.complain(ctx, err)
 		}
 		if more && err == nil {
 			// Taken without waiting, so that a caller is not blocked by a backlog.
@@ -108,6 +112,14 @@ func (l *Linker) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// complain logs an error of the store. Of a full disk the store tells its log
+// itself, and not every second.
+func (l *Linker) complain(ctx context.Context, err error) {
+	if _, full := errors.AsType[*graph.NoSpaceError](err); !full && ctx.Err() == nil {
+		l.log.ErrorContext(ctx, "linking", "error", err)
+	}
 }
 
 // errPanic is the error of a step that panicked.
@@ -142,44 +154,69 @@ func (l *Linker) Settle(ctx context.Context) error {
 	}
 }
 
-// Step does a bounded part of the work and reports whether there may be more.
+// Step does a part of the work and reports whether there may be more.
 func (l *Linker) Step(ctx context.Context) (more bool, err error) {
 	marks, err := l.store.Dirty(ctx, marksPerStep)
 	if err != nil {
 		return false, err
 	}
-	if len(marks) == 0 {
-		return l.sweep(ctx)
-	}
-	if expanded, err := l.expand(ctx, marks); err != nil || expanded {
-		return expanded, err
-	}
-	b := &batch{linker: l}
-	err = l.relink(ctx, b, func(p *pass) error {
-		for _, m := range marks {
-			if err := p.value(ctx, m.Value, m); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	sweep, err := l.store.Sweep(ctx)
 	if err != nil {
 		return false, err
 	}
-	b.rows.Done = marks
-	return true, b.flush(ctx)
-}
-
-// expand carries out the marks that ask for it, side by side so that they share
-// commits, and reports whether there were any.
-func (l *Linker) expand(ctx context.Context, marks []graph.Mark) (bool, error) {
-	marks = slices.DeleteFunc(slices.Clone(marks), func(m graph.Mark) bool { return !m.Expand })
-	if len(marks) == 0 {
+	many, err := l.many(ctx, len(marks))
+	if err != nil {
+		return false, err
+	}
+	switch {
+	case many, len(marks) == 0 && sweep.Pending:
+		return true, l.sweep(ctx, sweep)
+	case len(marks) == 0:
 		return false, nil
 	}
+	if err := l.expand(ctx, marks); err != nil {
+		return false, err
+	}
+	last, err := l.relink(ctx, marks)
+	if err != nil {
+		return false, err
+	}
+	last.Done = marks
+	return true, l.store.Relink(ctx, last)
+}
+
+// marksPerCase is the number of marks for each case of the store from which it
+// costs less to score all pairs than those on the marked values: what the pairs
+// on one marked value depend on costs as much to read and score as twelve to
+// twenty cases in a sweep (measured on the made-up corpus of the bench command).
+const marksPerCase = .05
+
+// many reports whether so many marks wait that a sweep costs less. n is how many
+// one step would take.
+func (l *Linker) many(ctx context.Context, n int) (bool, error) {
+	var enough int
+	err := l.store.View(ctx, func(s graph.Snapshot) error {
+		size, err := s.Size()
+		enough = max(minMarks, int(marksPerCase*float64(size)))
+		return err
+	})
+	if err != nil || n < enough && n < marksPerStep {
+		return false, err
+	}
+	waiting, _, err := l.store.Backlog(ctx, enough)
+	return waiting >= enough, err
+}
+
+// minMarks is the least number of marks for which a sweep is considered.
+const minMarks = 1_024
+
+// expand carries out the marks that ask for it, side by side so that they share
+// commits. What they leave is for the next step.
+func (l *Linker) expand(ctx context.Context, marks []graph.Mark) error {
+	marks = slices.DeleteFunc(slices.Clone(marks), func(m graph.Mark) bool { return !m.Expand })
 	errs := make([]error, expandWorkers)
 	var workers sync.WaitGroup
-	for w := range expandWorkers {
+	for w := range min(expandWorkers, len(marks)) {
 		workers.Go(func() {
 			for i := w; i < len(marks) && errs[w] == nil; i += expandWorkers {
 				errs[w] = l.store.Expand(ctx, marks[i])
@@ -187,50 +224,55 @@ func (l *Linker) expand(ctx context.Context, marks []graph.Mark) (bool, error) {
 		})
 	}
 	workers.Wait()
-	return true, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
-// sweep looks at the next values of a sweep that N, the model or the classes
-// asked for.
-func (l *Linker) sweep(ctx context.Context) (more bool, err error) {
-	sweep, err := l.store.Sweep(ctx)
-	if err != nil || !sweep.Pending {
-		return false, err
+// relink re-scores the pairs on marked values, on all cores, and returns the
+// changes of rows that it has not stored yet.
+func (l *Linker) relink(ctx context.Context, marks []graph.Mark) (graph.RelinkBatch, error) {
+	workers := min(runtime.GOMAXPROCS(0), 1+len(marks)/marksPerWorker)
+	batches, errs := make([]batch, workers), make([]error, workers)
+	var running sync.WaitGroup
+	for w := range workers {
+		running.Go(func() {
+			// A panic would end the process from here; see guarded.
+			defer func() {
+				if recover() != nil {
+					l.log.ErrorContext(ctx, "panic while linking", "stack", string(debug.Stack()))
+					errs[w] = errPanic
+				}
+			}()
+			batches[w].linker = l
+			errs[w] = l.pass(ctx, &batches[w], func(p *pass) error {
+				for i := w; i < len(marks); i += workers {
+					if err := p.value(ctx, marks[i]); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		})
 	}
-	values, err := l.store.SweepValues(ctx, sweep.After, valuesPerStep)
-	if err != nil {
-		return false, err
+	running.Wait()
+	var all graph.RelinkBatch
+	for _, b := range batches {
+		all.Put = append(all.Put, b.rows.Put...)
+		all.Remove = append(all.Remove, b.rows.Remove...)
 	}
-	b := &batch{linker: l}
-	err = l.relink(ctx, b, func(p *pass) error {
-		for _, v := range values {
-			if err := p.value(ctx, v, graph.Mark{Again: true}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return false, err
-	}
-	if len(values) == 0 {
-		sweep.Pending = false
-	} else {
-		sweep.After = values[len(values)-1]
-		l.swept += uint64(len(values))
-	}
-	b.rows.Sweep = &sweep
-	return true, b.flush(ctx)
+	return all, errors.Join(errs...)
 }
 
-// relink runs one pass on a snapshot.
-func (l *Linker) relink(ctx context.Context, b *batch, f func(*pass) error) error {
+// pass runs one pass on a snapshot.
+func (l *Linker) pass(ctx context.Context, b *batch, f func(*pass) error) error {
 	return l.store.View(ctx, func(s graph.Snapshot) error {
 		scorer, err := l.rules.Scorer(s)
 		if err != nil {
 			return err
 		}
-		return f(&pass{batch: b, snapshot: s, scorer: scorer, limits: l.rules.Limits, seen: make(map[graph.RowKey]bool)})
+		return f(&pass{
+			batch: b, snapshot: s, scorer: scorer, limits: l.rules.Limits,
+			kept: make(map[graph.RowKey]bool), revisions: make(map[evidence.Ref]uint32),
+		})
 	})
 }
 
@@ -241,180 +283,23 @@ type batch struct {
 	rows   graph.RelinkBatch
 }
 
-func (b *batch) flush(ctx context.Context) error {
+func (b *batch) spill(ctx context.Context) error {
+	if len(b.rows.Put)+len(b.rows.Remove) < rowsPerBatch {
+		return nil
+	}
 	rows := b.rows
 	b.rows = graph.RelinkBatch{}
 	return b.linker.store.Relink(ctx, rows)
 }
 
-func (b *batch) spill(ctx context.Context) error {
-	if len(b.rows.Put)+len(b.rows.Remove) < rowsPerBatch {
-		return nil
-	}
-	return b.flush(ctx)
-}
-
-// pass re-scores pairs on one snapshot.
-type pass struct {
-	*batch
-	snapshot graph.Snapshot
-	scorer   *link.Scorer
-	limits   graph.Limits
-	seen     map[graph.RowKey]bool // whether a row is kept
-}
-
-// maxSeen bounds how many pairs a pass remembers; a pair that it forgets is
-// scored again, to the same result.
-const maxSeen = 200_000
-
-// value re-scores every pair whose score depends on v and whose row may change:
-// the stored rows that share it, and all pairs of its representatives.
-func (p *pass) value(ctx context.Context, v evidence.Value, mark graph.Mark) error {
-	summary, err := p.snapshot.Summary(v)
-	if err != nil {
-		return err
-	}
-	if !mark.Again && mark.Tenants <= 1 && summary.Tenants <= 1 {
-		// No two tenants had it, and none do: there is no pair.
-		return nil
-	}
-	if mark.Again || !p.unchanged(mark.Tenants, summary.Tenants) {
-		for row, err := range p.snapshot.RowsOf(v) {
-			if err != nil {
-				return err
-			}
-			if err := p.pair(ctx, row.RowKey, &row); err != nil {
-				return err
-			}
-		}
-	}
-	proposes, err := p.scorer.Proposes(v)
-	if err != nil || !proposes {
-		return err
-	}
-	refs, err := p.snapshot.Representatives(v)
-	if err != nil {
-		return err
-	}
-	for i, a := range refs {
-		for _, b := range refs[i+1:] {
-			if a.Tenant == b.Tenant {
-				continue
-			}
-			if err := p.pair(ctx, graph.Pair(a, b), nil); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// unchanged reports whether no pair can score differently on a value because of
-// its spread: it was and is in so many tenants that nothing on it is explained,
-// and their number counts the same. Pairs whose own cases changed are found by
-// the value that proposes them.
-func (p *pass) unchanged(before, now uint32) bool {
-	if int(before) <= p.limits.CandidateTenants || int(now) <= p.limits.CandidateTenants {
-		return false
-	}
-	many := uint32(p.limits.ScoringTenants)
-	if before > many || now > many {
-		return before > many && now > many
-	}
-	return link.SameWeight(before, now)
-}
-
-// pair brings the row of one pair up to date.
-func (p *pass) pair(ctx context.Context, key graph.RowKey, stored *graph.Row) error {
-	if kept, ok := p.seen[key]; ok {
-		// A row of an earlier version of a case may share other values now.
-		if stored != nil && !kept {
-			p.rows.Remove = append(p.rows.Remove, key)
-			return p.spill(ctx)
-		}
-		return nil
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if len(p.seen) >= maxSeen {
-		clear(p.seen)
-	}
-	row, err := p.score(key)
-	if err != nil {
-		return err
-	}
-	p.seen[key] = row != nil
-	switch {
-	case row == nil && stored != nil:
-		p.rows.Remove = append(p.rows.Remove, key)
-	case row != nil && (stored == nil || !equal(row, stored)):
-		p.rows.Put = append(p.rows.Put, *row)
-	default:
-		return nil
-	}
-	return p.spill(ctx)
-}
-
-// score returns the row that a pair should have, nil for none.
-func (p *pass) score(key graph.RowKey) (*graph.Row, error) {
-	a, b, err := p.scorer.Pair(key.A, key.B)
-	if errors.Is(err, graph.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	proposed, err := p.scorer.Proposed(a, b)
-	if err != nil || !proposed {
-		return nil, err
-	}
-	e, err := p.scorer.Score(a, b)
-	if err != nil {
-		return nil, err
-	}
-	shared := link.Shared(a, b)
-	if e.Tier < link.Lead && len(shared) < 2 {
-		return nil, nil
-	}
-	row := &graph.Row{RowKey: key, Score: ScoreOf(e), Shared: shared}
-	for _, end := range []struct {
-		ref      evidence.Ref
-		revision *uint32
-	}{{key.A, &row.RevisionA}, {key.B, &row.RevisionB}} {
-		meta, err := p.snapshot.Meta(end.ref)
-		if err != nil {
-			return nil, err
-		}
-		*end.revision = meta.Revision
-	}
-	return row, nil
-}
-
-// ScoreOf returns what a row keeps of an explanation.
-func ScoreOf(e *link.Explanation) graph.Score {
-	return graph.Score{
-		Millibits: e.Total, Micros: e.Micros, Tier: uint8(e.Tier),
-		SharedCount: e.SharedCount, ModelVersion: e.ModelVersion,
-	}
-}
-
-func equal(x, y *graph.Row) bool {
-	return x.Score == y.Score && x.RevisionA == y.RevisionA && x.RevisionB == y.RevisionB &&
-		slices.Equal(x.Shared, y.Shared)
-}
-
-// Drain works until nothing is left; progress gets the number of values of a
-// sweep that are done. It must not run beside Run.
-func (l *Linker) Drain(ctx context.Context, progress func(values uint64)) error {
+// Drain works until nothing is left; progress is told how many of how many cases
+// a sweep has done. It must not run beside Run.
+func (l *Linker) Drain(ctx context.Context, progress func(done, of int)) error {
+	l.progress = progress
 	for {
-		before := l.swept
 		more, err := l.Step(ctx)
 		if err != nil || !more {
 			return err
-		}
-		if l.swept != before {
-			progress(l.swept)
 		}
 	}
 }

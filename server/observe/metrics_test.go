@@ -84,6 +84,10 @@ type sized struct{ observe.Store }
 
 func (sized) DiskSize() (lsm, valueLog int64) { return 12, 34 }
 
+func (sized) CacheStats() map[string]graph.CacheStats {
+	return map[string]graph.CacheStats{"values": {Hits: 5, Misses: 6, Bytes: 7}}
+}
+
 // broken is a store that answers nothing.
 type broken struct{ sized }
 
@@ -149,6 +153,9 @@ func TestBacklogIsShown(t *testing.T) {
 		`(?m)^elsewhere_store_live_cases 1$`,
 		`(?m)^elsewhere_store_disk_bytes\{part="lsm"\} 12$`,
 		`(?m)^elsewhere_store_disk_bytes\{part="value_log"\} 34$`,
+		`(?m)^elsewhere_store_cache_lookups_total\{cache="values",result="hit"\} 5$`,
+		`(?m)^elsewhere_store_cache_lookups_total\{cache="values",result="miss"\} 6$`,
+		`(?m)^elsewhere_store_cache_bytes\{cache="values"\} 7$`,
 	} {
 		if !regexp.MustCompile(want).MatchString(body) {
 			t.Errorf("no %s in\n%s", want, body)

@@ -10,7 +10,7 @@ import (
 )
 
 // Store is what is asked of a backend when metrics are read. A backend may
-// implement DiskSizer as well.
+// implement DiskSizer and Cacher as well.
 type Store interface {
 	graph.Reader
 	// Backlog and Sweep are those of graph.Queue.
@@ -25,6 +25,12 @@ type DiskSizer interface {
 	DiskSize() (lsm, valueLog int64)
 }
 
+// Cacher is a store that keeps what is asked for again.
+type Cacher interface {
+	// CacheStats returns the figures of the caches, by name.
+	CacheStats() map[string]graph.CacheStats
+}
+
 // Bounds of one reading.
 const (
 	readWithin = 5 * time.Second
@@ -37,10 +43,11 @@ const (
 type storeCollector struct {
 	store                            Store
 	backlog, age, sweep, cases, disk *prometheus.Desc
+	lookups, cached                  *prometheus.Desc
 }
 
 // NewStoreCollector returns what a store has to show: the linker's backlog, live
-// cases and, if the store is a DiskSizer, its size.
+// cases and, if the store is a DiskSizer or a Cacher, its size and its caches.
 func NewStoreCollector(store Store) prometheus.Collector {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, labels, nil)
@@ -52,12 +59,14 @@ func NewStoreCollector(store Store) prometheus.Collector {
 		sweep:   desc("elsewhere_linker_sweep_pending", "1 while every value is looked at anew, else 0."),
 		cases:   desc("elsewhere_store_live_cases", "Live cases in tenants of type customer."),
 		disk:    desc("elsewhere_store_disk_bytes", "Room that the store takes, by part (lsm, value_log).", "part"),
+		lookups: desc("elsewhere_store_cache_lookups_total", "Lookups in a cache of the store (profiles, values), by result (hit, miss).", "cache", "result"),
+		cached:  desc("elsewhere_store_cache_bytes", "Memory that the entries of a cache take, by estimate.", "cache"),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.backlog, c.age, c.sweep, c.cases, c.disk} {
+	for _, d := range []*prometheus.Desc{c.backlog, c.age, c.sweep, c.cases, c.disk, c.lookups, c.cached} {
 		ch <- d
 	}
 }
@@ -99,6 +108,13 @@ func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 		lsm, valueLog := sizer.DiskSize()
 		gauge(c.disk, float64(lsm), "lsm")
 		gauge(c.disk, float64(valueLog), "value_log")
+	}
+	if cacher, ok := c.store.(Cacher); ok {
+		for name, stats := range cacher.CacheStats() {
+			ch <- prometheus.MustNewConstMetric(c.lookups, prometheus.CounterValue, float64(stats.Hits), name, "hit")
+			ch <- prometheus.MustNewConstMetric(c.lookups, prometheus.CounterValue, float64(stats.Misses), name, "miss")
+			gauge(c.cached, float64(stats.Bytes), name)
+		}
 	}
 }
 

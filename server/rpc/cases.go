@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	"google.golang.org/grpc/peer"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
 	"github.com/elsewhere-project/elsewhere/server/access"
@@ -117,44 +115,12 @@ func (s *Service) parse(req *elsewherev1.SubmitCaseRequest) (*evidence.Case, []e
 	if req.GetMaxLinks() > maxLinks {
 		return nil, nil, violation("max_links", "TOO_LARGE", "at most 1,000")
 	}
-	unknown := unknownFields(nil, "", req.GetCase().ProtoReflect())
-	if n := len(req.ProtoReflect().GetUnknown()); n > 0 {
-		unknown = append(unknown, evidence.Violation{Path: "", Reason: unknownField, Message: "the request has a field that this server does not know"})
-	}
-	if len(unknown) > 0 {
-		return nil, nil, &evidence.InvalidError{Violations: unknown[:min(len(unknown), 100)], Total: len(unknown)}
+	if err := checkUnknown(req); err != nil {
+		return nil, nil, err
 	}
 	o := s.options()
 	o.Partial = req.GetAllowPartial()
 	return evidence.Parse(draft(req.GetCase()), o)
-}
-
-const unknownField = "UNKNOWN_FIELD"
-
-// unknownFields reports the messages below m that have fields which this
-// version of the schema lacks: a newer client means something by them.
-func unknownFields(found []evidence.Violation, path string, m protoreflect.Message) []evidence.Violation {
-	if len(m.GetUnknown()) > 0 {
-		found = append(found, evidence.Violation{Path: path, Reason: unknownField, Message: "a field that this server does not know"})
-	}
-	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		if f.Message() == nil || f.IsMap() {
-			return true
-		}
-		name := string(f.Name())
-		if path != "" {
-			name = path + "." + name
-		}
-		if !f.IsList() {
-			found = unknownFields(found, name, v.Message())
-			return true
-		}
-		for i := range v.List().Len() {
-			found = unknownFields(found, fmt.Sprintf("%s[%d]", name, i), v.List().Get(i).Message())
-		}
-		return true
-	})
-	return found
 }
 
 // GetCase implements elsewherev1.CaseServiceServer.

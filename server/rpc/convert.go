@@ -182,15 +182,35 @@ func wireViolation(v evidence.Violation) *elsewherev1.Violation {
 	return elsewherev1.Violation_builder{Path: v.Path, Reason: v.Reason, Message: v.Message}.Build()
 }
 
-func wireValue(v evidence.Value) *elsewherev1.Observable {
-	return elsewherev1.Observable_builder{Kind: string(v.Kind), Value: v.Text}.Build()
-}
-
 func wireSighting(s graph.Sighting, withheld bool) *elsewherev1.Sighting {
 	return elsewherev1.Sighting_builder{
 		Tenant: s.Tenant, Case: s.Case, Roles: s.Roles,
 		FirstSeen: toTimestamp(s.First), LastSeen: toTimestamp(s.Last), Withheld: withheld,
 	}.Build()
+}
+
+func wireSeen(a *seenAnswer) *elsewherev1.SeenResult {
+	b := elsewherev1.SeenResult_builder{
+		Observable:    elsewherev1.Observable_builder{Kind: a.kind, Value: a.value}.Build(),
+		Status:        a.status,
+		Generic:       a.genericReason != "",
+		GenericReason: a.genericReason,
+		FirstSeen:     exactTime(a.first),
+		LastSeen:      exactTime(a.last),
+		MoreSightings: a.more,
+		Class:         a.class.Name,
+		ClassReasons:  a.class.Reasons,
+	}
+	if a.violation != nil {
+		b.Violation = wireViolation(*a.violation)
+	}
+	if a.disclosed {
+		b.Tenants, b.Cases = wireCounts(a.tenants), wireCounts(a.cases)
+	}
+	for i, s := range a.sightings {
+		b.Sightings = append(b.Sightings, wireSighting(s, i >= len(a.sightings)-a.withheld))
+	}
+	return b.Build()
 }
 
 func wireCounts(r access.CountRange) *elsewherev1.CountRange {
@@ -201,7 +221,8 @@ func exactTime(t time.Time) *elsewherev1.TimeRange {
 	if t.IsZero() {
 		return nil
 	}
-	return elsewherev1.TimeRange_builder{Earliest: toTimestamp(t), Latest: toTimestamp(t)}.Build()
+	at := toTimestamp(t)
+	return elsewherev1.TimeRange_builder{Earliest: at, Latest: at}.Build()
 }
 
 func wireLink(key graph.RowKey, s graph.Score, firstLinked time.Time) *elsewherev1.Link {

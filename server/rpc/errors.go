@@ -38,6 +38,8 @@ func toStatus(ctx context.Context, log *slog.Logger, err error) error {
 	}
 	var invalid *evidence.InvalidError
 	var revision *graph.RevisionError
+	var full *graph.NoSpaceError
+	var broken *graph.BrokenError
 	switch {
 	case errors.As(err, &invalid):
 		return invalidStatus(invalid)
@@ -54,6 +56,15 @@ func toStatus(ctx context.Context, log *slog.Logger, err error) error {
 		return invalidStatus(violation("page_token", "TOKEN_INVALID", access.ErrBadToken.Error()))
 	case errors.Is(err, errBusy):
 		return withDetails(codes.ResourceExhausted, errBusy.Error(), &errdetails.RetryInfo{RetryDelay: durationpb.New(busyRetry)})
+	case errors.As(err, &full):
+		// The store has told its log; a line for each request would hide that one.
+		return withDetails(codes.ResourceExhausted,
+			"the server takes no changes, its disk is nearly full: "+full.Error()+"; nothing was stored, reads go on",
+			&errdetails.ErrorInfo{Reason: "DISK_FULL", Domain: errorDomain})
+	case errors.As(err, &broken):
+		return withDetails(codes.FailedPrecondition,
+			"the server could not write to its disk and takes no changes until it is restarted; reads go on",
+			&errdetails.ErrorInfo{Reason: "STORE_BROKEN", Domain: errorDomain})
 	case errors.Is(err, context.DeadlineExceeded):
 		return status.Error(codes.DeadlineExceeded, "deadline exceeded")
 	case errors.Is(err, context.Canceled):

@@ -86,28 +86,19 @@ func (s *Service) best(ctx context.Context, v access.Viewer, snap graph.Snapshot
 		return nil, err
 	}
 	var best []scored
-	for other, err := range scorer.Candidates(p, q.sameTenant) {
+	visible := func(other evidence.Ref) bool { return v.Links(ref, other) }
+	for o, err := range scorer.Candidates(p, q.sameTenant, q.minTier, visible) {
 		if err != nil {
 			return nil, err
 		}
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if !v.Links(ref, other) {
-			continue
+		other := o.B
+		if other == ref {
+			other = o.A
 		}
-		o, err := scorer.Against(p, other)
-		if err != nil {
-			return nil, err
-		}
-		e, err := scorer.Score(p, o)
-		if err != nil {
-			return nil, err
-		}
-		if e.Tier < q.minTier {
-			continue
-		}
-		at := scored{linkCursor{e.Total, other}, graph.RowKey{A: e.A, B: e.B}, linker.ScoreOf(e)}
+		at := scored{linkCursor{o.Millibits, other}, graph.RowKey{A: o.A, B: o.B}, linker.ScoreOf(o)}
 		if q.after != nil && at.compare(*q.after) <= 0 {
 			continue
 		}
@@ -301,19 +292,8 @@ func (f *freshRows) score(row graph.Row) (graph.Score, bool, error) {
 		}
 		f.scorer = scorer
 	}
-	x, y, err := f.scorer.Pair(row.A, row.B)
-	if err != nil {
-		return graph.Score{}, false, err
-	}
-	proposed, err := f.scorer.Proposed(x, y)
-	if err != nil || !proposed {
-		return graph.Score{}, false, err
-	}
-	e, err := f.scorer.Score(x, y)
-	if err != nil {
-		return graph.Score{}, false, err
-	}
-	return linker.ScoreOf(e), true, nil
+	o, err := f.scorer.Stored(row.A, row.B)
+	return linker.ScoreOf(o), o.Kept, err
 }
 
 // ExplainLink implements elsewherev1.CorrelationServiceServer.

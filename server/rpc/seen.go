@@ -3,61 +3,155 @@ package rpc
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"strconv"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
 	"github.com/elsewhere-project/elsewhere/server/access"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/graph"
+	"github.com/elsewhere-project/elsewhere/server/link"
 )
 
 // Bounds of one answer of Seen.
 const (
 	maxSeen       = 10_000
 	seenSightings = 10
+	// seenTogether values are answered by one goroutine before it takes more.
+	// Fewer are not worth a second one.
+	seenTogether = 32
 )
 
 // Seen implements elsewherev1.CorrelationServiceServer.
 func (s *Service) Seen(ctx context.Context, req *elsewherev1.SeenRequest) (*elsewherev1.SeenResponse, error) {
-	if n := len(req.GetObservables()); n > maxSeen {
-		return nil, toStatus(ctx, s.log, violation("observables", "TOO_MANY", fmt.Sprintf("%d values; at most %d", n, maxSeen)))
-	}
-	res := elsewherev1.SeenResponse_builder{Results: make([]*elsewherev1.SeenResult, len(req.GetObservables()))}
-	o := s.options()
-	err := s.view(ctx, func(v access.Viewer, snap graph.Snapshot) error {
-		for i, obs := range req.GetObservables() {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			path := fmt.Sprintf("observables[%d].", i)
-			value, invalid, err := asked(v, snap, obs, path, o)
-			if err != nil {
-				return err
-			}
-			if invalid != nil {
-				res.Results[i] = elsewherev1.SeenResult_builder{
-					Observable: elsewherev1.Observable_builder{Kind: obs.GetKind(), Value: echo(obs)}.Build(),
-					Status:     elsewherev1.SeenStatus_SEEN_STATUS_INVALID,
-					Violation:  wireViolation(*invalid),
-				}.Build()
-				continue
-			}
-			result, err := s.seen(v, snap, value)
-			if err != nil {
-				return err
-			}
-			if obs.GetKind() == "" && value.Kind == evidence.KindRuleName && result.GetStatus() == elsewherev1.SeenStatus_SEEN_STATUS_NOT_SEEN {
-				// Nobody said that it is the name of a rule; it had no other form.
-				result.GetObservable().SetValue(obs.GetValue())
-			}
-			res.Results[i] = result
-		}
-		return nil
-	})
+	results, err := s.seen(ctx, req.GetObservables())
 	if err != nil {
 		return nil, toStatus(ctx, s.log, err)
 	}
-	return res.Build(), nil
+	return elsewherev1.SeenResponse_builder{Results: results}.Build(), nil
+}
+
+// seen answers for all values of a call from one state of the store, a chunk at
+// a time on as many processors as there are.
+func (s *Service) seen(ctx context.Context, asked []*elsewherev1.Observable) ([]*elsewherev1.SeenResult, error) {
+	if n := len(asked); n > maxSeen {
+		return nil, violation("observables", "TOO_MANY", fmt.Sprintf("%d values; at most %d", n, maxSeen))
+	}
+	viewer, err := access.From(ctx)
+	if err != nil {
+		return nil, err
+	}
+	options := s.options()
+	chunks := (len(asked) + seenTogether - 1) / seenTogether
+	results := make([]*elsewherev1.SeenResult, len(asked))
+	var next atomic.Int64
+	err = s.store.Views(ctx, max(min(chunks, runtime.GOMAXPROCS(0)), 1), func(snap graph.Snapshot) (err error) {
+		defer func() {
+			if err != nil {
+				// Nobody will read what the others would find.
+				next.Store(int64(chunks))
+			}
+		}()
+		defer contain(ctx, s.log, elsewherev1.CorrelationService_Seen_FullMethodName, &err)
+		q := question{service: s, viewer: viewer, snap: snap, options: options}
+		for {
+			i := int(next.Add(1) - 1)
+			if i >= chunks {
+				return nil
+			}
+			for nth := i * seenTogether; nth < min((i+1)*seenTogether, len(asked)); nth++ {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				a, err := q.answer(nth, asked[nth])
+				if err != nil {
+					return err
+				}
+				results[nth] = wireSeen(&a)
+			}
+		}
+	})
+	return results, err
+}
+
+// question is who asks for values, and where.
+type question struct {
+	service *Service
+	viewer  access.Viewer
+	snap    graph.Snapshot
+	options evidence.Options
+	// readings and sightings are used again for each value.
+	readings  []evidence.Value
+	sightings []graph.Sighting
+}
+
+// seenAnswer is what a SeenResult says.
+type seenAnswer struct {
+	kind, value   string
+	status        elsewherev1.SeenStatus
+	violation     *evidence.Violation // where status is INVALID
+	genericReason string
+	disclosed     bool // counts are given
+	tenants       access.CountRange
+	cases         access.CountRange
+	first, last   time.Time
+	sightings     []graph.Sighting
+	withheld      int // the last so many of sightings
+	more          bool
+	class         link.Class
+}
+
+// answer says of the nth value what the viewer may know of it. The sightings are
+// good until the next.
+func (q *question) answer(nth int, obs *elsewherev1.Observable) (seenAnswer, error) {
+	if invalid := q.read(obs); invalid != nil {
+		invalid.Path = "observables[" + strconv.Itoa(nth) + "]." + invalid.Path
+		return seenAnswer{
+			kind: obs.GetKind(), value: echo(obs),
+			status: elsewherev1.SeenStatus_SEEN_STATUS_INVALID, violation: invalid,
+		}, nil
+	}
+	value, known, err := q.choose()
+	if err != nil {
+		return seenAnswer{}, err
+	}
+	a := seenAnswer{kind: string(value.Kind), value: value.Text}
+	if !q.viewer.Asks(value.Kind) {
+		a.status = elsewherev1.SeenStatus_SEEN_STATUS_NOT_DISCLOSED
+		return a, nil
+	}
+	summary := known.Summary
+	rules := &q.service.rules
+	a.class = rules.Classes.Class(value)
+	a.genericReason = rules.Model.Generic(value, a.class, int(summary.Tenants), rules.Limits.ScoringTenants)
+	a.disclosed = true
+	a.tenants, a.cases = q.viewer.Counts(summary)
+	if a.cases.Min == 0 && len(known.withheld) == 0 {
+		a.status = elsewherev1.SeenStatus_SEEN_STATUS_NOT_SEEN
+		if obs.GetKind() == "" && value.Kind == evidence.KindRuleName {
+			// Nobody said that it is the name of a rule; it had no other form.
+			a.value = obs.GetValue()
+		}
+		return a, nil
+	}
+	a.status = elsewherev1.SeenStatus_SEEN_STATUS_SEEN
+	a.first, a.last = summary.First, summary.Last
+	q.sightings = q.sightings[:0]
+	for _, sighting := range summary.Newest {
+		if q.viewer.Reads(sighting.Tenant) {
+			q.sightings = append(q.sightings, sighting)
+		}
+	}
+	live := len(q.sightings)
+	q.sightings = append(q.sightings, known.withheld...)
+	n := len(q.sightings)
+	a.more = int(a.cases.Min)+len(known.withheld) > n || n > seenSightings
+	a.sightings = q.sightings[:min(n, seenSightings)]
+	a.withheld = max(len(a.sightings)-live, 0)
+	return a, nil
 }
 
 // otherReadings are the kinds that a value may also be of whose form says kind.
@@ -74,39 +168,70 @@ func otherReadings(kind evidence.Kind) []evidence.Kind {
 	return nil
 }
 
-// asked reads a value that somebody asks for. Where no kind is given and the
-// form fits several, it is the first that was seen: who pastes an address may
-// not know that a case has it as the target of a forwarding rule.
-func asked(v access.Viewer, snap graph.Snapshot, obs *elsewherev1.Observable, path string, o evidence.Options) (evidence.Value, *evidence.Violation, error) {
-	p, invalid := evidence.ParseValue(evidence.Kind(obs.GetKind()), obs.GetValue(), o)
+// read sets the readings of a value that somebody asks for: more than one where
+// no kind is given and the form fits several.
+func (q *question) read(obs *elsewherev1.Observable) *evidence.Violation {
+	p, invalid := evidence.ParseValue(evidence.Kind(obs.GetKind()), obs.GetValue(), q.options)
 	if invalid != nil {
-		at := *invalid
-		at.Path = path + at.Path
-		return evidence.Value{}, &at, nil
+		return invalid
 	}
+	q.readings = append(q.readings[:0], p.Value)
 	if obs.GetKind() != "" {
-		return p.Value, nil, nil
+		return nil
 	}
-	readings := []evidence.Value{p.Value}
 	for _, kind := range otherReadings(p.Kind) {
-		if other, invalid := evidence.ParseValue(kind, obs.GetValue(), o); invalid == nil {
-			readings = append(readings, other.Value)
+		if other, invalid := evidence.ParseValue(kind, obs.GetValue(), q.options); invalid == nil {
+			q.readings = append(q.readings, other.Value)
 		}
 	}
-	for _, value := range readings {
-		summary, err := snap.Summary(value)
+	return nil
+}
+
+// known is what the store holds on a value as far as the viewer may read it.
+type known struct {
+	graph.Summary
+	withheld []graph.Sighting
+}
+
+// choose returns the first reading that was seen, else the first: who pastes an
+// address may not know that a case has it as the target of a forwarding rule.
+func (q *question) choose() (evidence.Value, known, error) {
+	var first known
+	for i, value := range q.readings {
+		k, err := q.look(value)
 		if err != nil {
-			return evidence.Value{}, nil, err
+			return evidence.Value{}, known{}, err
 		}
-		withheld, err := withheldFrom(v, snap, value, summary)
-		if err != nil {
-			return evidence.Value{}, nil, err
+		if k.Cases > 0 || len(k.withheld) > 0 {
+			return value, k, nil
 		}
-		if summary.Cases > 0 || len(withheld) > 0 {
-			return value, nil, nil
+		if i == 0 {
+			first = k
 		}
 	}
-	return p.Value, nil, nil
+	return q.readings[0], first, nil
+}
+
+// look reads what the store holds on a value.
+func (q *question) look(value evidence.Value) (known, error) {
+	summary, err := q.snap.Summary(value)
+	if err != nil || summary.Withheld == 0 {
+		return known{Summary: summary}, err
+	}
+	k := known{Summary: summary}
+	// One more at most than an answer holds.
+	for sighting, err := range q.snap.Withheld(value, nil) {
+		if err != nil {
+			return known{}, err
+		}
+		if !q.viewer.ReadsWithheld(sighting.Tenant) {
+			continue
+		}
+		if k.withheld = append(k.withheld, sighting); len(k.withheld) > seenSightings {
+			break
+		}
+	}
+	return k, nil
 }
 
 // echo returns a value as it was sent, but never one that may be private.
@@ -117,67 +242,6 @@ func echo(obs *elsewherev1.Observable) string {
 		return obs.GetValue()
 	}
 	return ""
-}
-
-// seen answers for one value what the viewer may know of it.
-func (s *Service) seen(v access.Viewer, snap graph.Snapshot, value evidence.Value) (*elsewherev1.SeenResult, error) {
-	res := elsewherev1.SeenResult_builder{Observable: wireValue(value)}
-	if !v.Asks(value.Kind) {
-		res.Status = elsewherev1.SeenStatus_SEEN_STATUS_NOT_DISCLOSED
-		return res.Build(), nil
-	}
-	summary, err := snap.Summary(value)
-	if err != nil {
-		return nil, err
-	}
-	withheld, err := withheldFrom(v, snap, value, summary)
-	if err != nil {
-		return nil, err
-	}
-	class := s.rules.Classes.Class(value)
-	res.Class, res.ClassReasons = class.Name, class.Reasons
-	res.GenericReason = s.rules.Model.Generic(value, class, int(summary.Tenants), s.rules.Limits.ScoringTenants)
-	res.Generic = res.GenericReason != ""
-	tenants, cases := v.Counts(summary)
-	res.Tenants, res.Cases = wireCounts(tenants), wireCounts(cases)
-	res.Status = elsewherev1.SeenStatus_SEEN_STATUS_NOT_SEEN
-	if cases.Min == 0 && len(withheld) == 0 {
-		return res.Build(), nil
-	}
-	res.Status = elsewherev1.SeenStatus_SEEN_STATUS_SEEN
-	res.FirstSeen, res.LastSeen = exactTime(summary.First), exactTime(summary.Last)
-	for _, sighting := range summary.Newest {
-		if v.Reads(sighting.Tenant) {
-			res.Sightings = append(res.Sightings, wireSighting(sighting, false))
-		}
-	}
-	for _, sighting := range withheld {
-		res.Sightings = append(res.Sightings, wireSighting(sighting, true))
-	}
-	res.MoreSightings = int(cases.Min)+len(withheld) > len(res.Sightings) || len(res.Sightings) > seenSightings
-	res.Sightings = res.Sightings[:min(len(res.Sightings), seenSightings)]
-	return res.Build(), nil
-}
-
-// withheldFrom returns sightings in restricted and tlp:red cases that the viewer
-// may read: one more at most than an answer holds.
-func withheldFrom(v access.Viewer, snap graph.Snapshot, value evidence.Value, summary graph.Summary) ([]graph.Sighting, error) {
-	if summary.Withheld == 0 {
-		return nil, nil
-	}
-	var out []graph.Sighting
-	for sighting, err := range snap.Withheld(value, nil) {
-		if err != nil {
-			return nil, err
-		}
-		if !v.ReadsWithheld(sighting.Tenant) {
-			continue
-		}
-		if out = append(out, sighting); len(out) > seenSightings {
-			break
-		}
-	}
-	return out, nil
 }
 
 // ListSightings implements elsewherev1.CorrelationServiceServer.
@@ -193,12 +257,13 @@ func (s *Service) listSightings(ctx context.Context, req *elsewherev1.ListSighti
 		return nil, err
 	}
 	err = s.view(ctx, func(v access.Viewer, snap graph.Snapshot) error {
-		value, invalid, err := asked(v, snap, req.GetObservable(), "observable.", s.options())
+		q := question{service: s, viewer: v, snap: snap, options: s.options()}
+		if invalid := q.read(req.GetObservable()); invalid != nil {
+			return violation("observable."+invalid.Path, invalid.Reason, invalid.Message)
+		}
+		value, _, err := q.choose()
 		if err != nil {
 			return err
-		}
-		if invalid != nil {
-			return &evidence.InvalidError{Violations: []evidence.Violation{*invalid}, Total: 1}
 		}
 		if !v.Asks(value.Kind) {
 			return graph.ErrNotFound

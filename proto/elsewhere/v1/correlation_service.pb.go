@@ -206,8 +206,12 @@ type SeenResult struct {
 	xxx_hidden_MoreSightings bool                   `protobuf:"varint,11,opt,name=more_sightings,json=moreSightings"`
 	xxx_hidden_Class         string                 `protobuf:"bytes,13,opt,name=class"`
 	xxx_hidden_ClassReasons  []string               `protobuf:"bytes,14,rep,name=class_reasons,json=classReasons"`
-	unknownFields            protoimpl.UnknownFields
-	sizeCache                protoimpl.SizeCache
+	// Deprecated: Do not use. This will be deleted in the near future.
+	XXX_lazyUnmarshalInfo  protoimpl.LazyUnmarshalInfo
+	XXX_raceDetectHookData protoimpl.RaceDetectHookData
+	XXX_presence           [1]uint32
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
 }
 
 func (x *SeenResult) Reset() {
@@ -300,8 +304,13 @@ func (x *SeenResult) GetLastSeen() *TimeRange {
 
 func (x *SeenResult) GetSightings() []*Sighting {
 	if x != nil {
-		if x.xxx_hidden_Sightings != nil {
-			return *x.xxx_hidden_Sightings
+		if protoimpl.X.Present(&(x.XXX_presence[0]), 9) {
+			if protoimpl.X.AtomicCheckPointerIsNil(&x.xxx_hidden_Sightings) {
+				protoimpl.X.UnmarshalField(x, 10)
+			}
+			var rv *[]*Sighting
+			protoimpl.X.AtomicLoadPointer(protoimpl.Pointer(&x.xxx_hidden_Sightings), protoimpl.Pointer(&rv))
+			return *rv
 		}
 	}
 	return nil
@@ -365,7 +374,14 @@ func (x *SeenResult) SetLastSeen(v *TimeRange) {
 }
 
 func (x *SeenResult) SetSightings(v []*Sighting) {
-	x.xxx_hidden_Sightings = &v
+	var sv *[]*Sighting
+	protoimpl.X.AtomicLoadPointer(protoimpl.Pointer(&x.xxx_hidden_Sightings), protoimpl.Pointer(&sv))
+	if sv == nil {
+		sv = &[]*Sighting{}
+		protoimpl.X.AtomicInitializePointer(protoimpl.Pointer(&x.xxx_hidden_Sightings), protoimpl.Pointer(&sv))
+	}
+	*sv = v
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 9, 13)
 }
 
 func (x *SeenResult) SetMoreSightings(v bool) {
@@ -483,7 +499,10 @@ func (b0 SeenResult_builder) Build() *SeenResult {
 	x.xxx_hidden_Cases = b.Cases
 	x.xxx_hidden_FirstSeen = b.FirstSeen
 	x.xxx_hidden_LastSeen = b.LastSeen
-	x.xxx_hidden_Sightings = &b.Sightings
+	if b.Sightings != nil {
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 9, 13)
+		x.xxx_hidden_Sightings = &b.Sightings
+	}
 	x.xxx_hidden_MoreSightings = b.MoreSightings
 	x.xxx_hidden_Class = b.Class
 	x.xxx_hidden_ClassReasons = b.ClassReasons
@@ -1444,7 +1463,7 @@ const file_elsewhere_v1_correlation_service_proto_rawDesc = "" +
 	"\vSeenRequest\x12:\n" +
 	"\vobservables\x18\x01 \x03(\v2\x18.elsewhere.v1.ObservableR\vobservables\"B\n" +
 	"\fSeenResponse\x122\n" +
-	"\aresults\x18\x01 \x03(\v2\x18.elsewhere.v1.SeenResultR\aresults\"\xda\x04\n" +
+	"\aresults\x18\x01 \x03(\v2\x18.elsewhere.v1.SeenResultR\aresults\"\xde\x04\n" +
 	"\n" +
 	"SeenResult\x128\n" +
 	"\n" +
@@ -1458,9 +1477,9 @@ const file_elsewhere_v1_correlation_service_proto_rawDesc = "" +
 	"\x05cases\x18\a \x01(\v2\x18.elsewhere.v1.CountRangeR\x05cases\x126\n" +
 	"\n" +
 	"first_seen\x18\b \x01(\v2\x17.elsewhere.v1.TimeRangeR\tfirstSeen\x124\n" +
-	"\tlast_seen\x18\t \x01(\v2\x17.elsewhere.v1.TimeRangeR\blastSeen\x124\n" +
+	"\tlast_seen\x18\t \x01(\v2\x17.elsewhere.v1.TimeRangeR\blastSeen\x128\n" +
 	"\tsightings\x18\n" +
-	" \x03(\v2\x16.elsewhere.v1.SightingR\tsightings\x12%\n" +
+	" \x03(\v2\x16.elsewhere.v1.SightingB\x02(\x01R\tsightings\x12%\n" +
 	"\x0emore_sightings\x18\v \x01(\bR\rmoreSightings\x12\x14\n" +
 	"\x05class\x18\r \x01(\tR\x05class\x12#\n" +
 	"\rclass_reasons\x18\x0e \x03(\tR\fclassReasons\"7\n" +

@@ -18,20 +18,20 @@ func (s *Store) Submit(ctx context.Context, c *evidence.Case, expected *uint32) 
 	// Most of what is submitted again is unchanged: that needs no writer.
 	var receipt graph.Receipt
 	err := s.read(ctx, func(sn *snapshot) error {
-		h, _, err := sn.header(c.Ref)
+		m, err := sn.meta(c.Ref)
 		if err != nil {
 			return err
 		}
-		receipt, err = decide(c.Ref, h, hash, expected)
+		receipt, err = decide(c.Ref, m, hash, expected)
 		return err
 	})
 	if err != nil || receipt.Outcome == graph.Unchanged {
 		return receipt, err
 	}
-	packed, err := s.pack.packCase(c, hash)
-	if err != nil {
+	if err := s.room.admit(ctx); err != nil {
 		return graph.Receipt{}, err
 	}
+	packed := s.pack.packCase(c, hash)
 	// The writer may still be at it when ctx ends here, so it must not write to
 	// a variable that this call returns.
 	answer := make(chan graph.Receipt, 1)
@@ -46,35 +46,39 @@ func (s *Store) Submit(ctx context.Context, c *evidence.Case, expected *uint32) 
 	return <-answer, nil
 }
 
-// decide says what a submit does to the case with header h, whose revision is 0
-// if there is none.
-func decide(ref evidence.Ref, h header, hash [32]byte, expected *uint32) (graph.Receipt, error) {
-	if expected != nil && *expected != h.Revision {
-		return graph.Receipt{}, &graph.RevisionError{Ref: ref, Expected: *expected, Current: h.Revision}
+// decide says what a submit does to the case that is stored as m, whose revision
+// is 0 if there is none.
+func decide(ref evidence.Ref, m graph.Meta, hash [32]byte, expected *uint32) (graph.Receipt, error) {
+	if expected != nil && *expected != m.Revision {
+		return graph.Receipt{}, &graph.RevisionError{Ref: ref, Expected: *expected, Current: m.Revision}
 	}
 	switch {
-	case h.Revision == 0:
+	case m.Revision == 0:
 		return graph.Receipt{Outcome: graph.Created}, nil
-	case h.ContentHash == hash:
-		return graph.Receipt{Outcome: graph.Unchanged, Meta: h.Meta}, nil
+	case m.ContentHash == hash:
+		return graph.Receipt{Outcome: graph.Unchanged, Meta: m}, nil
 	}
 	return graph.Receipt{Outcome: graph.Replaced}, nil
 }
 
 func (w *writer) submit(c *change, p *packedCase, expected *uint32) (graph.Receipt, error) {
-	h, err := c.header(p.ref)
+	before, err := c.meta(p.ref)
 	if err != nil {
 		return graph.Receipt{}, err
 	}
-	receipt, err := decide(p.ref, h, p.hash, expected)
+	receipt, err := decide(p.ref, before, p.hash, expected)
 	if err != nil || receipt.Outcome == graph.Unchanged {
 		return receipt, err
 	}
 	now := w.now().UTC().Truncate(time.Microsecond)
-	receipt.Meta = graph.Meta{Revision: h.Revision + 1, ContentHash: p.hash, CreateTime: now, UpdateTime: now}
+	receipt.Meta = graph.Meta{Revision: before.Revision + 1, ContentHash: p.hash, CreateTime: now, UpdateTime: now}
 	old := &evidence.Profile{Ref: p.ref, Dismissed: true}
 	if receipt.Outcome == graph.Replaced {
-		receipt.CreateTime = h.CreateTime
+		receipt.CreateTime = before.CreateTime
+		// A clock that was set back must not have a case change before it was made.
+		if now.Before(receipt.CreateTime) {
+			receipt.UpdateTime = receipt.CreateTime
+		}
 		if old, err = c.profile(p.ref); err != nil {
 			return graph.Receipt{}, err
 		}
@@ -94,12 +98,15 @@ func (w *writer) submit(c *change, p *packedCase, expected *uint32) (graph.Recei
 
 // Delete implements graph.Writer.
 func (s *Store) Delete(ctx context.Context, ref evidence.Ref) error {
+	if err := s.room.admit(ctx); err != nil {
+		return err
+	}
 	return s.write(ctx, false, func(w *writer, c *change) error {
-		h, err := c.header(ref)
+		m, err := c.meta(ref)
 		if err != nil {
 			return err
 		}
-		if h.Revision == 0 {
+		if m.Revision == 0 {
 			return graph.ErrNotFound
 		}
 		old, err := c.profile(ref)
@@ -119,12 +126,13 @@ func (s *Store) Delete(ctx context.Context, ref evidence.Ref) error {
 	})
 }
 
-func (c *change) header(ref evidence.Ref) (header, error) {
+func (c *change) meta(ref evidence.Ref) (graph.Meta, error) {
 	val, err := c.get(refKey(spaceHeader, ref))
 	if err != nil || val == nil {
-		return header{}, err
+		return graph.Meta{}, err
 	}
-	return decodeHeader(val)
+	h, err := decodeHeader(val)
+	return h.Meta, err
 }
 
 func (c *change) profile(ref evidence.Ref) (*evidence.Profile, error) {
@@ -228,7 +236,7 @@ func (w *writer) relateValue(c *change, v evidence.Value, t turn) error {
 	if err != nil {
 		return err
 	}
-	tenants, power := r.tenants, w.limits.Power(int(r.tenants), int(r.cases))
+	tenants, cases := r.tenants, r.cases
 	sequence, err := c.next()
 	if err != nil {
 		return err
@@ -237,7 +245,8 @@ func (w *writer) relateValue(c *change, v evidence.Value, t turn) error {
 	counted := false
 	if s := t.live[0]; s != nil {
 		// Asked before the record forgets the case.
-		alone := t.live[1] == nil && !w.tenantHasOther(c, n, &r, t.ref, s)
+		alone := t.live[1] == nil && !w.tenantHasOther(c, n, &r, t.ref, s, false)
+		delete(w.present, string(sightingPrefix(spacePosting, n.key, t.ref.Tenant)))
 		r.remove(sighting(t.ref, *s))
 		if alone {
 			r.tenants--
@@ -245,7 +254,7 @@ func (w *writer) relateValue(c *change, v evidence.Value, t turn) error {
 		counted = true
 	}
 	if s := t.live[1]; s != nil {
-		if t.live[0] == nil && !w.tenantHasOther(c, n, &r, t.ref, s) {
+		if t.live[0] == nil && !w.tenantHasOther(c, n, &r, t.ref, s, true) {
 			r.tenants++
 		}
 		r.add(sighting(t.ref, *s))
@@ -269,7 +278,7 @@ func (w *writer) relateValue(c *change, v evidence.Value, t turn) error {
 		if err := w.leave(c, n, &r, tenants); err != nil {
 			return err
 		}
-		if w.limits.Power(int(r.tenants), int(r.cases)) != power {
+		if w.limits.Reaches(tenants, cases, r.tenants, r.cases) {
 			r.mark.expand = sequence
 		}
 	} else if !counted {
@@ -280,15 +289,26 @@ func (w *writer) relateValue(c *change, v evidence.Value, t turn) error {
 }
 
 // tenantHasOther reports whether the tenant of ref has another live case on the
-// value.
-func (w *writer) tenantHasOther(c *change, n node, r *record, ref evidence.Ref, s *evidence.Sighting) bool {
+// value. It is asked before a sighting of ref comes or goes.
+func (w *writer) tenantHasOther(c *change, n node, r *record, ref evidence.Ref, s *evidence.Sighting, comes bool) bool {
+	if slices.ContainsFunc(r.newest, func(o graph.Sighting) bool { return o.Tenant == ref.Tenant && o.Case != ref.Case }) {
+		return true
+	}
 	if r.whole() {
-		return slices.ContainsFunc(r.newest, func(o graph.Sighting) bool {
-			return o.Tenant == ref.Tenant && o.Case != ref.Case
-		})
+		return false
 	}
 	prefix := sightingPrefix(spacePosting, n.key, ref.Tenant)
-	return c.hasOther(w.sightings(spacePosting), prefix, sightingKey(spacePosting, n.key, ref, s.Last))
+	if comes && w.present[string(prefix)] {
+		return true
+	}
+	other := c.hasOther(w.sightings(spacePosting), prefix, sightingKey(spacePosting, n.key, ref, s.Last))
+	if comes {
+		if len(w.present) == maxPresent {
+			clear(w.present)
+		}
+		w.present[string(prefix)] = true
+	}
+	return other
 }
 
 // moveSighting replaces the sighting of a case in one of the two spaces.
@@ -312,7 +332,7 @@ func (c *change) moveSighting(space byte, n node, ref evidence.Ref, sequence uin
 	if now != nil {
 		key := sightingKey(space, n.key, ref, now.Last)
 		prefix := len(sightingPrefix(space, n.key, ref.Tenant))
-		c.setSighting(key, prefix, encodePosting(sequence, sighting(ref, *now)))
+		c.setSighting(key, prefix, encodePosting(sequence, sighting(ref, *now)), old != nil)
 	}
 	return nil
 }

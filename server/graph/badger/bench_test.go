@@ -156,6 +156,26 @@ func BenchmarkRead(b *testing.B) {
 			return err
 		})
 	})
+	b.Run("SummaryUncached", func(b *testing.B) {
+		inView(b, func(sn graph.Snapshot, i int) error {
+			_, err := badger.Uncached(sn).Summary(values[i%1000][i%40])
+			return err
+		})
+	})
+	// The same values read as they are stored: what a Summary is to be compared with.
+	b.Run("SummaryRaw", func(b *testing.B) {
+		b.StopTimer()
+		keys := make([][]byte, 0, 40_000)
+		for _, vs := range values {
+			for _, v := range vs[:40] {
+				keys = append(keys, badger.RecordKey(v))
+			}
+		}
+		b.StartTimer()
+		inView(b, func(sn graph.Snapshot, i int) error {
+			return badger.RawGet(sn, keys[i%1000*40+i%40])
+		})
+	})
 	b.Run("SummaryUnknown", func(b *testing.B) {
 		inView(b, func(sn graph.Snapshot, i int) error {
 			_, err := sn.Summary(evidence.Value{Kind: evidence.KindIP, Text: fmt.Sprintf("9.9.%d.%d", i>>8&255, i&255)})

@@ -2,7 +2,6 @@ package badger
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -11,23 +10,38 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/graph"
 )
 
-// maxUnpacked bounds what a damaged body may make the decoder allocate: several
-// times the JSON of the largest case.
-const maxUnpacked = 1 << 28
+const (
+	// compressFrom is the length from which a body is compressed. Shorter ones
+	// become a third smaller for as much work as all else that storing them
+	// takes.
+	compressFrom = 4 << 10
+	// maxUnpacked bounds what a damaged body may make the decoder allocate:
+	// many times the largest case.
+	maxUnpacked = 1 << 28
+	// packWindow is how far back compression looks, and about what each of the
+	// encoders and decoders keeps.
+	packWindow = 512 << 10
+)
 
-// packer turns cases into stored bodies and back: JSON, compressed. It is safe
-// for concurrent use.
+// The first byte of a body says how the rest is stored.
+const (
+	bodyPlain = iota
+	bodyCompressed
+)
+
+// packer turns encoded bodies into stored ones and back. It is safe for
+// concurrent use.
 type packer struct {
 	enc *zstd.Encoder
 	dec *zstd.Decoder
 }
 
 func newPacker() (*packer, error) {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithLowerEncoderMem(true))
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(packWindow))
 	if err != nil {
 		return nil, err
 	}
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxUnpacked))
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(maxUnpacked))
 	if err != nil {
 		return nil, err
 	}
@@ -36,23 +50,32 @@ func newPacker() (*packer, error) {
 
 func (p *packer) close() { p.dec.Close() }
 
-func (p *packer) pack(v any) ([]byte, error) {
-	plain, err := json.Marshal(v)
+// pack takes over a body that begins with bodyPlain.
+func (p *packer) pack(body []byte) []byte {
+	if len(body) < compressFrom {
+		return body
+	}
+	return p.enc.EncodeAll(body[1:], append(make([]byte, 0, len(body)/2), bodyCompressed))
+}
+
+func (p *packer) unpack(what string, stored []byte) (decoder, error) {
+	switch {
+	case len(stored) > 0 && stored[0] == bodyPlain:
+		return decoder{s: string(stored[1:])}, nil
+	case len(stored) > 0 && stored[0] == bodyCompressed:
+		if plain, err := p.dec.DecodeAll(stored[1:], nil); err == nil {
+			return decoder{s: string(plain)}, nil
+		}
+	}
+	return decoder{}, unreadable(what)
+}
+
+func (p *packer) findings(stored []byte) ([]evidence.Finding, error) {
+	d, err := p.unpack("findings", stored)
 	if err != nil {
 		return nil, err
 	}
-	return p.enc.EncodeAll(plain, nil), nil
-}
-
-func (p *packer) unpack(what string, packed []byte, v any) error {
-	plain, err := p.dec.DecodeAll(packed, nil)
-	if err != nil {
-		return unreadable(what)
-	}
-	if err := json.Unmarshal(plain, v); err != nil {
-		return unreadable(what)
-	}
-	return nil
+	return decodeFindings(d)
 }
 
 // header is the small record of a case: what a submit compares and a list shows.
@@ -70,8 +93,9 @@ func (h header) encode() []byte {
 	return append(b, h.head...)
 }
 
+// decodeHeader reads a header that is valid as long as val is.
 func decodeHeader(val []byte) (header, error) {
-	d := decoder{s: string(val)}
+	d := decoder{s: string(val[:min(len(val), maxMeta)])}
 	var h header
 	h.Revision = d.uint32()
 	if len(d.s) < len(h.ContentHash) {
@@ -83,9 +107,12 @@ func decodeHeader(val []byte) (header, error) {
 	if d.bad {
 		return header{}, unreadable("case header")
 	}
-	h.head = []byte(d.s)
+	h.head = val[min(len(val), maxMeta)-len(d.s):]
 	return h, nil
 }
+
+// maxMeta is the length of the longest Meta of a header.
+const maxMeta = binary.MaxVarintLen32 + 32 + 2*binary.MaxVarintLen64
 
 // packedCase is a case made ready, outside the writer, to be stored.
 type packedCase struct {
@@ -96,21 +123,21 @@ type packedCase struct {
 	encoded        []byte // the profile
 }
 
-func (p *packer) packCase(c *evidence.Case, hash [32]byte) (*packedCase, error) {
+func (p *packer) packCase(c *evidence.Case, hash [32]byte) *packedCase {
 	out := &packedCase{ref: c.Ref, hash: hash, profile: c.Profile()}
 	out.encoded = encodeProfile(out.profile)
-	head := *c
-	head.Findings = nil
-	var err error
-	if out.head, err = p.pack(&head); err != nil {
-		return nil, err
-	}
-	out.findings, err = p.pack(c.Findings)
-	return out, err
+	out.head = p.pack(encodeHead(c))
+	out.findings = p.pack(encodeFindings(c.Findings))
+	return out
 }
 
 // stored returns a case without its findings.
-func (p *packer) stored(h header) (*graph.StoredCase, error) {
+func (p *packer) stored(ref evidence.Ref, h header) (*graph.StoredCase, error) {
+	d, err := p.unpack("case", h.head)
+	if err != nil {
+		return nil, err
+	}
 	c := &graph.StoredCase{Meta: h.Meta}
-	return c, p.unpack("case", h.head, &c.Case)
+	c.Case, err = decodeHead(ref, d)
+	return c, err
 }

@@ -2,28 +2,26 @@ package badger
 
 import (
 	"encoding/binary"
-
-	dgraph "github.com/dgraph-io/badger/v4"
+	"hash/maphash"
 
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 )
 
-// change is what a request, or a group of requests, is going to write, and a
-// way to read the state as it will then be. A request fills its own change, so
-// that one that ends in an error leaves nothing behind.
+// change is what one request is going to write, and a way to read the state as
+// it will then be. It goes right into the layer of its group, from which
+// rollback takes it away again.
 type change struct {
-	base  reader
-	below *change // the group before this request; nil for a group
-	sets  writes
-	// sightings lists the sighting keys that were set, by what sightingPrefix
-	// returns for them. Badger's iterators see committed keys only.
-	sightings map[string][]string
+	base reader
+	// layers are the group of the request and the group that is being committed,
+	// if there is one.
+	layers [2]*layer
+	seed   maphash.Seed
+	inline int
+	undo   []undo
+	// bytes is what this request has added to the layer.
+	bytes int64
 	// long is the number of parts of the long values that were read.
 	long map[string]uint32
-	// bytes is what sets count for in a Badger transaction, which counts values
-	// shorter than inline in full.
-	bytes  int64
-	inline int
 	// tell says that the linker has something to do.
 	tell bool
 	// sequence numbers this request, 0 until it is asked for.
@@ -32,13 +30,13 @@ type change struct {
 	lists []listing
 }
 
-// writes are new values by key.
-type writes map[string]write
-
-// write is a new value; a nil val removes the key.
-type write struct {
-	val  []byte
-	long bool // val is the number of parts, see longValue
+// undo is what a write has replaced in the layer.
+type undo struct {
+	key    string
+	record bool // of two maps, that of the records
+	had    bool
+	set    write
+	was    recordWrite
 }
 
 // longValue is the length from which a value is stored in parts of that length:
@@ -47,24 +45,29 @@ type write struct {
 // to read it before, or its parts stay.
 const longValue = 512 << 10
 
-func newChange(base reader, below *change, inline int) *change {
-	return &change{
-		base: base, below: below, inline: inline,
-		sets: writes{}, sightings: map[string][]string{}, long: map[string]uint32{},
-	}
-}
-
-// lookup returns the write to a key, if there is one.
-func (c *change) lookup(key []byte) (write, bool) {
-	for l := c; l != nil; l = l.below {
-		if w, ok := l.sets[string(key)]; ok {
-			return w, true
+// rollback takes away all that the request has written.
+func (c *change) rollback() {
+	l := c.layers[0]
+	for i := len(c.undo) - 1; i >= 0; i-- {
+		switch u := c.undo[i]; {
+		case u.record && u.had:
+			l.records[u.key] = u.was
+		case u.record:
+			delete(l.records, u.key)
+		case u.had:
+			l.sets[u.key] = u.set
+		default:
+			delete(l.sets, u.key)
 		}
 	}
-	return write{}, false
+	l.bytes -= c.bytes
+	c.undo, c.bytes = nil, 0
 }
 
-// get returns the value of a key, nil if there is none.
+func (c *change) lookup(key []byte) (write, bool) { return lookup(c.layers, key) }
+
+// get returns the value of a key, nil if there is none. It is for any key but
+// those of records.
 func (c *change) get(key []byte) (val []byte, err error) {
 	w, ok := c.lookup(key)
 	if !ok {
@@ -74,6 +77,9 @@ func (c *change) get(key []byte) (val []byte, err error) {
 			return nil
 		})
 		if parts > 0 {
+			if c.long == nil {
+				c.long = make(map[string]uint32)
+			}
 			c.long[string(key)] = parts
 		}
 		return val, err
@@ -95,6 +101,11 @@ func (c *change) get(key []byte) (val []byte, err error) {
 // set gives a key a value, which must not be empty.
 func (c *change) set(key, val []byte) {
 	c.removeParts(key)
+	c.setNew(key, val)
+}
+
+// setNew is set for a key that has no value, or a short one.
+func (c *change) setNew(key, val []byte) {
 	if len(val) < longValue {
 		c.put(string(key), write{val: val})
 		return
@@ -140,60 +151,25 @@ func partCount(val []byte) (uint32, error) {
 }
 
 func (c *change) put(key string, w write) {
-	if old, ok := c.sets[key]; ok {
-		c.bytes -= cost(key, old, c.inline)
+	l := c.layers[0]
+	old, had := l.sets[key]
+	c.undo = append(c.undo, undo{key: key, had: had, set: old})
+	n := cost(key, w, c.inline)
+	if had {
+		n -= cost(key, old, c.inline)
 	}
-	c.sets[key] = w
-	c.bytes += cost(key, w, c.inline)
+	l.sets[key] = w
+	l.bytes += n
+	c.bytes += n
 }
 
-// cost is what a write counts for in a Badger transaction: its key, a version,
-// two bytes of flags, and its value or the pointer to it.
-func cost(key string, w write, inline int) int64 {
-	n := len(w.val)
-	if n >= inline {
-		n = 12
+func (c *change) setSighting(key []byte, prefix int, val []byte, replaces bool) {
+	if replaces {
+		c.set(key, val)
+	} else {
+		c.setNew(key, val)
 	}
-	return int64(len(key) + n + 2 + 10)
-}
-
-func (c *change) setSighting(key []byte, prefix int, val []byte) {
-	c.set(key, val)
-	k := string(key)
-	c.sightings[k[:prefix]] = append(c.sightings[k[:prefix]], k)
-}
-
-// hasOther reports whether a sighting other than the one of except exists among
-// those that start with prefix. it iterates over committed sightings.
-func (c *change) hasOther(it *dgraph.Iterator, prefix, except []byte) bool {
-	for l := c; l != nil; l = l.below {
-		for _, k := range l.sightings[string(prefix)] {
-			if w, _ := c.lookup([]byte(k)); w.val != nil && k != string(except) {
-				return true
-			}
-		}
-	}
-	for it.Seek(prefix); it.ValidForPrefix(prefix); it.Next() {
-		key := it.Item().Key()
-		if w, ok := c.lookup(key); ok && w.val == nil {
-			continue
-		}
-		if string(key) != string(except) {
-			return true
-		}
-	}
-	return false
-}
-
-// absorb adds the change of a request to its group.
-func (c *change) absorb(r *change) {
-	for k, w := range r.sets {
-		c.put(k, w)
-	}
-	for p, keys := range r.sightings {
-		c.sightings[p] = append(c.sightings[p], keys...)
-	}
-	c.tell = c.tell || r.tell
+	c.layers[0].place(c.seed, key[:prefix], string(key))
 }
 
 func (c *change) number(key string) (uint64, error) {
@@ -234,20 +210,32 @@ func newNode(v evidence.Value) node {
 	return node{v, key, exact}
 }
 
+// record returns what is known of a value, for the caller to change.
 func (c *change) record(n node) (record, error) {
-	val, err := c.get(recordKey(n.key))
-	if err != nil || val == nil {
-		return record{}, err
+	for _, l := range c.layers {
+		if l == nil {
+			continue
+		}
+		if w, ok := l.records[string(n.key)]; ok {
+			return w.clone(), nil
+		}
 	}
-	r, _, err := decodeRecord(val)
-	return r, err
+	r, _, err := c.base.record(n.key)
+	return r.clone(), err
 }
 
 // setRecord stores what is known of a value, or removes it if that is nothing.
+// The record is then no longer the caller's to change.
 func (c *change) setRecord(n node, r *record) {
-	if r.empty() {
-		c.remove(recordKey(n.key))
-		return
+	l := c.layers[0]
+	old, had := l.records[string(n.key)]
+	c.undo = append(c.undo, undo{key: string(n.key), record: true, had: had, was: old})
+	w := recordWrite{n, r}
+	cost := w.cost()
+	if had {
+		cost -= old.cost()
 	}
-	c.set(recordKey(n.key), r.encode(n.Value, n.exact))
+	l.records[string(n.key)] = w
+	l.bytes += cost
+	c.bytes += cost
 }

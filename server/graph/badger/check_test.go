@@ -91,7 +91,7 @@ func TestCheckFindsDamage(t *testing.T) {
 				c.set(refKey(spaceHeader, stranger), val)
 				return err
 			},
-			"stored as a/1",
+			"does not have the stored hash",
 		},
 	} {
 		t.Run(damage.name, func(t *testing.T) {

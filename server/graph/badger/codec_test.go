@@ -241,7 +241,7 @@ func TestSmallRecordsRoundTrip(t *testing.T) {
 			t.Fatal(left, n, err)
 		}
 
-		s := sweep{graph.Sweep{Pending: rapid.Bool().Draw(t, "pending"), After: drawValue(t), Version: rapid.Uint64().Draw(t, "version")}, rapid.String().Draw(t, "basis")}
+		s := sweep{graph.Sweep{Pending: rapid.Bool().Draw(t, "pending"), After: drawRef(t), Version: rapid.Uint64().Draw(t, "version")}, rapid.String().Draw(t, "basis")}
 		gotSweep, err := decodeSweep(s.encode())
 		if err != nil {
 			t.Fatal(err)
@@ -291,7 +291,21 @@ func FuzzDecode(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
+	f.Add(encodeHead(&evidence.Case{Labels: map[string]string{"a": "b"}})[1:])
+	f.Add(encodeFindings([]evidence.Finding{{Facts: []evidence.Fact{{Name: "n"}}, Observables: []evidence.Observable{{Value: v}}}})[1:])
 	f.Fuzz(func(t *testing.T, b []byte) {
+		if c, err := decodeHead(evidence.Ref{}, decoder{s: string(b)}); err == nil {
+			again, err := decodeHead(evidence.Ref{}, decoder{s: string(encodeHead(&c)[1:])})
+			if diff := gocmp.Diff(c, again, cmpopts.EquateEmpty()); err != nil || diff != "" {
+				t.Errorf("a case changes as it is stored: %v\n%s", err, diff)
+			}
+		}
+		if findings, err := decodeFindings(decoder{s: string(b)}); err == nil {
+			again, err := decodeFindings(decoder{s: string(encodeFindings(findings)[1:])})
+			if diff := gocmp.Diff(findings, again, cmpopts.EquateEmpty()); err != nil || diff != "" {
+				t.Errorf("findings change as they are stored: %v\n%s", err, diff)
+			}
+		}
 		if r, v, err := decodeRecord(b); err == nil {
 			again, _, err := decodeRecord(r.encode(v, v == evidence.Value{}))
 			if err != nil {
@@ -427,12 +441,73 @@ func TestLayout(t *testing.T) {
 		"large profile":    {digest(encodeProfile(largeProfile())), "b3c4a035bdc4da73"},
 		"header":           {header{graph.Meta{Revision: 2, CreateTime: at, UpdateTime: at}, []byte("head")}.encode(), "02000000000000000000000000000000000000000000000000000000000000000080a089d9ded1fa0580a089d9ded1fa0568656164"},
 		"queue record":     {listing{at, []string{"v"}}.encode(), "80a089d9ded1fa05010176"},
-		"sweep":            {sweep{graph.Sweep{Pending: true, After: evidence.Value{Kind: "ip", Text: "1.2.3.4"}, Version: 5}, "m"}.encode(), "0105016d02697007312e322e332e34"},
+		"sweep":            {sweep{graph.Sweep{Pending: true, After: evidence.Ref{Tenant: "ip", Case: "1.2.3.4"}, Version: 5}, "m"}.encode(), "0105016d02697007312e322e332e34"},
 	} {
 		if got := hex.EncodeToString(c.got); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", name, got, c.want)
 		}
 	}
+}
+
+// drawCase draws anything that the type can hold, more than a parser lets pass.
+func drawCase(t *rapid.T) *evidence.Case {
+	exact := func(name string) time.Time {
+		if rapid.IntRange(0, 4).Draw(t, name+" known") == 0 {
+			return time.Time{}
+		}
+		return time.Unix(rapid.Int64().Draw(t, name), rapid.Int64Range(0, 999_999_999).Draw(t, name+" nanoseconds")).UTC()
+	}
+	facts := func() []evidence.Fact {
+		return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) evidence.Fact {
+			text := rapid.OneOf(rapid.SampledFrom([]string{"", "port", "scan"}), rapid.String())
+			return evidence.Fact{Name: text.Draw(t, "name"), Value: text.Draw(t, "value"), Source: text.Draw(t, "source"), ObservedAt: exact("observed")}
+		}), 0, 3).Draw(t, "facts")
+	}
+	c := &evidence.Case{
+		Ref: drawRef(t), Title: rapid.String().Draw(t, "title"), Kind: rapid.String().Draw(t, "kind"), State: evidence.State(rapid.Byte().Draw(t, "state")),
+		OpenedAt: exact("opened"), ClosedAt: exact("closed"), EvidenceFrom: exact("from"), EvidenceTo: exact("to"),
+		TLP: evidence.TLP(rapid.String().Draw(t, "tlp")), Restricted: rapid.Bool().Draw(t, "restricted"), Source: rapid.String().Draw(t, "source"),
+		Labels: rapid.MapOfN(rapid.String(), rapid.String(), 0, 3).Draw(t, "labels"), References: drawStrings(t, "references"),
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "findings") {
+		f := evidence.Finding{
+			ID: rapid.String().Draw(t, "id"), Technique: rapid.SampledFrom([]string{"", "T1098", "T1078"}).Draw(t, "technique"),
+			Operation: rapid.String().Draw(t, "operation"), Outcome: evidence.Outcome(rapid.Byte().Draw(t, "outcome")),
+			FirstSeen: exact("first"), LastSeen: exact("last"), Count: rapid.Uint32().Draw(t, "count"), Summary: rapid.String().Draw(t, "summary"), Facts: facts(),
+		}
+		for range rapid.IntRange(0, 3).Draw(t, "observables") {
+			f.Observables = append(f.Observables, evidence.Observable{
+				Value: drawValue(t), Written: rapid.String().Draw(t, "written"), Roles: drawRoles(t), FirstSeen: exact("first"), LastSeen: exact("last"),
+				Count: rapid.Uint32().Draw(t, "count"), Facts: facts(),
+			})
+		}
+		c.Findings = append(c.Findings, f)
+	}
+	return c
+}
+
+func TestCaseRoundTrip(t *testing.T) {
+	p, err := newPacker()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	rapid.Check(t, func(t *rapid.T) {
+		want := drawCase(t)
+		if rapid.Bool().Draw(t, "long") {
+			want.Source = strings.Repeat(want.Source+"x", compressFrom)
+			want.Findings = append(want.Findings, evidence.Finding{Summary: want.Source})
+		}
+		packed := p.packCase(want, [32]byte{})
+		got, err := p.stored(want.Ref, header{head: packed.head})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Findings, err = p.findings(packed.findings); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "case", &got.Case, want)
+	})
 }
 
 // TestStoredBody reads a case as layout 1 has stored it.
@@ -443,51 +518,40 @@ func TestStoredBody(t *testing.T) {
 	}
 	defer p.close()
 	at := time.Date(2023, 2, 22, 10, 0, 0, 123000, time.UTC)
-	want := []evidence.Finding{{
-		ID: "f1", Technique: "T1098", Operation: "New-InboxRule", Outcome: evidence.Failed, FirstSeen: at, LastSeen: at, Count: 2, Summary: "s",
-		Facts: []evidence.Fact{{Name: "n", Value: "v", Source: "s", ObservedAt: at}},
-		Observables: []evidence.Observable{{
-			Value: evidence.Value{Kind: "rule_name", Text: "spam"}, Written: "Spam", Roles: []string{"created"}, FirstSeen: at, Count: 1,
-		}},
-	}}
-	stored := `[{"ID":"f1","Technique":"T1098","Operation":"New-InboxRule","Outcome":2,"FirstSeen":"2023-02-22T10:00:00.000123Z",` +
-		`"LastSeen":"2023-02-22T10:00:00.000123Z","Count":2,"Summary":"s","Facts":[{"Name":"n","Value":"v","Source":"s",` +
-		`"ObservedAt":"2023-02-22T10:00:00.000123Z"}],"Observables":[{"Kind":"rule_name","Text":"spam","Written":"Spam",` +
-		`"Roles":["created"],"FirstSeen":"2023-02-22T10:00:00.000123Z","LastSeen":"0001-01-01T00:00:00Z","Count":1,"Facts":null}]}]`
-	var got []evidence.Finding
-	if err := p.unpack("findings", p.enc.EncodeAll([]byte(stored), nil), &got); err != nil {
-		t.Fatal(err)
-	}
-	if diff := gocmp.Diff(want, got); diff != "" {
-		t.Errorf("findings (-want +got):\n%s", diff)
-	}
-	packed, err := p.pack(want)
-	if err != nil {
-		t.Fatal(err)
-	}
-	plain, err := p.dec.DecodeAll(packed, nil)
-	if err != nil || string(plain) != stored {
-		t.Errorf("stored as %s: %v", plain, err)
-	}
-	head := `{"Tenant":"acme","Case":"1","Title":"t","Kind":"bec","State":2,"OpenedAt":"2023-02-22T10:00:00.000123Z","ClosedAt":"0001-01-01T00:00:00Z",` +
-		`"EvidenceFrom":"0001-01-01T00:00:00Z","EvidenceTo":"0001-01-01T00:00:00Z","TLP":"green","Restricted":true,"Source":"s",` +
-		`"Labels":{"a":"b"},"References":["r"],"Findings":null}`
-	plain, err = p.dec.DecodeAll(mustPack(t, p, &evidence.Case{
+	want := &evidence.Case{
 		Ref: evidence.Ref{Tenant: "acme", Case: "1"}, Title: "t", Kind: "bec", State: evidence.Closed, OpenedAt: at, TLP: evidence.TLPGreen,
 		Restricted: true, Source: "s", Labels: map[string]string{"a": "b"}, References: []string{"r"},
-	}), nil)
-	if err != nil || string(plain) != head {
-		t.Errorf("stored as %s: %v", plain, err)
+		Findings: []evidence.Finding{{
+			ID: "f1", Technique: "T1098", Operation: "New-InboxRule", Outcome: evidence.Failed, FirstSeen: at, LastSeen: at, Count: 2, Summary: "s",
+			Facts: []evidence.Fact{{Name: "n", Value: "v", Source: "s", ObservedAt: at}},
+			Observables: []evidence.Observable{{
+				Value: evidence.Value{Kind: "rule_name", Text: "spam"}, Written: "Spam", Roles: []string{"created"}, FirstSeen: at, Count: 1,
+			}},
+		}},
 	}
-}
-
-func mustPack(t *testing.T, p *packer, v any) []byte {
-	t.Helper()
-	b, err := p.pack(v)
+	const (
+		head     = "000174036265630202c09eafbf0cf8c00700000005677265656e0101730101610162010172"
+		findings = "000102663101055431303938010d4e65772d496e626f7852756c650202c09eafbf0cf8c0070200f8c0070201730101016e0101760101730200f8c007010f047370616d045370616d01060200f8c007000100"
+		long     = "0128b52ffd649412850000380100882761000002100284431f6058dabd59fb"
+	)
+	packed := p.packCase(want, [32]byte{})
+	if got := hex.EncodeToString(packed.head); got != head {
+		t.Errorf("head\n got %s\nwant %s", got, head)
+	}
+	if got := hex.EncodeToString(packed.findings); got != findings {
+		t.Errorf("findings\n got %s\nwant %s", got, findings)
+	}
+	stored, err := hex.DecodeString(long)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b
+	got, err := p.findings(stored)
+	if err != nil || len(got) != 1 || got[0].Summary != strings.Repeat("a", 5000) {
+		t.Errorf("a compressed body is read as %+v: %v", got, err)
+	}
+	if _, err := p.findings([]byte{2, 0}); err == nil {
+		t.Error("a body of another kind is read")
+	}
 }
 
 func BenchmarkDecodeProfile(b *testing.B) {

@@ -33,8 +33,12 @@ func (s *Store) collect(ctx context.Context) {
 	}
 }
 
-// collectOnce returns the number of files that it has rewritten.
+// collectOnce returns the number of files that it has rewritten. What is kept of a
+// file is written elsewhere before the file goes.
 func (s *Store) collectOnce(ctx context.Context) int {
+	if s.room.check(s.room.forEngine()) != nil {
+		return 0
+	}
 	for n := range maxCollected {
 		err := s.db.RunValueLogGC(garbageShare)
 		if err != nil {

@@ -105,7 +105,7 @@ func (w *writer) replay() error {
 func (w *writer) readJournal() (sets, journal writes, err error) {
 	txn := w.db.NewTransaction(false)
 	defer txn.Discard()
-	it := reader{txn}.iterate([]byte{spaceJournal})
+	it := reader{txn: txn}.iterate([]byte{spaceJournal})
 	defer it.Close()
 	sets, journal = writes{}, writes{}
 	for it.Rewind(); it.Valid(); it.Next() {

@@ -43,6 +43,37 @@ func (s *snapshot) Rows(tenant string, after graph.RowKey) iter.Seq2[graph.Row, 
 	}
 }
 
+func (s *snapshot) RowsAfter(a evidence.Ref) iter.Seq2[graph.Row, error] {
+	return func(yield func(graph.Row, error) bool) {
+		prefix := []byte{spaceRow}
+		start := prefix
+		if a != (evidence.Ref{}) {
+			// Behind the terminator of its ref.
+			start = append(refKey(spaceRow, a), 1)
+		}
+		for it, err := range s.from(prefix, start) {
+			var row graph.Row
+			if err == nil {
+				here, there, ok := parsePair(it.Item().Key()[1:])
+				if ok && here.Compare(there) > 0 {
+					continue
+				}
+				if !ok {
+					err = unreadable("link row")
+				} else {
+					err = s.value(it, func(val []byte) (err error) {
+						row, err = decodeRow(graph.RowKey{A: here, B: there}, val)
+						return err
+					})
+				}
+			}
+			if !yield(row, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 // row reads a row that another key says is there.
 func (s *snapshot) row(key graph.RowKey) (row graph.Row, err error) {
 	ok, err := s.get(rowKey(key.A, key.B), func(val []byte) error {

@@ -134,7 +134,7 @@ func (c *change) settle(done []graph.Mark) error {
 	return nil
 }
 
-// sweep is the stored progress of a look at every value.
+// sweep is the stored progress of a look at every pair.
 type sweep struct {
 	graph.Sweep
 	basis string
@@ -147,8 +147,8 @@ func (s sweep) encode() []byte {
 	}
 	b = binary.AppendUvarint(b, s.Version)
 	b = appendString(b, s.basis)
-	b = appendString(b, string(s.After.Kind))
-	return appendString(b, s.After.Text)
+	b = appendString(b, s.After.Tenant)
+	return appendString(b, s.After.Case)
 }
 
 func decodeSweep(val []byte) (sweep, error) {
@@ -157,7 +157,7 @@ func decodeSweep(val []byte) (sweep, error) {
 	s.Pending = d.byte() == 1
 	s.Version = d.uvarint()
 	s.basis = d.str()
-	s.After = evidence.Value{Kind: evidence.Kind(d.str()), Text: d.str()}
+	s.After = evidence.Ref{Tenant: d.str(), Case: d.str()}
 	return s, d.done("sweep")
 }
 

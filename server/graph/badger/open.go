@@ -13,12 +13,12 @@
 package badger
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -34,9 +34,10 @@ const layout = 1
 // Memory that a store takes: Badger keeps at most bufferCount+1 write buffers
 // and touches each page of one only once it is written to; a full one has a
 // third more for what a transaction may add. Tables are not compressed and are
-// read through the page cache, so there is no block cache.
+// read through the page cache, with their indices, so there is neither a block
+// cache nor one for indices. Options.CacheBytes come on top.
 const (
-	bufferBytes       = 64 << 20
+	bufferBytes       = 32 << 20
 	memoryBufferBytes = 16 << 20
 	bufferCount       = 2
 	// valueThreshold is the length from which a value goes to the value log, so
@@ -59,6 +60,16 @@ type Options struct {
 	Clock func() time.Time
 	// Logger takes what happens in the background; nil: nothing is logged.
 	Logger *slog.Logger
+	// CacheBytes bounds what is kept decoded of profiles and values, in bytes by
+	// estimate; 0: DefaultCacheBytes.
+	CacheBytes int64
+	// Reserve is the room on the disk, in bytes, below which no cases are taken;
+	// 0: DefaultReserve. The linker goes on down to half of it, and the store
+	// opens down to a quarter.
+	Reserve uint64
+	// Free returns the bytes that are free on the disk of a folder; nil: ask the
+	// operating system.
+	Free func(dir string) (uint64, error)
 }
 
 // ErrInUse is returned by Open for a folder that another process has open.
@@ -80,6 +91,7 @@ var errForeign = errors.New("the folder holds a database that is no Elsewhere st
 // Store is a graph in Badger. It implements graph.Store.
 type Store struct {
 	db     *dgraph.DB
+	room   *space
 	inline int64
 	limits graph.Limits
 	now    func() time.Time
@@ -87,10 +99,13 @@ type Store struct {
 	pack   *packer
 
 	views    views
+	caches   *caches
 	requests requests
 	changed  chan struct{}
 	// queued is a sequence before which no queue record is left.
 	queued atomic.Uint64
+	// broken is why the writer gave up, known when written is closed.
+	broken error
 	// written is closed when the writer is done, collected when the collector is.
 	written, collected chan struct{}
 	stop               context.CancelFunc
@@ -128,18 +143,17 @@ func open(o Options) (*Store, error) {
 		now = time.Now
 	}
 	opt := engineOptions(o, log)
-	db, err := dgraph.Open(opt)
-	if err != nil && strings.Contains(err.Error(), "Another process is using") {
-		// Badger has no value for this error.
-		return nil, fmt.Errorf("%s: %w", o.Dir, ErrInUse)
-	}
+	room := newSpace(o, now, log)
+	db, err := openEngine(opt, room)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{
 		db:        db,
+		room:      room,
 		inline:    opt.ValueThreshold,
 		limits:    o.Limits.OrDefaults(),
+		caches:    newCaches(cmp.Or(o.CacheBytes, DefaultCacheBytes)),
 		now:       now,
 		log:       log,
 		requests:  requests{ch: make(chan *request, queueLength)},
@@ -170,6 +184,7 @@ func (s *Store) start() (err error) {
 	go func() {
 		defer close(s.written)
 		w.run()
+		s.broken = w.broken
 	}()
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
@@ -206,7 +221,7 @@ func engineOptions(o Options, log *slog.Logger) dgraph.Options {
 func (s *Store) checkLayout() error {
 	txn := s.db.NewTransaction(false)
 	defer txn.Discard()
-	r := reader{txn}
+	r := reader{txn: txn}
 	var stored uint64
 	ok, err := r.get([]byte(keyLayout), func(val []byte) (err error) {
 		stored, err = number(val)
@@ -245,6 +260,6 @@ func (s *Store) Close() error {
 	<-s.collected
 	s.views.close()
 	s.pack.close()
-	s.closeErr = s.db.Close()
+	s.closeErr = s.closeEngine()
 	return s.closeErr
 }

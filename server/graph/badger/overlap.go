@@ -4,12 +4,11 @@ import (
 	"encoding/binary"
 
 	"github.com/elsewhere-project/elsewhere/server/evidence"
-	"github.com/elsewhere-project/elsewhere/server/graph"
 )
 
 // Outline implements graph.Snapshot.
 func (s *snapshot) Outline(ref evidence.Ref) (*evidence.Profile, error) {
-	return s.part(ref, func(r *profileReader) error { return nil })
+	return s.part(ref, func(*profileReader) error { return nil })
 }
 
 // Overlap implements graph.Snapshot.
@@ -18,24 +17,11 @@ func (s *snapshot) Overlap(ref evidence.Ref, with *evidence.Profile) (*evidence.
 }
 
 // part reads a profile, of an indexed one only the sightings that read adds.
-func (s *snapshot) part(ref evidence.Ref, read func(*profileReader) error) (p *evidence.Profile, err error) {
-	ok, err := s.get(refKey(spaceProfile, ref), func(val []byte) error {
-		r, err := readProfile(ref, val)
-		if err != nil {
-			return err
-		}
-		if r.counts == nil {
-			p, err = r.whole()
-			return err
-		}
-		p = r.profile
-		p.Counts = r.counts
-		return read(r)
+func (s *snapshot) part(ref evidence.Ref, read func(*profileReader) error) (*evidence.Profile, error) {
+	return s.profile(ref, func(r *profileReader) (*evidence.Profile, error) {
+		r.profile.Counts = r.counts
+		return r.profile, read(r)
 	})
-	if err == nil && !ok {
-		err = graph.ErrNotFound
-	}
-	return p, err
 }
 
 // overlap reads the sightings whose values with has too, and those of mail-rule

@@ -7,7 +7,6 @@ import (
 
 	dgraph "github.com/dgraph-io/badger/v4"
 
-	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 )
 
@@ -174,9 +173,8 @@ func (w *writer) refresh(c *change, done []graph.Mark) error {
 const expandBatch = 4096
 
 // Expand implements graph.Queue. The cases that matter are those that were on
-// the value when its explaining power changed last: at most
-// graph.Limits.ExplainingCases and one more, since it had some power before or
-// after. Cases that have come since have marked all their values themselves.
+// the value when its spread changed last. Cases that have come since have marked
+// all their values themselves.
 func (s *Store) Expand(ctx context.Context, m graph.Mark) error {
 	n := newNode(m.Value)
 	var since uint64
@@ -203,6 +201,11 @@ func (s *Store) Expand(ctx context.Context, m graph.Mark) error {
 			return err
 		}
 		since = r.mark.expand
+		fewest := uint32(3)
+		if int(r.tenants) > s.limits.CandidateTenants {
+			// It may be that it weighs again, which matters to a pair of two.
+			fewest = 2
+		}
 		for ref, err := range sn.casesBefore(n.key, since) {
 			if err != nil {
 				return err
@@ -216,9 +219,9 @@ func (s *Store) Expand(ctx context.Context, m graph.Mark) error {
 					continue
 				}
 				v := newNode(other.Value)
-				if third, err := sn.hasThirdTenant(v); err != nil {
+				if tenants, _, err := sn.Spread(other.Value); err != nil {
 					return err
-				} else if !third {
+				} else if tenants < fewest {
 					continue
 				}
 				values[string(v.key)] = v
@@ -244,13 +247,6 @@ func (s *Store) Expand(ctx context.Context, m graph.Mark) error {
 		c.setRecord(n, &r)
 		return nil
 	})
-}
-
-// hasThirdTenant reports whether a value is in a tenant besides the two of a
-// pair. One that gets its third later is marked then.
-func (s *snapshot) hasThirdTenant(n node) (bool, error) {
-	r, _, err := s.record(n.key)
-	return r.tenants >= 3, err
 }
 
 // leaveAgain leaves a plain mark on a value, unless no live case holds it any
@@ -280,50 +276,8 @@ func (s *Store) Sweep(ctx context.Context) (graph.Sweep, error) {
 	return sw.Sweep, err
 }
 
-// SweepValues implements graph.Queue.
-func (s *Store) SweepValues(ctx context.Context, after evidence.Value, limit int) ([]evidence.Value, error) {
-	var values []evidence.Value
-	err := s.read(ctx, func(sn *snapshot) error {
-		start := []byte{spaceValue}
-		if after != (evidence.Value{}) {
-			start = append(recordKey(newNode(after).key), 0)
-		}
-		for it, err := range sn.from([]byte{spaceValue}, start) {
-			if err != nil || len(values) >= limit {
-				return err
-			}
-			v, r, err := sn.at(it)
-			if err != nil {
-				return err
-			}
-			if r.cases > 0 {
-				values = append(values, v)
-			}
-		}
-		return nil
-	})
-	return values, err
-}
-
-// dropBatch is how many rows one change of StartSweep removes.
-const dropBatch = 2000
-
-// StartSweep implements graph.Queue. With force, rows go in as many changes as
-// it takes; the sweep starts after the last one.
+// StartSweep implements graph.Queue.
 func (s *Store) StartSweep(ctx context.Context, basis string, force bool) error {
-	var last graph.RowKey
-	for more := force; more; {
-		keys, err := s.someRows(ctx, last)
-		if err != nil {
-			return err
-		}
-		if more = len(keys) > 0; more {
-			last = keys[len(keys)-1]
-			if err := s.Relink(ctx, graph.RelinkBatch{Remove: keys}); err != nil {
-				return err
-			}
-		}
-	}
 	return s.write(ctx, false, func(_ *writer, c *change) error {
 		sw, err := c.sweep()
 		if err != nil || sw.basis == basis && !force {
@@ -331,33 +285,4 @@ func (s *Store) StartSweep(ctx context.Context, basis string, force bool) error 
 		}
 		return c.restartSweep(&basis)
 	})
-}
-
-// someRows returns the keys of some rows after the given one, none if there are
-// none.
-func (s *Store) someRows(ctx context.Context, after graph.RowKey) ([]graph.RowKey, error) {
-	var keys []graph.RowKey
-	err := s.read(ctx, func(sn *snapshot) error {
-		start := []byte{spaceRow}
-		if after != (graph.RowKey{}) {
-			start = rowKey(after.A, after.B)
-		}
-		for it, err := range sn.from([]byte{spaceRow}, start) {
-			if err != nil {
-				return err
-			}
-			x, y, ok := parsePair(it.Item().Key()[1:])
-			if !ok {
-				return unreadable("link row")
-			}
-			if x.Compare(y) < 0 {
-				keys = append(keys, graph.RowKey{A: x, B: y})
-			}
-			if len(keys) == dropBatch {
-				break
-			}
-		}
-		return nil
-	})
-	return keys, err
 }

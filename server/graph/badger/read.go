@@ -15,6 +15,9 @@ import (
 // transaction of Badger only looks things up.
 type reader struct {
 	txn *dgraph.Txn
+	// caches are those of the store, or nil; view is the number of the state.
+	caches *caches
+	view   uint64
 }
 
 // get calls f with the value of a key, unless there is none. The value is valid
@@ -91,17 +94,37 @@ func (r reader) iterate(prefix []byte) *dgraph.Iterator {
 	return r.txn.NewIterator(dgraph.IteratorOptions{Prefix: prefix})
 }
 
-func (r reader) header(ref evidence.Ref) (h header, ok bool, err error) {
-	ok, err = r.get(refKey(spaceHeader, ref), func(val []byte) error {
-		h, err = decodeHeader(val)
+// meta returns the stored version of a case; revision 0 if there is none.
+func (r reader) meta(ref evidence.Ref) (m graph.Meta, err error) {
+	_, err = r.get(refKey(spaceHeader, ref), func(val []byte) error {
+		h, err := decodeHeader(val)
+		m = h.Meta
 		return err
 	})
-	return h, ok, err
+	return m, err
 }
 
-func (r reader) profile(ref evidence.Ref) (p *evidence.Profile, err error) {
+// profile returns the profile of a case, which others may share. With part it may
+// be one that part makes of a profile with an index.
+func (r reader) profile(ref evidence.Ref, part func(*profileReader) (*evidence.Profile, error)) (p *evidence.Profile, err error) {
+	if r.caches != nil {
+		p, ok := r.caches.profiles.get(ref, r.view)
+		if ok && (part == nil || len(p.Sightings) <= graph.OutlineAbove) {
+			return p, nil
+		}
+	}
 	ok, err := r.get(refKey(spaceProfile, ref), func(val []byte) error {
-		p, err = decodeProfile(ref, val)
+		pr, err := readProfile(ref, val)
+		if err != nil {
+			return err
+		}
+		if part != nil && pr.counts != nil {
+			p, err = part(pr)
+			return err
+		}
+		if p, err = pr.whole(); err == nil && r.caches != nil {
+			r.caches.profiles.add(ref, r.view, p, profileBytes(p, len(val)))
+		}
 		return err
 	})
 	if err == nil && !ok {
@@ -111,12 +134,24 @@ func (r reader) profile(ref evidence.Ref) (p *evidence.Profile, err error) {
 }
 
 // record returns what is known of the value with that key, the zero record if
-// nothing is, and the value where the key does not hold it.
+// nothing is, and the value where the key does not hold it. Others may share the
+// record.
 func (r reader) record(value []byte) (rec record, named evidence.Value, err error) {
-	_, err = r.get(recordKey(value), func(val []byte) error {
+	var key string
+	if r.caches != nil {
+		key = string(value)
+		if k, ok := r.caches.records.get(key, r.view); ok {
+			return k.record, k.named, nil
+		}
+	}
+	ok, err := r.get(recordKey(value), func(val []byte) error {
 		rec, named, err = decodeRecord(val)
 		return err
 	})
+	if ok && err == nil && r.caches != nil {
+		k := knownRecord{rec, named}
+		r.caches.records.add(key, r.view, k, k.size(key))
+	}
 	return rec, named, err
 }
 
@@ -168,14 +203,14 @@ func (vs *views) drop(v *view) {
 	}
 }
 
-// publish makes txn the view that readers get from now on.
-func (vs *views) publish(txn *dgraph.Txn) {
+// publish makes r the view that readers get from now on.
+func (vs *views) publish(r reader) {
 	vs.mu.Lock()
 	defer vs.mu.Unlock()
 	if vs.cur != nil {
 		vs.drop(vs.cur)
 	}
-	vs.cur = &view{reader{txn}, 1}
+	vs.cur = &view{r, 1}
 }
 
 // close waits for the readers. No reader can follow.

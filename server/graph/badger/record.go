@@ -53,6 +53,18 @@ type mark struct {
 	again bool
 }
 
+// clone returns a copy that can be changed while others read r.
+func (r *record) clone() record {
+	c := *r
+	c.newest = append(make([]graph.Sighting, 0, len(r.newest)+1), r.newest...)
+	c.firsts = append(make([]first, 0, len(r.firsts)+1), r.firsts...)
+	if r.mark != nil {
+		m := *r.mark
+		c.mark = &m
+	}
+	return c
+}
+
 func (r *record) empty() bool { return r.cases == 0 && r.withheld == 0 && r.mark == nil }
 
 // compareNewest orders sightings by Last descending, unknown last, ties by Ref.
@@ -136,7 +148,8 @@ func (r *record) remove(s graph.Sighting) {
 func (r *record) summary() graph.Summary {
 	s := graph.Summary{Tenants: r.tenants, Cases: r.cases, Withheld: r.withheld}
 	if len(r.newest) > 0 {
-		s.Newest, s.Last = r.newest, r.newest[0].Last
+		// Others may share the record.
+		s.Newest, s.Last = slices.Clone(r.newest), r.newest[0].Last
 	}
 	if len(r.firsts) > 0 {
 		s.First = fromSeconds(r.firsts[0].at)
@@ -213,12 +226,19 @@ func decodeRecord(val []byte) (r record, named evidence.Value, err error) {
 	}
 	r.tenants, r.cases, r.withheld, r.dated = d.uint32(), d.uint32(), d.uint32(), d.uint32()
 	last := uint64(0)
-	for range d.count() {
+	firsts := d.count()
+	if firsts > 0 {
+		r.firsts = make([]first, 0, min(firsts, maxFirsts))
+	}
+	for range firsts {
 		last += d.uvarint()
 		r.firsts = append(r.firsts, first{last, d.uint32()})
 	}
 	if flags&recordMarked != 0 {
 		r.mark = &mark{d.uvarint(), d.uint32(), d.uvarint(), d.uvarint(), d.uint32(), flags&recordAgain != 0}
+	}
+	if d.s != "" {
+		r.newest = make([]graph.Sighting, 0, min(r.cases, maxNewest))
 	}
 	for d.s != "" {
 		var s graph.Sighting

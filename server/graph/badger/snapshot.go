@@ -43,19 +43,23 @@ func (s *snapshot) Size() (uint32, error) {
 }
 
 func (s *snapshot) Case(ref evidence.Ref) (*graph.StoredCase, error) {
-	h, ok, err := s.header(ref)
+	var c *graph.StoredCase
+	ok, err := s.get(refKey(spaceHeader, ref), func(val []byte) error {
+		h, err := decodeHeader(val)
+		if err == nil {
+			c, err = s.pack.stored(ref, h)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
 		return nil, graph.ErrNotFound
 	}
-	c, err := s.pack.stored(h)
-	if err != nil {
-		return nil, err
-	}
-	_, err = s.get(refKey(spaceBody, ref), func(val []byte) error {
-		return s.pack.unpack("findings", val, &c.Findings)
+	_, err = s.get(refKey(spaceBody, ref), func(val []byte) (err error) {
+		c.Findings, err = s.pack.findings(val)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -64,14 +68,14 @@ func (s *snapshot) Case(ref evidence.Ref) (*graph.StoredCase, error) {
 }
 
 func (s *snapshot) Meta(ref evidence.Ref) (graph.Meta, error) {
-	h, ok, err := s.header(ref)
-	if err == nil && !ok {
+	m, err := s.meta(ref)
+	if err == nil && m.Revision == 0 {
 		err = graph.ErrNotFound
 	}
-	return h.Meta, err
+	return m, err
 }
 
-func (s *snapshot) Profile(ref evidence.Ref) (*evidence.Profile, error) { return s.profile(ref) }
+func (s *snapshot) Profile(ref evidence.Ref) (*evidence.Profile, error) { return s.profile(ref, nil) }
 
 func (s *snapshot) Cases(tenant string, after evidence.Ref) iter.Seq2[*graph.StoredCase, error] {
 	return func(yield func(*graph.StoredCase, error) bool) {
@@ -86,12 +90,12 @@ func (s *snapshot) Cases(tenant string, after evidence.Ref) iter.Seq2[*graph.Sto
 		for it, err := range s.from(prefix, start) {
 			var c *graph.StoredCase
 			if err == nil {
+				ref, _ := parseRef(it.Item().Key()[1:])
 				err = s.value(it, func(val []byte) error {
 					h, err := decodeHeader(val)
-					if err != nil {
-						return err
+					if err == nil {
+						c, err = s.pack.stored(ref, h)
 					}
-					c, err = s.pack.stored(h)
 					return err
 				})
 			}
@@ -179,7 +183,13 @@ func (s *snapshot) Summary(v evidence.Value) (graph.Summary, error) {
 }
 
 func (s *snapshot) Spread(v evidence.Value) (tenants, cases uint32, err error) {
-	_, err = s.get(recordKey(newNode(v).key), func(val []byte) error {
+	n := newNode(v)
+	if s.caches != nil {
+		if k, ok := s.caches.records.get(string(n.key), s.view); ok {
+			return k.tenants, k.cases, nil
+		}
+	}
+	_, err = s.get(recordKey(n.key), func(val []byte) error {
 		tenants, cases, err = decodeSpread(val)
 		return err
 	})

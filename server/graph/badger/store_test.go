@@ -453,7 +453,7 @@ func TestJournal(t *testing.T) {
 			t.Fatal(err)
 		}
 		sets := large()
-		if w.fits(&change{sets: sets}, &change{}) {
+		if w.fits(&layer{sets: sets}) {
 			t.Fatal("the change fits a transaction")
 		}
 		if err := w.store(journalOf(sets)); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"runtime/debug"
 	"sync"
@@ -66,6 +67,9 @@ func (s *Store) write(ctx context.Context, scans bool, apply func(*writer, *chan
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := s.room.admitLinker(ctx); err != nil {
+		return err
+	}
 	r := &request{ctx: ctx, apply: apply, scans: scans, done: make(chan error, 1)}
 	if err := s.requests.send(r); err != nil {
 		return err
@@ -79,25 +83,34 @@ func (s *Store) write(ctx context.Context, scans bool, apply func(*writer, *chan
 }
 
 // writer is the one goroutine that changes the store. Requests that wait share
-// a group: one Badger transaction, one sync. It reads what the group has
-// changed so far on top of the committed state.
+// a layer: one Badger transaction, one sync. While a layer is committed, the next
+// one grows on top of it, which no reader sees before it is committed too.
 type writer struct {
 	*Store
 	// maxBytes and maxEntries are what fits one Badger transaction, in which
 	// values shorter than inline count in full.
 	maxBytes, maxEntries int64
 	inline               int
+	seed                 maphash.Seed
 
-	base    reader
-	live    *dgraph.Iterator // over committed sightings, opened when needed
-	held    *dgraph.Iterator // over withheld ones
-	group   *change
-	waiting []*request
+	base  reader
+	live  *dgraph.Iterator // over committed sightings, opened when needed
+	held  *dgraph.Iterator // over withheld ones
+	group *layer           // grows
+	below *layer           // is being committed, or nil
+	// present are sighting prefixes that some live sighting has, as far as they
+	// were asked for lately: asking again costs no search.
+	present map[string]bool
+	// committed receives what became of below.
+	committed chan error
 	// broken is the error of the first commit that went wrong. What reached the
 	// disk is then not known before the store is opened again, so nothing more
 	// is written; readers keep the state before it.
 	broken error
 }
+
+// maxPresent bounds writer.present: about 4 MiB.
+const maxPresent = 32 << 10
 
 // newWriter finishes what a crash has interrupted and shows the state to
 // readers.
@@ -109,41 +122,73 @@ func newWriter(s *Store) (*writer, error) {
 		maxBytes:   s.db.MaxBatchSize() * 9 / 10,
 		maxEntries: s.db.MaxBatchCount() * 9 / 10,
 		inline:     int(s.inline),
+		seed:       maphash.MakeSeed(),
+		group:      newLayer(),
+		present:    make(map[string]bool),
+		committed:  make(chan error, 1),
 	}
 	if err := w.replay(); err != nil {
 		return nil, fmt.Errorf("finish an interrupted change: %w", err)
 	}
-	w.begin()
+	w.show(nil)
 	return w, nil
 }
 
-// begin starts a group on the newest committed state and shows it to readers.
-func (w *writer) begin() {
+// show makes the newest committed state the base of what follows and lets
+// readers see it.
+//
+// The caches learn first what has changed: from then on nobody adds to them who
+// reads the state before.
+func (w *writer) show(changed *layer) {
 	w.closeIterators()
-	w.base = reader{w.db.NewTransaction(false)}
-	w.group = newChange(w.base, nil, w.inline)
-	w.views.publish(w.base.txn)
+	w.base = reader{w.db.NewTransaction(false), w.caches, w.base.view + 1}
+	w.caches.publish(w.base.view, changed)
+	w.views.publish(w.base)
 }
 
 // run answers requests until the queue is closed and empty.
 func (w *writer) run() {
 	defer w.closeIterators()
-	for r := range w.requests.ch {
-		w.take(r)
-		// Applying takes longer than a waiting client needs to send, so the
-		// group grows by itself; a lone request commits at once.
-		for more := true; more; {
+	requests := w.requests.ch
+	for requests != nil || w.below != nil || len(w.group.waiting) > 0 {
+		if w.below == nil && len(w.group.waiting) > 0 {
+			// What waits already shares the commit; a lone request commits at once.
 			select {
-			case r, ok := <-w.requests.ch:
-				if more = ok; ok {
+			case r, ok := <-requests:
+				if ok {
 					w.take(r)
+				} else {
+					requests = nil
+				}
+				if ok && !w.full() {
+					continue
 				}
 			default:
-				more = false
 			}
+			w.commit()
+			continue
 		}
-		w.commit()
+		next := requests
+		if w.full() {
+			next = nil
+		}
+		select {
+		case r, ok := <-next:
+			if ok {
+				w.take(r)
+			} else {
+				requests = nil
+			}
+		case err := <-w.committed:
+			w.done(err)
+		}
 	}
+}
+
+// full reports whether the group should take no more: one more request of an
+// ordinary size has to fit a Badger transaction.
+func (w *writer) full() bool {
+	return w.group.bytes > w.maxBytes/2 || w.group.entries() > w.maxEntries/2
 }
 
 // take applies a request and adds it to the group.
@@ -152,27 +197,22 @@ func (w *writer) take(r *request) {
 		r.done <- err
 		return
 	}
-	if r.scans && len(w.group.sets) > 0 {
-		w.commit()
+	if r.scans {
+		w.settle()
 	}
 	if w.broken != nil {
 		r.done <- w.broken
 		return
 	}
-	c := newChange(w.base, w.group, w.inline)
+	c := &change{base: w.base, layers: [2]*layer{w.group, w.below}, seed: w.seed, inline: w.inline}
 	if err := w.try(r, c); err != nil {
+		c.rollback()
+		clear(w.present)
 		r.done <- err
 		return
 	}
-	if !w.fits(w.group, c) {
-		w.commit()
-		if w.broken != nil {
-			r.done <- w.broken
-			return
-		}
-	}
-	w.group.absorb(c)
-	w.waiting = append(w.waiting, r)
+	w.group.tell = w.group.tell || c.tell
+	w.group.waiting = append(w.group.waiting, r)
 }
 
 // errPanic is the error of a request that panicked.
@@ -193,61 +233,6 @@ func (w *writer) try(r *request, c *change) (err error) {
 	}
 	c.writeLists()
 	return nil
-}
-
-// fits reports whether both changes fit one Badger transaction.
-func (w *writer) fits(x, y *change) bool {
-	return x.bytes+y.bytes < w.maxBytes && int64(len(x.sets)+len(y.sets)) < w.maxEntries
-}
-
-// commit makes the group durable, shows it to readers and answers its requests.
-func (w *writer) commit() {
-	err := w.broken
-	if err == nil && len(w.group.sets) > 0 {
-		if w.fits(w.group, &change{}) {
-			err = w.store(w.group.sets)
-		} else {
-			err = w.storeLarge(w.group.sets)
-		}
-		if err != nil {
-			err = fmt.Errorf("commit: %w", err)
-			w.broken = fmt.Errorf("the store takes no more changes until it is opened again: %w", err)
-			w.log.LogAttrs(context.Background(), slog.LevelError, "commit", slog.Any("error", err))
-			w.group = newChange(w.base, nil, w.inline)
-		} else {
-			tell := w.group.tell
-			w.begin()
-			if tell {
-				w.signal()
-			}
-		}
-	}
-	for _, r := range w.waiting {
-		r.done <- err
-	}
-	w.waiting = w.waiting[:0]
-}
-
-// store writes one Badger transaction and syncs it.
-func (w *writer) store(sets writes) error {
-	txn := w.db.NewTransaction(true)
-	defer txn.Discard()
-	for k, v := range sets {
-		e := dgraph.NewEntry([]byte(k), v.val)
-		if v.long {
-			e = e.WithMeta(longMeta)
-		}
-		err := error(nil)
-		if v.val == nil {
-			err = txn.Delete(e.Key)
-		} else {
-			err = txn.SetEntry(e)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return txn.Commit()
 }
 
 // signal tells the linker that there is something to do.

@@ -185,13 +185,11 @@ func (m *machine) deleteAny(t *rapid.T) {
 // change applies a change to the model and expects the marks that it leaves.
 func (m *machine) change(ref evidence.Ref, apply func()) {
 	old := m.model.Profile(ref)
-	type spread struct {
-		tenants uint32
-		power   graph.Power
-	}
+	type spread struct{ tenants, cases uint32 }
 	before := map[evidence.Value]spread{}
 	for _, v := range machineValues() {
-		before[v] = spread{m.model.Summary(v).Tenants, m.model.Power(v)}
+		s := m.model.Summary(v)
+		before[v] = spread{s.Tenants, s.Cases}
 	}
 	apply()
 	now := m.model.Profile(ref)
@@ -215,7 +213,8 @@ func (m *machine) change(ref evidence.Ref, apply func()) {
 			m.marks[v] = e
 		}
 		e.leftAgain = true
-		if m.model.Power(v) != before[v].power {
+		spread := m.model.Summary(v)
+		if m.model.Limits.OrDefaults().Reaches(before[v].tenants, before[v].cases, spread.Tenants, spread.Cases) {
 			e.Expand = true
 			e.due = map[evidence.Ref]bool{}
 			for _, s := range m.model.Sightings(v) {
@@ -286,11 +285,15 @@ func (m *machine) expandAny(t *rapid.T) {
 		t.Fatal(err)
 	}
 	got := m.store.marks()
+	fewest := uint32(3)
+	if int(m.model.Summary(w).Tenants) > m.model.Limits.OrDefaults().CandidateTenants {
+		fewest = 2
+	}
 	for _, s := range m.model.Sightings(w) {
 		for _, o := range m.model.Profile(s.Ref).Sightings {
 			e := m.marks[o.Value]
 			switch {
-			case o.Value == w, m.model.Summary(o.Value).Tenants < 3:
+			case o.Value == w, m.model.Summary(o.Value).Tenants < fewest:
 			case e != nil && m.marks[w].due[s.Ref]:
 				e.leftAgain = true
 			case e != nil:

@@ -27,17 +27,17 @@ func testMarks(t *testing.T, open Opener) {
 	limits := graph.Limits{RepresentativesPerTenant: 2, CandidateTenants: 4, ExplainingTenants: 2, ExplainingCases: 6, ScoringTenants: 6}
 	s := newStore(t, open, Config{Limits: limits})
 	s.submit(holding("a", "1", ip(1), ip(2)))
-	s.expectMarks(map[evidence.Value]expectation{ip(1): {0, true}, ip(2): {0, true}})
+	s.expectMarks(map[evidence.Value]expectation{ip(1): {0, false}, ip(2): {0, false}})
 	s.settle()
 	s.expectMarks(nil)
 
 	// Old and new values; a mark keeps the number of tenants it began with.
 	s.submit(holding("b", "1", ip(1), ip(3)))
-	s.expectMarks(map[evidence.Value]expectation{ip(1): {1, false}, ip(3): {0, true}})
+	s.expectMarks(map[evidence.Value]expectation{ip(1): {1, false}, ip(3): {0, false}})
 	s.submit(holding("b", "1", ip(1), ip(2)))
-	s.expectMarks(map[evidence.Value]expectation{ip(1): {1, false}, ip(2): {1, false}, ip(3): {0, true}})
+	s.expectMarks(map[evidence.Value]expectation{ip(1): {1, false}, ip(2): {1, false}, ip(3): {0, false}})
 	s.submit(holding("c", "1", ip(1)))
-	s.expectMarks(map[evidence.Value]expectation{ip(1): {1, true}, ip(2): {1, false}, ip(3): {0, true}})
+	s.expectMarks(map[evidence.Value]expectation{ip(1): {1, true}, ip(2): {1, false}, ip(3): {0, false}})
 	s.settle()
 
 	// A change of nothing but the title makes rows of another revision.
@@ -74,6 +74,21 @@ func testMarks(t *testing.T, open Opener) {
 	s.expectMarks(map[evidence.Value]expectation{ip(1): {2, true}})
 	s.settle()
 
+	// A value that was in too many tenants to weigh anything and no longer is.
+	for i, tenant := range []string{"c", "d", "e", "f", "g"} {
+		s.submit(holding(tenant, "9", ip(9)))
+		s.expectMarks(map[evidence.Value]expectation{ip(9): {uint32(i), i == 2 || i == 4}})
+		s.settle()
+	}
+	for i, tenant := range []string{"h", "i"} {
+		s.submit(holding(tenant, "9", ip(9)))
+		s.expectMarks(map[evidence.Value]expectation{ip(9): {uint32(5 + i), false}})
+		s.settle()
+	}
+	s.remove(ref("i", "9"))
+	s.expectMarks(map[evidence.Value]expectation{ip(9): {7, true}})
+	s.settle()
+
 	// Live to dismissed and back is a change; so is the end of the last case.
 	dismissed := holding("b", "1", ip(1), ip(2))
 	dismissed.State = evidence.Dismissed
@@ -81,7 +96,7 @@ func testMarks(t *testing.T, open Opener) {
 	s.expectMarks(map[evidence.Value]expectation{ip(1): {2, false}, ip(2): {2, false}})
 	s.settle()
 	s.remove(ref("a", "1"))
-	s.expectMarks(map[evidence.Value]expectation{ip(1): {1, false}, ip(2): {1, true}})
+	s.expectMarks(map[evidence.Value]expectation{ip(1): {1, false}, ip(2): {1, false}})
 	s.settle()
 	s.check()
 }
@@ -97,7 +112,7 @@ func testMarkVersions(t *testing.T, open Opener) {
 		t.Fatalf("versions: %v, then %v", before, after)
 	}
 	s.relink(graph.RelinkBatch{Done: []graph.Mark{before[ip(1)], before[ip(2)]}})
-	s.expectMarks(map[evidence.Value]expectation{ip(1): {0, true}})
+	s.expectMarks(map[evidence.Value]expectation{ip(1): {0, false}})
 	s.relink(graph.RelinkBatch{Done: []graph.Mark{after[ip(1)], before[ip(2)]}})
 	s.expectMarks(nil)
 
@@ -131,7 +146,7 @@ func testMarksOfUnlinked(t *testing.T, open Opener) {
 	s.remove(dismissed.Ref)
 	s.expectMarks(nil)
 	s.submit(holding("a", "1", ip(2)))
-	s.expectMarks(map[evidence.Value]expectation{ip(1): {0, false}, ip(2): {0, true}})
+	s.expectMarks(map[evidence.Value]expectation{ip(1): {0, false}, ip(2): {0, false}})
 	s.check()
 }
 
@@ -219,7 +234,7 @@ func testExpand(t *testing.T, open Opener) {
 	s.submit(withheld)
 	s.settle()
 	s.submit(holding("c", "1", ip(1), ip(50)))
-	want := map[evidence.Value]expectation{ip(1): {2, true}, ip(50): {0, true}}
+	want := map[evidence.Value]expectation{ip(1): {2, true}, ip(50): {0, false}}
 	s.expectMarks(want)
 	before := s.marks()
 	for _, v := range []evidence.Value{ip(50), ip(1)} {
@@ -243,7 +258,7 @@ func testExpand(t *testing.T, open Opener) {
 		t.Error("a mark that was expanded to once more has the same version")
 	}
 	s.expectMarks(map[evidence.Value]expectation{
-		ip(1): {2, false}, ip(50): {0, true}, ip(10): {3, false}, ip(11): {3, false}, ip(20): {4, false},
+		ip(1): {2, false}, ip(50): {0, false}, ip(10): {3, false}, ip(11): {3, false}, ip(20): {4, false},
 	})
 	// Nobody has the value any more: nothing to expand to.
 	if err := s.Expand(t.Context(), s.marks()[ip(50)]); err != nil {
@@ -268,14 +283,15 @@ func testExpand(t *testing.T, open Opener) {
 func testExpandLate(t *testing.T, open Opener) {
 	limits := graph.Limits{RepresentativesPerTenant: 2, CandidateTenants: 4, ExplainingTenants: 2, ExplainingCases: 6, ScoringTenants: 6}
 	s := newStore(t, open, Config{Limits: limits})
-	for i := range 6 {
+	for i := range 5 {
 		for _, tenant := range []string{"x", "y"} {
 			s.submit(holding(tenant, fmt.Sprint(i), ip(10+i)))
 		}
 		s.submit(holding("a", fmt.Sprint(i), ip(1), ip(10+i)))
 	}
+	s.submit(holding("x", "0", ip(1), ip(10)))
 	s.settle()
-	for i := 6; i < 300; i++ {
+	for i := 5; i < 300; i++ {
 		s.submit(holding(fmt.Sprintf("t%d", i%9), fmt.Sprint(i), ip(1), ip(10+i)))
 	}
 	mark := s.marks()[ip(1)]
@@ -286,7 +302,7 @@ func testExpandLate(t *testing.T, open Opener) {
 		t.Fatal(err)
 	}
 	marks := s.marks()
-	for i := range 6 {
+	for i := range 5 {
 		if _, ok := marks[ip(10+i)]; !ok {
 			t.Errorf("value %d of a case that was there is not marked", i)
 		}

@@ -151,9 +151,3 @@ func (m *Model) Representatives(v evidence.Value) []evidence.Ref {
 	}
 	return refs
 }
-
-// Power is the explaining power of a value.
-func (m *Model) Power(v evidence.Value) graph.Power {
-	s := m.Summary(v)
-	return m.Limits.OrDefaults().Power(int(s.Tenants), int(s.Cases))
-}

@@ -35,7 +35,7 @@ func testReopened(t *testing.T, open Opener) {
 	s.relink(graph.RelinkBatch{Put: rows})
 	s.startSweep("model 7", false)
 	progress := s.sweep()
-	progress.After = ip(3)
+	progress.After = ref("t1", "4")
 	s.relink(graph.RelinkBatch{Sweep: &progress})
 	marks := s.marks()
 	var meta graph.Meta

@@ -80,6 +80,13 @@ func (s *store) compareRows(all []graph.Row, tenants []string, values []evidence
 				same(s, fmt.Sprintf("rows of %s in pages of %d", tenant, page), got, want)
 			}
 		}
+		sorted := slices.SortedFunc(slices.Values(all), func(x, y graph.Row) int { return x.RowKey.Compare(y.RowKey) })
+		same(s, "all rows", collect(s, sn.RowsAfter(evidence.Ref{}), everything), sorted)
+		for i := 0; i < len(sorted); i += 1 + len(sorted)/7 {
+			a := sorted[i].A
+			want := slices.DeleteFunc(slices.Clone(sorted), func(r graph.Row) bool { return r.A.Compare(a) <= 0 })
+			same(s, "rows after "+a.String(), collect(s, sn.RowsAfter(a), everything), want)
+		}
 		for _, v := range values {
 			same(s, "rows that share "+v.Text, collect(s, sn.RowsOf(v), everything), rowsSharing(all, v))
 		}

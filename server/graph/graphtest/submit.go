@@ -340,6 +340,7 @@ func testContext(t *testing.T, open Opener) {
 		"Dirty":   second(s.Dirty(over, 1)),
 		"Expand":  s.Expand(over, graph.Mark{Value: ip(1)}),
 		"Sweep":   s.StartSweep(over, "basis", true),
+		"Scan":    s.Scan(over, 2, graph.Scan{}),
 		"Submit2": second(s.Submit(over, holding("acme", "1", ip(2)), nil)),
 	}
 	for name, err := range calls {
@@ -429,16 +430,16 @@ func testClosed(t *testing.T, open Opener) {
 		checked = err
 	}
 	for name, err := range map[string]error{
-		"Submit":      second(s.Submit(ctx, holding("acme", "2", ip(1)), nil)),
-		"Delete":      s.Delete(ctx, ref("acme", "1")),
-		"View":        s.View(ctx, func(graph.Snapshot) error { return nil }),
-		"Dirty":       second(s.Dirty(ctx, 1)),
-		"Relink":      s.Relink(ctx, graph.RelinkBatch{}),
-		"Expand":      s.Expand(ctx, graph.Mark{Value: ip(1)}),
-		"Sweep":       second(s.Sweep(ctx)),
-		"SweepValues": second(s.SweepValues(ctx, evidence.Value{}, 1)),
-		"StartSweep":  s.StartSweep(ctx, "basis", false),
-		"Check":       checked,
+		"Submit":     second(s.Submit(ctx, holding("acme", "2", ip(1)), nil)),
+		"Delete":     s.Delete(ctx, ref("acme", "1")),
+		"View":       s.View(ctx, func(graph.Snapshot) error { return nil }),
+		"Dirty":      second(s.Dirty(ctx, 1)),
+		"Relink":     s.Relink(ctx, graph.RelinkBatch{}),
+		"Expand":     s.Expand(ctx, graph.Mark{Value: ip(1)}),
+		"Sweep":      second(s.Sweep(ctx)),
+		"Scan":       s.Scan(ctx, 1, graph.Scan{}),
+		"StartSweep": s.StartSweep(ctx, "basis", false),
+		"Check":      checked,
 	} {
 		if !errors.Is(err, graph.ErrClosed) {
 			t.Errorf("%s after Close: %v", name, err)

@@ -8,7 +8,6 @@ package graphtest
 import (
 	"context"
 	"iter"
-	"slices"
 	"testing"
 	"time"
 
@@ -261,8 +260,7 @@ func (s *store) compare(m *Model, values []evidence.Value, tenants []string) {
 			}
 		}
 	})
-	held := m.Values()
-	same(s, "swept values", s.sweptValues(2+len(held)/10), held)
+	s.compareScan(m)
 }
 
 func compareValue(t tester, sn graph.Snapshot, m *Model, v evidence.Value) {
@@ -276,28 +274,4 @@ func compareValue(t tester, sn graph.Snapshot, m *Model, v evidence.Value) {
 	same(t, "sightings of "+v.Text, collect(t, sn.Sightings(v, nil), everything), m.Sightings(v))
 	same(t, "withheld sightings of "+v.Text, collect(t, sn.Withheld(v, nil), everything), m.Withheld(v))
 	same(t, "representatives on "+v.Text, must[[]evidence.Ref](t)(sn.Representatives(v)), m.Representatives(v))
-}
-
-// sweptValues pages through SweepValues and returns what it finds in order of
-// Value. An order of its own that is none shows as a value that comes twice or
-// is missing.
-func (s *store) sweptValues(page int) []evidence.Value {
-	s.Helper()
-	var all []evidence.Value
-	var after evidence.Value
-	for {
-		values, err := s.SweepValues(s.Context(), after, page)
-		if err != nil {
-			s.Fatal(err)
-		}
-		if len(values) == 0 {
-			slices.SortFunc(all, evidence.Value.Compare)
-			return all
-		}
-		if len(values) > page {
-			s.Fatalf("%d values on a page of %d", len(values), page)
-		}
-		all = append(all, values...)
-		after = values[len(values)-1]
-	}
 }

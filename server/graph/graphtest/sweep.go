@@ -33,15 +33,15 @@ func testSweep(t *testing.T, open Opener) {
 	s.submit(holding("a", "1", oddValues()...))
 	s.startSweep("model 1", false)
 	first := s.sweep()
-	if !first.Pending || first.After != (evidence.Value{}) {
+	if !first.Pending || first.After != (evidence.Ref{}) {
 		t.Fatalf("a sweep begins at %+v", first)
 	}
 	s.startSweep("model 1", false)
 	same(t, "sweep with the same basis", s.sweep(), first)
 
-	for _, v := range oddValues() {
+	for _, r := range []evidence.Ref{ref("a", "1"), ref("z-9", "A.B:c#d_e-F")} {
 		progress := first
-		progress.After = v
+		progress.After = r
 		s.relink(graph.RelinkBatch{Sweep: &progress})
 		same(t, "progress", s.sweep(), progress)
 	}
@@ -110,19 +110,74 @@ func testSweepDoubling(t *testing.T, open Opener) {
 	s.check()
 }
 
+// testSweepForce asks for a sweep although nothing has changed: rows and marks
+// stay.
 func testSweepForce(t *testing.T, open Opener) {
 	s := newStore(t, open, Config{})
 	s.submit(holding("a", "1", ip(1)))
-	for batch := range 3 {
-		var rows []graph.Row
-		for i := range 1500 {
-			rows = append(rows, row(ref("a", fmt.Sprint(batch)), ref("b", fmt.Sprint(i)), i, ip(i), ip(i+1)))
-		}
-		s.relink(graph.RelinkBatch{Put: rows})
+	var rows []graph.Row
+	for i := range 30 {
+		rows = append(rows, row(ref("a", fmt.Sprint(i%3)), ref("b", fmt.Sprint(i)), i, ip(i), ip(i+1)))
 	}
+	s.relink(graph.RelinkBatch{Put: rows})
 	marks := s.marks()
 	s.startSweep("model 1", true)
-	s.compareRows(nil, []string{"a", "b"}, []evidence.Value{ip(1), ip(2)})
+	s.compareRows(rows, []string{"a", "b"}, []evidence.Value{ip(1), ip(2)})
 	same(t, "marks", s.marks(), marks)
 	s.check()
+}
+
+// scanned is what Scan has called its functions with.
+type scanned struct {
+	Size      uint32
+	Values    map[evidence.Value][2]uint32
+	Profiles  map[evidence.Ref]*evidence.Profile
+	Revisions map[evidence.Ref]uint32
+}
+
+// compareScan holds what Scan reads to the model.
+func (s *store) compareScan(m *Model) {
+	s.Helper()
+	empty := func() scanned {
+		return scanned{0, map[evidence.Value][2]uint32{}, map[evidence.Ref]*evidence.Profile{}, map[evidence.Ref]uint32{}}
+	}
+	got, want := empty(), empty()
+	var mu sync.Mutex
+	err := s.Scan(s.Context(), 3, graph.Scan{
+		Size: func(n uint32) { got.Size = n },
+		Value: func(v evidence.Value, tenants, cases uint32) {
+			mu.Lock()
+			defer mu.Unlock()
+			if _, ok := got.Values[v]; ok || len(got.Profiles) > 0 {
+				s.Errorf("%v comes twice or after a case", v)
+			}
+			got.Values[v] = [2]uint32{tenants, cases}
+		},
+		Case: func(p *evidence.Profile, revision uint32) {
+			mu.Lock()
+			defer mu.Unlock()
+			if _, ok := got.Profiles[p.Ref]; ok {
+				s.Errorf("%v comes twice", p.Ref)
+			}
+			got.Profiles[p.Ref], got.Revisions[p.Ref] = p, revision
+		},
+	})
+	if err != nil {
+		s.Fatal(err)
+	}
+	want.Size = m.Size()
+	for _, v := range m.Values() {
+		if sum := m.Summary(v); sum.Tenants >= 2 {
+			want.Values[v] = [2]uint32{sum.Tenants, sum.Cases}
+		}
+	}
+	s.view(func(sn graph.Snapshot) {
+		for _, c := range m.Cases() {
+			if c.Live() {
+				want.Profiles[c.Ref] = m.Profile(c.Ref)
+				want.Revisions[c.Ref] = must[graph.Meta](s)(sn.Meta(c.Ref)).Revision
+			}
+		}
+	})
+	same(s, "scan", got, want)
 }

@@ -2,12 +2,11 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
 	"path/filepath"
-	"runtime"
-	"sync"
 	"time"
 
 	"github.com/elsewhere-project/elsewhere/client"
@@ -17,43 +16,60 @@ import (
 // generatorCases is how many cases are made to see how long making them takes.
 const generatorCases = 5_000
 
-// bulk loads the corpus over one stream and waits until it is linked.
+// Goals for loading.
+const (
+	goalLinked     = 2_000 // cases a second
+	goalPeakAnon   = 1 << 30
+	goalSteadyAnon = 256 << 20
+)
+
+// backlogEvery is how often the backlog is looked at while loading.
+const backlogEvery = time.Second
+
+// bulk loads the corpus over one stream, waits until it is linked, and then
+// leaves the service alone to see what memory it keeps.
 func (r *runner) bulk(ctx context.Context) error {
 	r.generator()
+	if err := r.startService(ctx); err != nil {
+		return err
+	}
 	data := Data{Seed: r.Corpus.Seed, ValuesPerCase: r.Corpus.ValuesPerCase}
-	stopWatch := watch(&r.report.Footprint.PeakAnon)
-	defer stopWatch()
+	stopMemory := r.service.watch(&r.report.Footprint.PeakAnon)
+	defer stopMemory()
+	stopBacklog := r.watchBacklog(ctx, &data)
+	defer stopBacklog()
 	began := time.Now()
 	if err := r.submitAll(ctx, &data, began); err != nil {
 		return err
 	}
 	stored := time.Since(began)
-	r.Progress("waiting for the links")
-	linked, err := r.service.settle(ctx, r.Limit)
+	linked, err := r.settle(ctx, r.service, r.Limit)
 	if err != nil {
 		return err
 	}
-	r.behind = !linked
 	all := time.Since(began)
-	stopWatch()
+	r.behind = !linked
+	stopMemory()
+	stopBacklog()
 	r.next = data.Cases
 	r.stored.Store(int64(data.Cases))
 	r.report.Data = data
 	rows := []Row{
 		{Name: "bulk/stored", What: "SubmitCases on one stream, until acknowledged", Rate: float64(data.Cases) / stored.Seconds()},
-		{Name: "bulk/linked", What: "the same, until the linker has nothing left", Rate: float64(data.Cases) / all.Seconds()},
+		{Name: "bulk/linked", What: "the same, from the first submit until the backlog is empty", Rate: float64(data.Cases) / all.Seconds()},
 	}
 	for i := range rows {
 		rows[i].N, rows[i].Unit = data.Cases, "cases"
 	}
 	if data.Cases < r.Corpus.Cases {
-		rows[0].Note = fmt.Sprintf("stopped after %v with %d of %d cases", r.Limit, data.Cases, r.Corpus.Cases)
+		rows[0].note("stopped after %v with %d of %d cases", r.Limit, data.Cases, r.Corpus.Cases)
 	}
 	if !linked {
-		rows[1].Note = fmt.Sprintf("an upper bound: not done after %v", all.Round(time.Second))
+		rows[1].note("an upper bound: not done after %v", all.Round(time.Second))
 	}
+	rows[1] = rows[1].bound(ofRate, Goal{AtLeast: goalLinked})
 	r.add(rows...)
-	return r.footprint()
+	return r.footprint(ctx)
 }
 
 // generator says how fast the load is made, which shares the machine with the
@@ -66,6 +82,23 @@ func (r *runner) generator() {
 		Name: "bulk/made", What: "the generator alone", N: generatorCases, Unit: "cases",
 		Rate: generatorCases / time.Since(began).Seconds(),
 	})
+}
+
+// watchBacklog keeps the largest backlog until it is stopped. A look that fails
+// is left out: whoever waits for the links will be told.
+func (r *runner) watchBacklog(ctx context.Context, data *Data) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	s := r.service
+	end := every(backlogEvery, func() {
+		if b, err := s.backlog(ctx); err == nil {
+			data.MarksMost = max(data.MarksMost, b.marks)
+			data.AgeMost = max(data.AgeMost, b.age.Seconds())
+		}
+	})
+	return func() {
+		cancel()
+		end()
+	}
 }
 
 // submitAll stores cases until the corpus or the time ends, and counts them.
@@ -100,7 +133,8 @@ func (r *runner) submitAll(ctx context.Context, data *Data, began time.Time) err
 			return fmt.Errorf("case %d: %w", ack.Index, ack.Err)
 		}
 		if data.Cases++; data.Cases%1_000 == 0 {
-			r.Progress(fmt.Sprintf("%d of %d cases stored", data.Cases, r.Corpus.Cases))
+			r.Progress(fmt.Sprintf("%d of %d cases stored, %.0f a second", data.Cases, r.Corpus.Cases,
+				float64(data.Cases)/time.Since(began).Seconds()))
 		}
 	}
 	// The loop has ended after the input.
@@ -124,55 +158,56 @@ func postings(c *elsewherev1.Case) int {
 	return n
 }
 
-// watch keeps the most anonymous memory that is resident until it is stopped.
-func watch(peak *uint64) (stop func()) {
-	const every = 100 * time.Millisecond
-	done := make(chan struct{})
-	var running sync.WaitGroup
-	running.Go(func() {
-		tick := time.NewTicker(every)
-		defer tick.Stop()
-		for {
-			*peak = max(*peak, anon())
-			select {
-			case <-done:
-				return
-			case <-tick.C:
-			}
-		}
-	})
-	return sync.OnceFunc(func() {
-		close(done)
-		running.Wait()
-	})
-}
-
-// footprint measures memory and disk of the loaded service.
-func (r *runner) footprint() error {
+// footprint measures memory and disk of the loaded service, after a rest in
+// which its runtime may give back what it wants.
+func (r *runner) footprint(ctx context.Context) error {
 	f := &r.report.Footprint
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	f.Heap, f.Anon, f.File = m.HeapAlloc, anon(), file()
-	disk, err := allocated(filepath.Join(r.dir, "store"))
+	r.Progress(fmt.Sprintf("leaving the service alone for %v", r.Rest))
+	if err := wait(ctx, r.Rest); err != nil {
+		return err
+	}
+	f.Anon, f.File = r.service.anon(), r.service.file()
+	f.PeakAnon = max(f.PeakAnon, f.Anon)
+	g, err := r.service.gauges(ctx, gaugeHeap)
 	if err != nil {
 		return err
 	}
-	f.Disk = disk
-	if n := r.report.Data.Postings; n > 0 {
-		f.DiskPerPosting = float64(disk) / float64(n)
+	f.Heap = uint64(g[gaugeHeap])
+	if f.Disk, err = allocated(storeFolder(r.dir)); err != nil {
+		return err
 	}
+	if n := r.report.Data.Postings; n > 0 {
+		f.DiskPerPosting = float64(f.Disk) / float64(n)
+	}
+	if f.PeakAnon == 0 || f.Anon == 0 {
+		// The system does not tell.
+		return nil
+	}
+	r.add(
+		Row{
+			Name: "memory/peak", What: "anonymous memory of the service at most, loading and linking", N: r.report.Data.Cases, Bytes: f.PeakAnon,
+		}.bound(ofBytes, Goal{AtMost: goalPeakAnon, Cases: million}),
+		Row{
+			Name: "memory/steady", What: fmt.Sprintf("the same, %v after the last link", r.Rest), N: r.report.Data.Cases, Bytes: f.Anon,
+		}.bound(ofBytes, Goal{AtMost: goalSteadyAnon, Cases: million}),
+	)
 	return nil
 }
 
 // allocated returns the bytes that files take on disk; those that were only
-// reserved do not count.
+// reserved do not count. Files that go while it looks are left out.
 func allocated(dir string) (total uint64, err error) {
-	err = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
+	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if path != dir && isGone(err) {
+			return nil
+		}
 		if err != nil || e.IsDir() {
 			return err
 		}
 		info, err := e.Info()
+		if isGone(err) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -181,3 +216,5 @@ func allocated(dir string) (total uint64, err error) {
 	})
 	return total, err
 }
+
+func isGone(err error) bool { return errors.Is(err, fs.ErrNotExist) }

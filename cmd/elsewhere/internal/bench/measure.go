@@ -103,17 +103,32 @@ func (r *runner) turns(ctx context.Context, clients int, sides ...side) ([]serie
 	return out, nil
 }
 
-// against adds the ratio of two latencies, or of two rates.
-func (row Row) against(of string, baseline Row) Row {
+// against adds the ratio of two latencies, or of two rates, with its goal if
+// there is one.
+func (row Row) against(of string, baseline Row, goal ...Goal) Row {
 	ratio := Ratio{Of: of, To: baseline.Name}
 	switch {
-	case of == "p50" && baseline.P50 > 0:
+	case of == ofP50 && baseline.P50 > 0:
 		ratio.Value = row.P50 / baseline.P50
-	case of == "rate" && baseline.Rate > 0:
+	case of == ofRate && baseline.Rate > 0:
 		ratio.Value = row.Rate / baseline.Rate
 	default:
 		return row
 	}
+	if len(goal) > 0 {
+		ratio.Goal = &goal[0]
+	}
 	row.Ratios = append(row.Ratios, ratio)
 	return row
 }
+
+// bound adds a goal for one of the row's own numbers.
+func (row Row) bound(of string, goal Goal) Row {
+	value := map[string]float64{ofP50: row.P50, ofP99: row.P99, ofRate: row.Rate, ofBytes: float64(row.Bytes)}[of]
+	row.Bounds = append(row.Bounds, Bound{Of: of, Value: value, Goal: goal})
+	return row
+}
+
+// million is the number of cases for which the design states its goals; with 20
+// values each they make 20 million postings.
+const million = 1_000_000

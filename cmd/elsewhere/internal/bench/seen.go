@@ -15,6 +15,13 @@ import (
 // manyValues is how many values one call of the larger question asks for.
 const manyValues = 1_000
 
+// Goals for questions.
+const (
+	goalSeen     = 2   // times a ping at one client, p50
+	goalSeenRate = .5  // of the rate of pings at eight
+	goalSeenMany = 1.5 // times as many Gets, p50
+)
+
 // samples returns observables of stored cases, by chance: those that are in many
 // cases come up often.
 func (r *runner) samples(n int) []*elsewherev1.Observable {
@@ -50,9 +57,10 @@ func (r *runner) seen(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		p50, rate := map[int][]Goal{1: {{AtMost: goalSeen}}}, map[int][]Goal{8: {{AtLeast: goalSeenRate}}}
 		base := s[0].row(fmt.Sprintf("ping/%d", clients), "health check, "+clientsText(clients), "calls", 1)
 		row := s[1].row(fmt.Sprintf("seen/%d", clients), "Seen of one value, "+clientsText(clients), "calls", 1)
-		r.add(base, row.against("p50", base).against("rate", base))
+		r.add(base, row.against(ofP50, base, p50[clients]...).against(ofRate, base, rate[clients]...))
 	}
 	return nil
 }
@@ -101,6 +109,8 @@ func (r *runner) seenMany(ctx context.Context) error {
 	}
 	base := s[0].row("seen-1000/badger", "1,000 Gets of Badger, in process", "values", manyValues)
 	row := s[1].row("seen-1000", "Seen of 1,000 values in one call", "values", manyValues)
-	r.add(base, row.against("p50", base))
+	r.state(&base)
+	r.state(&row)
+	r.add(base, row.against(ofP50, base, Goal{AtMost: goalSeenMany}))
 	return nil
 }

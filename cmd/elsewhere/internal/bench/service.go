@@ -2,6 +2,10 @@ package bench
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -12,68 +16,136 @@ import (
 	"github.com/elsewhere-project/elsewhere/server"
 )
 
-// service is a server in this process and one connection to it.
+// service is a server in a process of its own and one connection to it.
 type service struct {
-	addr      string
-	conn      *grpc.ClientConn
-	cases     elsewherev1.CaseServiceClient
-	correlate elsewherev1.CorrelationServiceClient
-	health    grpc_health_v1.HealthClient
-	cancel    context.CancelFunc
-	served    chan error
+	*process
+	addr, metrics string
+	http          *http.Client
+	conn          *grpc.ClientConn
+	cases         elsewherev1.CaseServiceClient
+	correlate     elsewherev1.CorrelationServiceClient
+	health        grpc_health_v1.HealthClient
+	stopProfiles  func()
 }
 
-func start(ctx context.Context, dir string) (*service, error) {
-	s, err := server.Open(ctx, server.Config{DataDir: dir, GRPCAddr: "127.0.0.1:0"})
+// What a service says when it listens. The line of the first comes before that
+// of the second.
+const (
+	saysHTTP = "metrics and health on http://"
+	saysGRPC = "listening on "
+)
+
+// errStart is returned where a service does not start.
+var errStart = errors.New("the service does not start")
+
+// start runs a service on a folder until it is stopped: an interrupted run still
+// lets it close the store.
+func (r *runner) start(ctx context.Context, dir string) (*service, error) {
+	cmd := r.Program(append([]string{"serve", "--data", dir, "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"}, r.ServeFlags...)...)
+	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		return nil, err
 	}
-	// It ends by stop alone: an interrupted run still closes the store.
-	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	out := &service{addr: s.Addr(), cancel: cancel, served: make(chan error, 1)}
-	go func() { out.served <- s.Serve(serving) }()
-	out.conn, err = grpc.NewClient(out.addr, grpc.WithTransportCredentials(insecure.NewCredentials()),
+	s := &service{http: &http.Client{Transport: &http.Transport{}}, stopProfiles: func() {}}
+	listening := make(chan struct{})
+	s.process, err = launch(cmd, stderr, func(line string) {
+		if addr, ok := strings.CutPrefix(line, saysHTTP); ok {
+			s.metrics = addr
+		} else if rest, ok := strings.CutPrefix(line, saysGRPC); ok && s.addr == "" {
+			s.addr, _, _ = strings.Cut(rest, " ")
+			close(listening)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	timer := time.NewTimer(startWithin)
+	defer timer.Stop()
+	select {
+	case <-listening:
+		err = s.connect()
+	case <-s.exited:
+		err = s.failure(errStart)
+	case <-timer.C:
+		err = s.failure(errStart)
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		s.kill()
+		<-s.exited
+		return nil, err
+	}
+	if r.Profiles != "" {
+		s.stopProfiles = r.profile(s)
+	}
+	return s, nil
+}
+
+func (s *service) connect() (err error) {
+	s.conn, err = grpc.NewClient(s.addr, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(server.MessageBytes), grpc.MaxCallSendMsgSize(server.MessageBytes)))
 	if err != nil {
-		cancel()
-		<-out.served
-		return nil, err
+		return err
 	}
-	out.cases = elsewherev1.NewCaseServiceClient(out.conn)
-	out.correlate = elsewherev1.NewCorrelationServiceClient(out.conn)
-	out.health = grpc_health_v1.NewHealthClient(out.conn)
-	return out, nil
+	s.cases = elsewherev1.NewCaseServiceClient(s.conn)
+	s.correlate = elsewherev1.NewCorrelationServiceClient(s.conn)
+	s.health = grpc_health_v1.NewHealthClient(s.conn)
+	return nil
 }
 
 func (s *service) stop() error {
-	err := s.conn.Close()
-	s.cancel()
-	if served := <-s.served; err == nil {
-		err = served
-	}
+	err := errors.Join(s.conn.Close(), s.process.stop())
+	s.stopProfiles()
+	s.http.CloseIdleConnections()
 	return err
 }
 
-// settleAnswer is less than the time for which the service holds back the list
-// of a tenant's links until its linker has nothing left to do.
-const settleAnswer = 1900 * time.Millisecond
+// crash ends the service without a warning.
+func (s *service) crash() error {
+	s.kill()
+	<-s.exited
+	s.stopProfiles()
+	s.http.CloseIdleConnections()
+	return s.conn.Close()
+}
+
+// Pauses between two looks at the backlog: a look counts the marks, so it is
+// left at a share of the time.
+const (
+	leastPause  = 10 * time.Millisecond
+	mostPause   = 500 * time.Millisecond
+	pausePerAsk = 20
+)
 
 // settle waits until all that was submitted is linked, or for a time. It reports
 // whether it is.
-func (s *service) settle(ctx context.Context, limit time.Duration) (bool, error) {
+func (r *runner) settle(ctx context.Context, s *service, limit time.Duration) (bool, error) {
 	for began := time.Now(); ; {
 		asked := time.Now()
-		_, err := s.correlate.ListLinks(ctx, elsewherev1.ListLinksRequest_builder{Tenant: new("nobody"), PageSize: 1}.Build())
+		b, err := s.backlog(ctx)
 		if err != nil {
 			return false, err
 		}
-		if time.Since(asked) < settleAnswer {
+		took := time.Since(asked)
+		if b.done() {
 			return true, nil
 		}
 		if time.Since(began) >= limit {
 			return false, nil
 		}
+		r.Progress("waiting for the links: " + b.String())
+		if err := wait(ctx, min(max(pausePerAsk*took, leastPause), mostPause)); err != nil {
+			return false, err
+		}
 	}
+}
+
+func (b backlog) String() string {
+	if b.marks == 0 && b.sweeping {
+		return "a look at every value is under way"
+	}
+	return fmt.Sprintf("%d values to go, the oldest for %v", b.marks, b.age.Round(time.Second))
 }
 
 // quietRounds is how many rounds a preparation waits for the linker.
@@ -87,7 +159,7 @@ func (r *runner) settled(ctx context.Context) error {
 	if r.behind {
 		limit = r.Round
 	}
-	done, err := r.service.settle(ctx, limit)
+	done, err := r.settle(ctx, r.service, limit)
 	r.behind = !done
 	return err
 }

@@ -80,6 +80,7 @@ const (
 	streamActor
 	streamInfrastructure
 	streamPool
+	streamPopular
 )
 
 // stream returns the random numbers for one purpose.
@@ -101,19 +102,9 @@ func (g Generator) Case(i int) *elsewherev1.Case {
 	first := k.start.Add(time.Duration(r.Int64N(int64(campaignLength))))
 	last := first.Add(time.Duration(float64(meanDwell) * min(r.ExpFloat64(), maxDwellRatio))).Truncate(time.Second)
 	first = first.Truncate(time.Second)
-	b := elsewherev1.Case_builder{
-		Tenant:       fmt.Sprintf("tenant-%05d", zipf(r, g.Tenants, tenantExponent)),
-		Id:           fmt.Sprintf("IR-%d-%08d", last.Year(), i),
-		Title:        "Mailbox compromise",
-		Kind:         "bec",
-		State:        elsewherev1.CaseState_CASE_STATE_CLOSED,
-		OpenedAt:     timestamppb.New(last.Add(time.Hour)),
-		ClosedAt:     timestamppb.New(last.Add(50 * time.Hour)),
-		EvidenceFrom: timestamppb.New(first.AddDate(0, 0, -30)),
-		EvidenceTo:   timestamppb.New(last.Add(time.Hour)),
-		Tlp:          "amber",
-		Source:       "generated",
-	}
+	b := frame(first, last)
+	b.Tenant = fmt.Sprintf("tenant-%05d", zipf(r, g.Tenants, tenantExponent))
+	b.Id = caseID(last, i)
 	if r.Float64() < dismissedShare {
 		b.State = elsewherev1.CaseState_CASE_STATE_DISMISSED
 	}
@@ -125,6 +116,24 @@ func (g Generator) Case(i int) *elsewherev1.Case {
 	w := writer{Generator: g, r: r, campaign: k, i: i, first: first, last: last, values: make(map[string]bool, n)}
 	b.Findings = w.findings(n)
 	return b.Build()
+}
+
+func caseID(last time.Time, i int) string { return fmt.Sprintf("IR-%d-%08d", last.Year(), i) }
+
+// frame returns what cases have beside a name and findings: it was worked on
+// from first to last and closed.
+func frame(first, last time.Time) elsewherev1.Case_builder {
+	return elsewherev1.Case_builder{
+		Title:        "Mailbox compromise",
+		Kind:         "bec",
+		State:        elsewherev1.CaseState_CASE_STATE_CLOSED,
+		OpenedAt:     timestamppb.New(last.Add(time.Hour)),
+		ClosedAt:     timestamppb.New(last.Add(50 * time.Hour)),
+		EvidenceFrom: timestamppb.New(first.AddDate(0, 0, -30)),
+		EvidenceTo:   timestamppb.New(last.Add(time.Hour)),
+		Tlp:          "amber",
+		Source:       "generated",
+	}
 }
 
 // Behaviour of actors and their cases, chosen to look like a provider's years:

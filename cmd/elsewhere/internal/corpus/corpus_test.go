@@ -268,3 +268,43 @@ func TestStopsWhenNobodyReads(t *testing.T) {
 		t.Errorf("%d cases were made for nobody", made)
 	}
 }
+
+// TestPopularSharesOneValue: one value is in every case of the series, no other
+// in more than one, and tenants take turns.
+func TestPopularSharesOneValue(t *testing.T) {
+	const n = 500
+	g := corpus.Generator{Seed: 3, Tenants: 7}
+	in := make(map[string]int)
+	ids := make(map[string]bool)
+	for i := range n {
+		var line bytes.Buffer
+		if err := corpus.WriteNDJSON(&line, func(yield func(*elsewherev1.Case) bool) { yield(g.Popular(i)) }); err != nil {
+			t.Fatal(err)
+		}
+		c, parsed := parse(t, line.Bytes())
+		if !parsed.Live() {
+			t.Fatalf("case %d does not count", i)
+		}
+		if want := fmt.Sprintf("tenant-%05d", i%7); c.GetTenant() != want || ids[c.GetId()] {
+			t.Fatalf("case %d is %s/%s", i, c.GetTenant(), c.GetId())
+		}
+		ids[c.GetId()] = true
+		for _, f := range c.GetFindings() {
+			for _, o := range f.GetObservables() {
+				in[o.GetKind()+" "+o.GetValue()]++
+			}
+		}
+	}
+	everywhere := 0
+	for v, k := range in {
+		switch {
+		case k == n:
+			everywhere++
+		case k > 1:
+			t.Errorf("%s is in %d cases", v, k)
+		}
+	}
+	if everywhere != 1 || len(in) < 4*n {
+		t.Errorf("%d values in all cases, %d values", everywhere, len(in))
+	}
+}

@@ -58,12 +58,19 @@ type writer struct {
 	i           int
 	first, last time.Time
 	values      map[string]bool
+	// alone says that no value is to be in another case.
+	alone bool
 }
 
-// findings returns the findings of a case with n observables.
-func (w *writer) findings(n int) []*elsewherev1.Finding {
+// findings returns the findings of a case with n observables, and those given
+// among the sign-ins.
+func (w *writer) findings(n int, given ...value) []*elsewherev1.Finding {
 	all := stages()
 	var observables [len(all)][]*elsewherev1.Observable
+	for _, v := range given {
+		w.values[v.key()] = true
+		observables[signIn] = append(observables[signIn], w.dated(v))
+	}
 	for range n {
 		at, o := w.observable()
 		observables[at] = append(observables[at], o)
@@ -107,9 +114,9 @@ const (
 func (w *writer) observable() (at int, o *elsewherev1.Observable) {
 	const tries = 4
 	for try := 0; ; try++ {
-		at, v := w.draw(try >= tries)
-		if key := v.kind + " " + v.text; !w.values[key] {
-			w.values[key] = true
+		at, v := w.draw(w.alone || try >= tries)
+		if !w.values[v.key()] {
+			w.values[v.key()] = true
 			return at, w.dated(v)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 // value is what stands in an observable.
 type value struct{ kind, text, role string }
 
+func (v value) key() string { return v.kind + " " + v.text }
+
 // Sizes and shapes of what cases have in common by chance.
 const (
 	// exits are about how many addresses of VPN services and shared hosting are

@@ -1,0 +1,91 @@
+package badger
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	dgraph "github.com/dgraph-io/badger/v4"
+)
+
+// openEngine opens the database of a folder that has room and whose files are
+// whole as far as that can be told.
+func openEngine(opt dgraph.Options, room *space) (*dgraph.DB, error) {
+	if opt.InMemory {
+		return dgraph.Open(opt)
+	}
+	if err := os.MkdirAll(opt.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	if taken, err := held(opt.Dir); err != nil {
+		return nil, err
+	} else if taken {
+		return nil, fmt.Errorf("%s: %w", opt.Dir, ErrInUse)
+	}
+	if err := room.check(room.forEngine()); err != nil {
+		return nil, fmt.Errorf("%s: %w", opt.Dir, err)
+	}
+	if err := checkFiles(opt.Dir); err != nil {
+		return nil, err
+	}
+	db, err := openGuarded(opt.WithVerifyValueChecksum(true))
+	switch {
+	case err == nil:
+		return db, nil
+	case strings.Contains(err.Error(), "Another process is using"):
+		// Badger has no value for this error.
+		return nil, fmt.Errorf("%s: %w", opt.Dir, ErrInUse)
+	case errors.Is(err, os.ErrPermission):
+		return nil, err
+	}
+	return nil, fmt.Errorf("%s: %w", opt.Dir, err)
+}
+
+// openGuarded makes an error of a panic: Badger asserts what a damaged file may
+// not hold.
+func openGuarded(opt dgraph.Options) (db *dgraph.DB, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			db, err = nil, fmt.Errorf("the database cannot be read (%v); put a backup of the folder back", r)
+		}
+	}()
+	return dgraph.Open(opt)
+}
+
+// closeWithin bounds how long Badger may take to write its last buffer: where it
+// cannot, it would try for ever.
+const closeWithin = time.Minute
+
+// closeEngine closes the database and seals its folder. Where that cannot end well
+// it leaves the folder to the next start: every acknowledged change is in the log
+// already. On a full disk the operating system would end the process over the last
+// buffer, and after a write that failed Badger may wait for ever.
+func (s *Store) closeEngine() error {
+	if s.db.Opts().InMemory {
+		return s.db.Close()
+	}
+	err := s.broken
+	if err == nil {
+		err = s.room.check(s.room.forEngine())
+	}
+	if err != nil {
+		return s.untidy(err)
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- s.db.Close() }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			return err
+		}
+		return seal(s.db.Opts().Dir, layout)
+	case <-time.After(closeWithin):
+		return s.untidy(errors.New("the last buffer could not be written"))
+	}
+}
+
+func (s *Store) untidy(err error) error {
+	return fmt.Errorf("%s was not tidied up, which the next start does; nothing is lost: %w", s.room.dir, err)
+}

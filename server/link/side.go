@@ -1,0 +1,285 @@
+package link
+
+import (
+	"cmp"
+	"hash/maphash"
+	"slices"
+	"time"
+
+	"github.com/elsewhere-project/elsewhere/server/evidence"
+)
+
+// side is one case of a comparison, reduced to numbers.
+type side struct {
+	evidence.Ref
+	// profile is what the side was made from, nil in a World, where keys are the
+	// numbers of values.
+	profile *evidence.Profile
+	live    bool
+	// dismissed cases never link.
+	dismissed bool
+	// bulk cases have more values of a kind that weighs than an investigation has.
+	bulk bool
+	// partial sides lack values: those of a bulk case that was read in outline.
+	partial bool
+	trust   float64
+	rarity  *rarity // of the techniques of the case's kind, nil if nobody knows
+	// techniques has a bit for each technique in rarity.
+	techniques uint64
+	active     span
+	dwell      int64 // days, -1 where the evidence does not show it
+
+	keys   []uint64 // of the values, ascending; equal values have equal keys
+	sights []sight  // of keys
+	themed []theme  // names of mail rules that speak of security
+}
+
+// sighting returns the sighting at a place among the keys.
+func (sd *side) sighting(i int32) *evidence.Sighting { return &sd.profile.Sightings[sd.sights[i].at] }
+
+// valueOf returns the value at a place among the keys of a side.
+func (s *Scorer) valueOf(sd *side, i int32) *value {
+	if s.world != nil {
+		return s.world.values[sd.keys[i]]
+	}
+	return s.value(sd.sighting(i).Value)
+}
+
+// sight is a value in a case, reduced to numbers.
+type sight struct {
+	span
+	// size is the number of values among which this one is.
+	size int32
+	// at is the index of the sighting in the profile.
+	at    int32
+	roles roleSet
+	// words says how ordinary a spelling of a mail-rule name is: the number of
+	// words of the lexicon that it consists of, 0 if it has others.
+	words uint8
+	// bulk says that the case has too many values of this kind.
+	bulk bool
+}
+
+// theme is the name of a mail rule that speaks of security.
+type theme struct {
+	span
+	name string
+	at   int32 // index of the sighting in the profile
+}
+
+// span is a time in whole UTC days, both ends unknown or neither.
+type span struct{ first, last int32 }
+
+// noDay stands for an unknown day.
+const noDay = -1 << 31
+
+func spanOf(first, last time.Time) span {
+	if first.IsZero() {
+		return span{noDay, noDay}
+	}
+	return span{int32(utcDay(first)), int32(utcDay(last))}
+}
+
+// gap returns the whole days between two spans, 0 if they touch; ok is false
+// where a side has no date.
+func (x span) gap(y span) (days int64, ok bool) {
+	if x.first == noDay || y.first == noDay {
+		return noDateGap, false
+	}
+	return int64(max(0, y.first-x.last, x.first-y.last)), true
+}
+
+// roleSet is what matters about the roles of a sighting.
+type roleSet uint8
+
+const (
+	roleActor       roleSet = 1 << iota // the actor's to use
+	roleSending                         // sent or was allow-listed
+	roleSpoofed                         // pretended to be the sender
+	roleOther                           // any other role
+	roleOnlySpoofed                     // spoofed and nothing else
+)
+
+func rolesOf(roles []string) roleSet {
+	var set roleSet
+	for _, r := range roles {
+		switch r {
+		case evidence.RoleSpoofed:
+			set |= roleSpoofed
+		case evidence.RoleSendingInfrastructure, evidence.RoleAllowListed:
+			set |= roleSending | roleActor
+		case evidence.RoleLoginSource:
+			set |= roleOther | roleActor
+		default:
+			set |= roleOther
+		}
+	}
+	if len(roles) == 1 && set == roleSpoofed {
+		set |= roleOnlySpoofed
+	}
+	return set
+}
+
+// side returns a profile as a side, from memory where possible. One that was
+// read for one comparison is not remembered.
+func (s *Scorer) side(p *evidence.Profile) (*side, error) {
+	if sd := s.cases[p.Ref]; sd != nil && sd.profile == p {
+		return sd, nil
+	}
+	sd, err := s.newSide(p)
+	if err == nil && p.Counts == nil {
+		s.cases[p.Ref] = sd
+	}
+	return sd, err
+}
+
+func (s *Scorer) newSide(p *evidence.Profile) (*side, error) {
+	trust, err := s.corpus.Trust(p.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	s.held += len(p.Sightings) + 1
+	order := s.order[:0]
+	for i := range p.Sightings {
+		order = append(order, keyed{s.key(p.Sightings[i].Value), int32(i)})
+	}
+	s.order = order
+	sd := s.model.newSide(p, order, s.kinds)
+	sd.trust, sd.profile, sd.partial = min(1, max(0, trust)), p, p.Counts != nil
+	return sd, nil
+}
+
+// newSide makes a side of those sightings of a profile that are in order, which
+// it sorts. kinds is room for counting.
+func (m *Model) newSide(p *evidence.Profile, order []keyed, kinds map[evidence.Kind]int) *side {
+	sd := &side{
+		Ref: p.Ref, live: p.Live, dismissed: p.Dismissed,
+		active: spanOf(p.First, p.Last), dwell: dwellDays(p),
+		keys: make([]uint64, len(order)), sights: make([]sight, len(order)),
+	}
+	sd.rarity = m.techniques[p.Kind]
+	sd.techniques = sd.rarity.set(p.Techniques)
+	counts := m.count(p, kinds)
+	sd.bulk = counts.bulk
+	slices.SortFunc(order, func(x, y keyed) int { return cmp.Compare(x.key, y.key) })
+	for k, at := range order {
+		sg := &p.Sightings[at.at]
+		sd.keys[k] = at.key
+		sd.sights[k] = sight{
+			span: spanOf(sg.First, sg.Last), at: at.at, roles: rolesOf(sg.Roles),
+			size: counts.size(sg), bulk: counts.kinds[sg.Kind] > m.bulkValues,
+		}
+		if sg.Kind == evidence.KindRuleName {
+			sd.sights[k].words, _ = m.spellings(sg)
+		}
+	}
+	for i := range p.Sightings {
+		sg := &p.Sightings[i]
+		if sg.Kind != evidence.KindRuleName {
+			continue
+		}
+		if _, themed := m.spellings(sg); themed {
+			sd.themed = append(sd.themed, theme{spanOf(sg.First, sg.Last), sg.Text, int32(i)})
+		}
+	}
+	return sd
+}
+
+// keyed is a sighting of a profile with the key of its value.
+type keyed struct {
+	key uint64
+	at  int32
+}
+
+// key returns a number by which values are compared first.
+func (s *Scorer) key(v evidence.Value) uint64 {
+	return maphash.String(s.seed, v.Text) + maphash.String(s.seed, string(v.Kind))
+}
+
+// counts are the numbers of values of a case by kind, and of addresses in a role
+// of the actor.
+type counts struct {
+	kinds  map[evidence.Kind]int
+	logins int
+	bulk   bool
+}
+
+// count counts the values of a profile, in kinds unless they are counted.
+func (m *Model) count(p *evidence.Profile, kinds map[evidence.Kind]int) counts {
+	c := counts{kinds: p.Counts}
+	if c.kinds == nil {
+		clear(kinds)
+		c.kinds = kinds
+		for i := range p.Sightings {
+			c.kinds[p.Sightings[i].Kind]++
+		}
+	}
+	for i := range p.Sightings {
+		if sg := &p.Sightings[i]; sg.Kind == evidence.KindIP && actorRole(sg.Roles) {
+			c.logins++
+		}
+	}
+	for k, n := range c.kinds {
+		c.bulk = c.bulk || n > m.bulkValues && m.carries(k)
+	}
+	return c
+}
+
+// size returns the number of values among which one with these roles is: of the
+// addresses that the actor used, if it is one of them, else of its kind. Of a
+// bulk case it is always the kind: such a case may be known in part only, and
+// has to score the same.
+func (c *counts) size(s *evidence.Sighting) int32 {
+	if s.Kind == evidence.KindIP && !c.bulk && actorRole(s.Roles) {
+		return int32(c.logins)
+	}
+	return int32(c.kinds[s.Kind])
+}
+
+// place is where a common value stands in either case.
+type place struct{ a, b int32 }
+
+// common appends the places of the values that both sides have.
+func common(out []place, x, y *side) []place {
+	a, b := x.keys, y.keys
+	switch {
+	case len(a) > 16*len(b):
+		from := len(out)
+		out = common(out, y, x)
+		for i := from; i < len(out); i++ {
+			out[i] = place{out[i].b, out[i].a}
+		}
+		return out
+	case len(b) > 16*len(a):
+		from := 0
+		for i, key := range a {
+			k, _ := slices.BinarySearch(b[from:], key)
+			from += k
+			out = appendEqual(out, x, y, i, from)
+		}
+		return out
+	}
+	for i, j := 0, 0; i < len(a) && j < len(b); {
+		switch {
+		case a[i] < b[j]:
+			i++
+		case a[i] > b[j]:
+			j++
+		default:
+			out = appendEqual(out, x, y, i, j)
+			i++
+		}
+	}
+	return out
+}
+
+// appendEqual appends the place of the value at i of x among those of y that
+// have its key, the first of which would stand at j. Two values may have one key.
+func appendEqual(out []place, x, y *side, i, j int) []place {
+	for ; j < len(y.keys) && y.keys[j] == x.keys[i]; j++ {
+		if x.profile == nil || x.sighting(int32(i)).Value == y.sighting(int32(j)).Value {
+			return append(out, place{int32(i), int32(j)})
+		}
+	}
+	return out
+}

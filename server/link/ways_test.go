@@ -1,0 +1,341 @@
+package link
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/elsewhere-project/elsewhere/server/evidence"
+)
+
+// city is a corpus of made-up cases with values of many kinds, indexed so that
+// large ones are quick.
+type city struct {
+	size  uint32
+	cases []*evidence.Profile // in order of Ref
+	by    map[evidence.Ref]*evidence.Profile
+	on    map[evidence.Value][]*evidence.Profile // live, in order of Ref
+}
+
+func (c *city) Size() (uint32, error) { return c.size, nil }
+
+func (c *city) Spread(v evidence.Value) (tenants, cases uint32, err error) {
+	names := make(map[string]bool)
+	for _, p := range c.on[v] {
+		names[p.Tenant] = true
+	}
+	return uint32(len(names)), uint32(len(c.on[v])), nil
+}
+
+func (c *city) Representatives(v evidence.Value) (refs []evidence.Ref, err error) {
+	on := slices.Clone(c.on[v])
+	last := func(p *evidence.Profile) time.Time {
+		i := slices.IndexFunc(p.Sightings, func(s evidence.Sighting) bool { return s.Value == v })
+		return p.Sightings[i].Last
+	}
+	slices.SortStableFunc(on, func(x, y *evidence.Profile) int {
+		if x.Tenant != y.Tenant {
+			return x.Compare(y.Ref)
+		}
+		return last(y).Compare(last(x))
+	})
+	of := make(map[string]int)
+	for _, p := range on {
+		if of[p.Tenant]++; of[p.Tenant] <= maxRepresentatives {
+			refs = append(refs, p.Ref)
+		}
+	}
+	return refs, nil
+}
+
+func (c *city) CasesOf(v evidence.Value, tenant string, limit int) (n int, err error) {
+	for _, p := range c.on[v] {
+		if p.Tenant == tenant && n < limit {
+			n++
+		}
+	}
+	return n, nil
+}
+
+func (c *city) Profile(r evidence.Ref) (*evidence.Profile, error) { return c.by[r], nil }
+func (c *city) Outline(r evidence.Ref) (*evidence.Profile, error) { return c.by[r], nil }
+
+func (c *city) Overlap(r evidence.Ref, _ *evidence.Profile) (*evidence.Profile, error) {
+	return c.by[r], nil
+}
+
+func (c *city) Trust(tenant string) (float64, error) {
+	return []float64{1, 1, .3}[int(tenant[len(tenant)-1])%3], nil
+}
+
+func (c *city) Version() string { return "made up" }
+
+func (c *city) Class(v evidence.Value) Class {
+	sum := 0
+	for _, b := range []byte(v.Text) {
+		sum = sum*31 + int(b)
+	}
+	sum &= 1<<16 - 1
+	if v.Kind == evidence.KindIP {
+		names := []string{"", ClassHosting, ClassVPN, ClassUnknown, ClassM365Service, ClassTor, ClassMobile, "nonsense", ClassHosting}
+		return Class{Name: names[sum%len(names)], Alpha: []float64{0, 0, 0, 2.5}[sum%4], ASN: uint32(sum % 3)}
+	}
+	names := []string{"", "", "", ClassFreemail, ClassService, ClassTopDomain, ClassDynamicDNS, ClassMailProvider, ClassBogon}
+	return Class{Name: names[sum%len(names)]}
+}
+
+func buildCity(r *rand.Rand) *city {
+	c := &city{
+		size: []uint32{10, 5_000, 900_000}[r.IntN(3)],
+		by:   make(map[evidence.Ref]*evidence.Profile), on: make(map[evidence.Value][]*evidence.Profile),
+	}
+	var pool []evidence.Value
+	add := func(kind evidence.Kind, format string, args ...any) {
+		pool = append(pool, evidence.Value{Kind: kind, Text: fmt.Sprintf(format, args...)})
+	}
+	for i := range 40 {
+		add(evidence.KindIP, "70.%d.%d.%d", i%7, i%5, i)
+		add(evidence.KindDomain, "d%d.example", i)
+		add(evidence.KindHostname, "h%d.d%d.example", i, i%9)
+	}
+	for i := range 10 {
+		add(evidence.KindEmail, "a%d@d%d.example", i, i%4)
+		add(evidence.KindForwardTo, "f%d@d%d.example", i, i%4)
+		add(evidence.KindForwardTo, "d%d.example", i)
+		add(evidence.KindURL, "https://h%d.d%d.example/x%d", i, i%4, i)
+		add(evidence.KindSpoofPair, "d%d.example>70.%d.%d.%d", i, i%7, i%5, i)
+		add(evidence.KindUserAgent, "agent %d", i)
+		add(evidence.KindFileHash, "%064d", i)
+		add(evidence.KindAccount, "account %d", i)
+		add(evidence.KindCIDR, "70.%d.0.0/16", i)
+	}
+	for _, name := range []string{".", "spam", "block spoofing", "display name spoofing", "security alert", "mine", "⟨R⟩", "⟨R⟩ inbox"} {
+		add(evidence.KindRuleName, "%s", name)
+	}
+	roles := []string{
+		evidence.RoleLoginSource, evidence.RoleAllowListed, evidence.RoleSendingInfrastructure, evidence.RoleSpoofed,
+		evidence.RoleCreated, evidence.RoleReferenced, "another",
+	}
+	day := func() time.Time { return time.Date(2022, 1, 1, 5, 0, 0, 0, time.UTC).AddDate(0, 0, r.IntN(500)) }
+	n := 6 + r.IntN(70)
+	for i := range n {
+		p := &evidence.Profile{
+			Ref:  evidence.Ref{Tenant: fmt.Sprintf("t%d", r.IntN(1+n/2)), Case: fmt.Sprint(i)},
+			Kind: []string{"bec", "bec", "other"}[r.IntN(3)], Live: r.IntN(12) > 0,
+		}
+		p.Dismissed = !p.Live && r.IntN(2) == 0
+		if r.IntN(5) > 0 {
+			p.First = day()
+			p.Last = p.First.AddDate(0, 0, r.IntN(60))
+			p.EvidenceFrom = p.First.Add(-time.Duration(r.IntN(80)) * time.Hour)
+		}
+		for _, technique := range []string{"T1078.004", "T1098", "T1098.002", "T1114.003", "T1136.003", "T1562.001", "T1999"} {
+			if r.IntN(2) == 0 {
+				p.Techniques = append(p.Techniques, technique)
+			}
+		}
+		values := make(map[evidence.Value]bool)
+		for range 1 + r.IntN(20) {
+			values[pool[int(float64(len(pool))*r.Float64()*r.Float64())]] = true
+		}
+		if r.IntN(10) == 0 {
+			for k := range 70 {
+				values[evidence.Value{Kind: evidence.KindIP, Text: fmt.Sprintf("99.1.%d.%d", k, i)}] = true
+			}
+		}
+		for v := range values {
+			s := evidence.Sighting{Value: v, Roles: []string{roles[r.IntN(len(roles))]}}
+			if r.IntN(4) > 0 {
+				s.First = day()
+				s.Last = s.First.AddDate(0, 0, r.IntN(30))
+			}
+			if v.Kind == evidence.KindRuleName && r.IntN(2) == 0 {
+				s.Written = []string{[]string{"Block Spoofing", "Mine", "Spam", "Security Alert Filter"}[r.IntN(4)]}
+			}
+			p.Sightings = append(p.Sightings, s)
+		}
+		slices.SortFunc(p.Sightings, func(x, y evidence.Sighting) int { return x.Compare(y.Value) })
+		c.cases = append(c.cases, p)
+	}
+	slices.SortFunc(c.cases, func(x, y *evidence.Profile) int { return x.Compare(y.Ref) })
+	for _, p := range c.cases {
+		c.by[p.Ref] = p
+		for _, s := range p.Sightings {
+			if p.Live {
+				c.on[s.Value] = append(c.on[s.Value], p)
+			}
+		}
+	}
+	return c
+}
+
+// TestWaysAgree holds every quicker way to a score to what Explain says of each
+// pair: alone, as a candidate from a tier on, by a value, as a stored pair, and in
+// a world of all cases.
+func TestWaysAgree(t *testing.T) {
+	kept, reached := 0, 0
+	for seed := range uint64(12) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		c := buildCity(r)
+		caps := Caps{CandidateTenants: 64, ExplainingTenants: 4, ExplainingCases: 256, ScoringTenants: 512}
+		if seed%2 == 0 {
+			caps = Caps{CandidateTenants: 8, ExplainingTenants: 2, ExplainingCases: 12, ScoringTenants: 14}
+		}
+		// A corpus answers nil for a value in too many tenants.
+		corpus := &capped{c, caps.CandidateTenants}
+		s, err := NewScorer(Version1(), caps, corpus, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := NewWorld(Version1(), caps, maxRepresentatives, c, c.size)
+		for v := range c.on {
+			if tenants, cases, _ := c.Spread(v); tenants >= 2 {
+				w.AddValue(v, tenants, cases)
+			}
+		}
+		for i, p := range c.cases {
+			if p.Live {
+				trust, _ := c.Trust(p.Tenant)
+				w.AddCase(p, uint32(i), trust)
+			}
+		}
+		w.Seal(2)
+
+		from := []Tier{Lead, Possible, Probable, Strong}[seed%4]
+		stored := make(map[[2]evidence.Ref]Outcome) // the pairs to keep
+		for i, a := range c.cases {
+			candidates := make(map[evidence.Ref]Outcome)
+			for o, err := range s.Candidates(a, true, from, func(evidence.Ref) bool { return true }) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				other := o.A
+				if other == a.Ref {
+					other = o.B
+				}
+				candidates[other] = o
+			}
+			reached += len(candidates)
+			for k, b := range c.cases {
+				if a == b {
+					continue
+				}
+				e, err := s.Explain(a, b)
+				if err != nil {
+					t.Fatal(err)
+				}
+				checkSums(t, e)
+				want := Outcome{
+					A: e.A, B: e.B, Millibits: e.Total, Micros: e.Micros, Tier: e.Tier,
+					SharedCount: e.SharedCount, ModelVersion: e.ModelVersion,
+				}
+				got, err := s.Score(b, a)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Fatalf("seed %d, %s and %s (-explained +scored):\n%s", seed, a.Ref, b.Ref, diff)
+				}
+				o, found := candidates[b.Ref]
+				if proposes := c.proposes(corpus, a, b, false); found != (proposes && !a.Dismissed && e.Tier >= from) {
+					t.Fatalf("seed %d, %s and %s, tier %d, proposed %v: a candidate from tier %d: %v", seed, a.Ref, b.Ref, e.Tier, proposes, from, found)
+				}
+				if found {
+					if diff := cmp.Diff(want, o); diff != "" {
+						t.Fatalf("seed %d, %s and %s (-explained +candidate):\n%s", seed, a.Ref, b.Ref, diff)
+					}
+				}
+				if k < i || !a.Live || !b.Live || a.Tenant == b.Tenant {
+					continue
+				}
+				want.Kept = c.proposes(corpus, a, b, true) && (e.Tier >= Lead || c.weighable(caps, a, b) >= 2)
+				got, err = s.Stored(b.Ref, a.Ref)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got.Kept != want.Kept {
+					t.Fatalf("seed %d, %s and %s: kept %v, want %v", seed, a.Ref, b.Ref, got.Kept, want.Kept)
+				}
+				if want.Kept {
+					kept++
+					stored[[2]evidence.Ref{want.A, want.B}] = want
+				}
+			}
+		}
+		byValue := make(map[[2]evidence.Ref]Outcome)
+		for v := range c.on {
+			for o, err := range s.Pairs(v) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if o.Kept {
+					byValue[[2]evidence.Ref{o.A, o.B}] = o
+				}
+			}
+		}
+		if diff := cmp.Diff(stored, byValue); diff != "" {
+			t.Fatalf("seed %d (-one by one +by value):\n%s", seed, diff)
+		}
+		inWorld := make(map[[2]evidence.Ref]Outcome)
+		scorer := w.Scorer()
+		for i := range w.Cases() {
+			for o, err := range scorer.PairsOf(i) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				key := [2]evidence.Ref{o.A, o.B}
+				if _, twice := inWorld[key]; twice {
+					t.Errorf("seed %d: %v comes twice", seed, key)
+				}
+				inWorld[key] = o
+			}
+		}
+		if diff := cmp.Diff(stored, inWorld); diff != "" {
+			t.Fatalf("seed %d (-one by one +world):\n%s", seed, diff)
+		}
+	}
+	if kept < 300 || reached < 300 {
+		t.Errorf("%d pairs kept, %d candidates: too few to tell", kept, reached)
+	}
+}
+
+// capped leaves out representatives as a Corpus does.
+type capped struct {
+	*city
+	tenants int
+}
+
+func (c *capped) Representatives(v evidence.Value) ([]evidence.Ref, error) {
+	if tenants, _, _ := c.Spread(v); int(tenants) > c.tenants {
+		return nil, nil
+	}
+	return c.city.Representatives(v)
+}
+
+// proposes reports whether a common value proposes b for a; with both, whether
+// both stand for their tenants on it.
+func (c *city) proposes(corpus *capped, a, b *evidence.Profile, both bool) bool {
+	return slices.ContainsFunc(a.Sightings, func(s evidence.Sighting) bool {
+		if Version1().mute(s.Value, c.Class(s.Value)) {
+			return false
+		}
+		refs, _ := corpus.Representatives(s.Value)
+		return slices.Contains(refs, b.Ref) && (!both || slices.Contains(refs, a.Ref))
+	})
+}
+
+// weighable counts the common values that may weigh something.
+func (c *city) weighable(caps Caps, a, b *evidence.Profile) (n int) {
+	for _, s := range a.Sightings {
+		tenants, _, _ := c.Spread(s.Value)
+		has := slices.ContainsFunc(b.Sightings, func(o evidence.Sighting) bool { return o.Value == s.Value })
+		if has && !Version1().weightless(s.Value, c.Class(s.Value)) && int(tenants) <= caps.ScoringTenants {
+			n++
+		}
+	}
+	return n
+}

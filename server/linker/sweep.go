@@ -1,0 +1,189 @@
+package linker
+
+import (
+	"context"
+	"log/slog"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/graph"
+	"github.com/elsewhere-project/elsewhere/server/link"
+)
+
+// casesPerPart is how many cases a goroutine takes at a time in a sweep. The rows
+// of a part are held until they are compared with the stored ones.
+const casesPerPart = 2_048
+
+// maxMarks is how many marks a sweep takes away at most; those beyond are for the
+// next step.
+const maxMarks = 500_000
+
+// sweep scores every pair anew, because N, the model or the classes changed, or
+// because that costs less than to follow the marks. All live cases are read once,
+// in compact form; then part after part, in order of the smaller end, the rows
+// that should be are compared with those that are, and what differs is stored
+// together with the progress. So a sweep that was asked for goes on where it was
+// interrupted, and rows are there all the time.
+func (l *Linker) sweep(ctx context.Context, sweep graph.Sweep) error {
+	// Read before the cases: later marks stand for changes that the sweep may not
+	// have seen. So do all marks for what an interrupted sweep had done already.
+	var marks []graph.Mark
+	if sweep.After == (evidence.Ref{}) {
+		var err error
+		if marks, err = l.store.Dirty(ctx, maxMarks); err != nil {
+			return err
+		}
+	}
+	began := time.Now()
+	workers := runtime.GOMAXPROCS(0)
+	world, err := l.world(ctx, workers)
+	if err != nil {
+		return err
+	}
+	read := time.Since(began)
+	from, found := world.Find(sweep.After)
+	if found {
+		from++
+	}
+	asked, version := sweep.Pending, sweep.Version
+	for ends := false; !ends; {
+		to := min(from+workers*casesPerPart, world.Cases())
+		ends = to == world.Cases()
+		after := sweep.After
+		if sweep.After = (evidence.Ref{}); !ends {
+			sweep.After, _ = world.Case(to - 1)
+		}
+		sweep.Pending = asked && !ends
+		b := &batch{linker: l}
+		if err := l.storePart(ctx, b, l.part(ctx, world, from, to, workers), after, sweep.After); err != nil {
+			return err
+		}
+		if asked {
+			b.rows.Sweep = &sweep
+		}
+		if err := l.store.Relink(ctx, b.rows); err != nil {
+			return err
+		}
+		if l.progress != nil {
+			l.progress(to, world.Cases())
+		}
+		if now, err := l.store.Sweep(ctx); err != nil || now.Version != version {
+			return err
+		}
+		from = to
+	}
+	for done := range slices.Chunk(marks, marksPerStep) {
+		if err := l.store.Relink(ctx, graph.RelinkBatch{Done: done}); err != nil {
+			return err
+		}
+	}
+	l.log.LogAttrs(ctx, slog.LevelInfo, "scored all links anew", slog.Int("cases", world.Cases()),
+		slog.Int("marks", len(marks)), slog.Duration("read", read), slog.Duration("took", time.Since(began)))
+	return nil
+}
+
+// world reads all live cases.
+func (l *Linker) world(ctx context.Context, workers int) (*link.World, error) {
+	var w *link.World
+	err := l.store.Scan(ctx, workers, graph.Scan{
+		Size: func(size uint32) {
+			w = link.NewWorld(l.rules.Model, l.rules.caps(), l.rules.Limits.RepresentativesPerTenant, l.rules.Classes, size)
+		},
+		Value: func(v evidence.Value, tenants, cases uint32) { w.AddValue(v, tenants, cases) },
+		Case:  func(p *evidence.Profile, revision uint32) { w.AddCase(p, revision, trust) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	w.Seal(workers)
+	return w, nil
+}
+
+// part returns the rows that a range of cases should have as the smaller end, in
+// order.
+func (l *Linker) part(ctx context.Context, w *link.World, from, to, workers int) []graph.Row {
+	var mu sync.Mutex
+	var rows []graph.Row
+	var running sync.WaitGroup
+	next := from
+	for range workers {
+		running.Go(func() {
+			scorer := w.Scorer()
+			var own []graph.Row
+			for ctx.Err() == nil {
+				mu.Lock()
+				i := next
+				next++
+				mu.Unlock()
+				if i >= to {
+					break
+				}
+				for o := range scorer.PairsOf(i) {
+					own = append(own, rowOf(w, scorer, o))
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			rows = append(rows, own...)
+		})
+	}
+	running.Wait()
+	slices.SortFunc(rows, func(x, y graph.Row) int { return x.RowKey.Compare(y.RowKey) })
+	return rows
+}
+
+// rowOf returns the row of the pair that has just been scored.
+func rowOf(w *link.World, s *link.Scorer, o link.Outcome) graph.Row {
+	row := graph.Row{RowKey: graph.RowKey{A: o.A, B: o.B}, Score: ScoreOf(o), Shared: s.Shared()}
+	a, _ := w.Find(o.A)
+	b, _ := w.Find(o.B)
+	_, row.RevisionA = w.Case(a)
+	_, row.RevisionB = w.Case(b)
+	return row
+}
+
+// storePart replaces the rows whose smaller end is after one case and up to
+// another, the zero Ref being the end. The last changes stay in b.
+func (l *Linker) storePart(ctx context.Context, b *batch, rows []graph.Row, after, upTo evidence.Ref) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := l.store.View(ctx, func(s graph.Snapshot) error {
+		for stored, err := range s.RowsAfter(after) {
+			if err != nil {
+				return err
+			}
+			if upTo != (evidence.Ref{}) && stored.A.Compare(upTo) > 0 {
+				break
+			}
+			for len(rows) > 0 && rows[0].RowKey.Compare(stored.RowKey) < 0 {
+				b.rows.Put, rows = append(b.rows.Put, rows[0]), rows[1:]
+			}
+			switch {
+			case len(rows) == 0 || rows[0].RowKey != stored.RowKey:
+				b.rows.Remove = append(b.rows.Remove, stored.RowKey)
+			case equal(&rows[0], &stored):
+				rows = rows[1:]
+			default:
+				b.rows.Put, rows = append(b.rows.Put, rows[0]), rows[1:]
+			}
+			if err := b.spill(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for part := range slices.Chunk(rows, rowsPerBatch) {
+		b.rows.Put = append(b.rows.Put, part...)
+		if err := b.spill(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
