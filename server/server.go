@@ -96,7 +96,7 @@ type Server struct {
 
 // rules are the model and the classes of this build.
 func rules() linker.Rules {
-	return linker.Rules{Model: link.Version1(), Classes: classes{netclass.Builtin()}}
+	return linker.NewRules(link.Version1(), classes{netclass.Builtin()}, graph.Limits{})
 }
 
 // Open opens the store and listens. Serve has to follow; it closes both.
@@ -139,9 +139,10 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, listener.Close(), store.Close())
 	}
+	rules := rules()
 	s := &Server{
 		listener: listener, store: store, log: log, health: health.NewServer(),
-		linker: linker.New(store, rules(), log), telemetry: telemetry,
+		linker: linker.New(store, rules, log), telemetry: telemetry,
 	}
 	if c.HTTPAddr != "" {
 		if s.http, err = s.listenHTTP(ctx, c.HTTPAddr); err != nil {
@@ -159,7 +160,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 20 * time.Second, PermitWithoutStream: true}),
 	}, append(telemetry.options(), rpc.Interceptors(openMode, log)...)...)...)
 	rpc.New(rpc.Dependencies{
-		Store: store, Settler: s.linker, Rules: rules(), Key: key, Sealer: sealer, Log: log,
+		Store: store, Settler: s.linker, Rules: rules, Key: key, Sealer: sealer, Log: log,
 	}).Register(s.grpc)
 	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)

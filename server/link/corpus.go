@@ -1,7 +1,6 @@
 package link
 
 import (
-	"hash/maphash"
 	"math/bits"
 
 	"github.com/elsewhere-project/elsewhere/server/evidence"
@@ -53,7 +52,7 @@ type Scorer struct {
 	n     uint32
 	prior int32
 
-	seed   maphash.Seed
+	sides  *Sides
 	values map[evidence.Value]*value
 	cases  map[evidence.Ref]*side
 	held   int // sightings and masks remembered
@@ -70,15 +69,18 @@ type Scorer struct {
 // maxHeld bounds what a Scorer remembers between two comparisons: about 150 MB.
 const maxHeld = 500_000
 
-// NewScorer returns a scorer of m on c. A cap on candidates above 64 tenants is
-// read as 64.
-func NewScorer(m *Model, caps Caps, c Corpus, classes Classifier) (*Scorer, error) {
+// NewScorer returns a scorer of m on c, which shares sides, unless that is nil,
+// with other scorers of the same model. A cap on candidates above 64 tenants is read as 64.
+func NewScorer(m *Model, caps Caps, c Corpus, classes Classifier, sides *Sides) (*Scorer, error) {
 	caps.CandidateTenants = min(caps.CandidateTenants, 64)
+	if sides == nil {
+		sides = NewSides(1)
+	}
 	size, err := c.Size()
 	if err != nil {
 		return nil, err
 	}
-	s := &Scorer{model: m, caps: caps, corpus: c, classifier: classes, n: CorpusN(size), seed: maphash.MakeSeed(), kinds: make(map[evidence.Kind]int)}
+	s := &Scorer{model: m, caps: caps, corpus: c, classifier: classes, n: CorpusN(size), sides: sides, kinds: make(map[evidence.Kind]int)}
 	s.prior = log2Millibits(float64(m.siblings / float64(s.n)))
 	s.forget()
 	return s, nil

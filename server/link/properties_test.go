@@ -234,7 +234,7 @@ func (c *crowd) Profile(ref evidence.Ref) (*evidence.Profile, error) {
 
 func explainOn(t *testing.T, c *crowd, x, y *evidence.Profile) *Explanation {
 	t.Helper()
-	s, err := NewScorer(Version1(), Caps{64, 4, 256, 512}, c, c)
+	s, err := NewScorer(Version1(), Caps{64, 4, 256, 512}, c, c, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -86,7 +86,7 @@ func pair(a, b []evidence.Sighting) (x, y *evidence.Profile) {
 func explain(t *testing.T, c *table, x, y *evidence.Profile) *Explanation {
 	t.Helper()
 	caps := Caps{CandidateTenants: 64, ExplainingTenants: 4, ExplainingCases: 256, ScoringTenants: 512}
-	s, err := NewScorer(Version1(), caps, c, c)
+	s, err := NewScorer(Version1(), caps, c, c, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"hash/maphash"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/elsewhere-project/elsewhere/server/evidence"
@@ -138,15 +139,61 @@ func (s *Scorer) newSide(p *evidence.Profile) (*side, error) {
 	if err != nil {
 		return nil, err
 	}
+	trust = min(1, max(0, trust))
 	s.held += len(p.Sightings) + 1
+	if sd := s.sides.get(p); sd != nil && sd.trust == trust {
+		return sd, nil
+	}
 	order := s.order[:0]
 	for i := range p.Sightings {
-		order = append(order, keyed{s.key(p.Sightings[i].Value), int32(i)})
+		order = append(order, keyed{s.sides.key(p.Sightings[i].Value), int32(i)})
 	}
 	s.order = order
 	sd := s.model.newSide(p, order, s.kinds)
-	sd.trust, sd.profile, sd.partial = min(1, max(0, trust)), p, p.Counts != nil
+	sd.trust, sd.profile, sd.partial = trust, p, p.Counts != nil
+	s.sides.put(sd)
 	return sd, nil
+}
+
+// Sides remembers cases as scorers of one model compare them, so that one that is
+// compared often is reduced to numbers once. It is for any number of goroutines.
+type Sides struct {
+	seed  maphash.Seed
+	slots []atomic.Pointer[side]
+}
+
+// NewSides returns room for at most that many cases of up to maxShared values,
+// about 2 KB each.
+func NewSides(cases int) *Sides {
+	return &Sides{seed: maphash.MakeSeed(), slots: make([]atomic.Pointer[side], max(cases, 1))}
+}
+
+// maxShared is the number of values above which a case is not remembered.
+const maxShared = 256
+
+func (m *Sides) slot(r evidence.Ref) *atomic.Pointer[side] {
+	at := maphash.String(m.seed, r.Case) + maphash.String(m.seed, r.Tenant)
+	return &m.slots[at%uint64(len(m.slots))]
+}
+
+// get returns the side of a profile: of this very one, since another of the same
+// case may be of another version.
+func (m *Sides) get(p *evidence.Profile) *side {
+	if sd := m.slot(p.Ref).Load(); sd != nil && sd.profile == p {
+		return sd
+	}
+	return nil
+}
+
+func (m *Sides) put(sd *side) {
+	if len(sd.keys) <= maxShared {
+		m.slot(sd.Ref).Store(sd)
+	}
+}
+
+// key returns a number by which values are compared first.
+func (m *Sides) key(v evidence.Value) uint64 {
+	return maphash.String(m.seed, v.Text) + maphash.String(m.seed, string(v.Kind))
 }
 
 // newSide makes a side of those sightings of a profile that are in order, which
@@ -189,11 +236,6 @@ func (m *Model) newSide(p *evidence.Profile, order []keyed, kinds map[evidence.K
 type keyed struct {
 	key uint64
 	at  int32
-}
-
-// key returns a number by which values are compared first.
-func (s *Scorer) key(v evidence.Value) uint64 {
-	return maphash.String(s.seed, v.Text) + maphash.String(s.seed, string(v.Kind))
 }
 
 // counts are the numbers of values of a case by kind, and of addresses in a role

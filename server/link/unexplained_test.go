@@ -133,7 +133,7 @@ func TestUnexplainedTenants(t *testing.T) {
 			p.Sightings = login(values...)
 			w.cases = append(w.cases, p)
 		}
-		s, err := NewScorer(Version1(), w.caps, w, w)
+		s, err := NewScorer(Version1(), w.caps, w, w, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -187,7 +187,7 @@ func TestWaysAgree(t *testing.T) {
 		}
 		// A corpus answers nil for a value in too many tenants.
 		corpus := &capped{c, caps.CandidateTenants}
-		s, err := NewScorer(Version1(), caps, corpus, c)
+		s, err := NewScorer(Version1(), caps, corpus, c, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

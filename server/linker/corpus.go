@@ -11,11 +11,21 @@ type Rules struct {
 	Model   *link.Model
 	Classes link.Classifier
 	Limits  graph.Limits // zero: the constants of package graph
+	sides   *link.Sides
+}
+
+// rememberedCases bounds the cases that scorers share in compact form: about
+// 32 MB.
+const rememberedCases = 16 << 10
+
+// NewRules returns the rules of a deployment.
+func NewRules(m *link.Model, classes link.Classifier, limits graph.Limits) Rules {
+	return Rules{Model: m, Classes: classes, Limits: limits.OrDefaults(), sides: link.NewSides(rememberedCases)}
 }
 
 // Scorer returns a scorer on one snapshot of the store.
 func (r Rules) Scorer(s graph.Snapshot) (*link.Scorer, error) {
-	return link.NewScorer(r.Model, r.caps(), corpus{s}, r.Classes)
+	return link.NewScorer(r.Model, r.caps(), corpus{s}, r.Classes, r.sides)
 }
 
 func (r Rules) caps() link.Caps {

@@ -36,6 +36,9 @@ type Linker struct {
 	idle  chan chan struct{}
 	// progress, when not nil, is told how far a sweep is.
 	progress func(done, of int)
+	// swept is when the last sweep ended, sweepTook how long it was.
+	swept     time.Time
+	sweepTook time.Duration
 }
 
 // New returns a linker on a store.
@@ -81,6 +84,7 @@ func (l *Linker) Run(ctx context.Context) error {
 		}
 	}()
 	for ctx.Err() == nil {
+		waiting = append(waiting, l.lull(ctx)...)
 		more, err := l.guarded(ctx)
 		if err != nil {
 			l.complain(ctx, err)
@@ -112,6 +116,40 @@ func (l *Linker) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// How long the linker lets marks gather after a sweep, as a multiple of what the
+// sweep took, and what counts as quiet.
+const (
+	lullFor = 4
+	quiet   = 100 * time.Millisecond
+)
+
+// lull waits while cases stream in and have left so many marks that a sweep is
+// next: sweep after sweep would take the processors from what it is to link. It
+// returns who has asked to be told when the linker is idle.
+func (l *Linker) lull(ctx context.Context) (asked []chan struct{}) {
+	rest := time.Until(l.swept.Add(lullFor * l.sweepTook))
+	if rest <= 0 {
+		return nil
+	}
+	if many, err := l.many(ctx, marksPerStep); err != nil || !many {
+		return nil
+	}
+	over := time.After(rest)
+	for {
+		select {
+		case <-ctx.Done():
+			return asked
+		case <-over:
+			return asked
+		case w := <-l.idle:
+			asked = append(asked, w)
+		case <-l.store.Changed():
+		case <-time.After(quiet):
+			return asked
+		}
+	}
 }
 
 // complain logs an error of the store. Of a full disk the store tells its log

@@ -109,7 +109,7 @@ func (m *reference) rows(t *rapid.T, rules linker.Rules) map[graph.RowKey]graph.
 	s, err := link.NewScorer(rules.Model, link.Caps{
 		CandidateTenants: l.CandidateTenants, ExplainingTenants: l.ExplainingTenants,
 		ExplainingCases: l.ExplainingCases, ScoringTenants: l.ScoringTenants,
-	}, m, rules.Classes)
+	}, m, rules.Classes, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

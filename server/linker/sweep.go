@@ -80,8 +80,9 @@ func (l *Linker) sweep(ctx context.Context, sweep graph.Sweep) error {
 			return err
 		}
 	}
+	l.swept, l.sweepTook = time.Now(), time.Since(began)
 	l.log.LogAttrs(ctx, slog.LevelInfo, "scored all links anew", slog.Int("cases", world.Cases()),
-		slog.Int("marks", len(marks)), slog.Duration("read", read), slog.Duration("took", time.Since(began)))
+		slog.Int("marks", len(marks)), slog.Duration("read", read), slog.Duration("took", l.sweepTook))
 	return nil
 }
 
