@@ -36,9 +36,12 @@ type Linker struct {
 	idle  chan chan struct{}
 	// progress, when not nil, is told how far a sweep is.
 	progress func(done, of int)
-	// swept is when the last sweep ended, sweepTook how long it was.
-	swept     time.Time
+	// calm is how many times memory was given back since something was done.
+	calm int
+	// sweepTook is how long the last sweep was.
 	sweepTook time.Duration
+	// woken says that a signal of new marks was taken since the last step began.
+	woken bool
 }
 
 // New returns a linker on a store.
@@ -84,17 +87,25 @@ func (l *Linker) Run(ctx context.Context) error {
 		}
 	}()
 	for ctx.Err() == nil {
-		waiting = append(waiting, l.lull(ctx)...)
+		l.woken = false
+		began := time.Now()
 		more, err := l.guarded(ctx)
 		if err != nil {
 			l.complain(ctx, err)
 		}
-		if more && err == nil {
+		if (more || l.woken) && err == nil {
 			// Taken without waiting, so that a caller is not blocked by a backlog.
 			select {
 			case w := <-l.idle:
 				waiting = append(waiting, w)
 			default:
+			}
+			l.calm = 0
+			if len(waiting) == 0 {
+				waiting = l.rest(ctx, restFor*time.Since(began))
+			}
+			if len(waiting) == 0 {
+				waiting = l.gather(ctx)
 			}
 			continue
 		}
@@ -107,49 +118,90 @@ func (l *Linker) Run(ctx context.Context) error {
 			}
 			waiting = nil
 		}
+		var calm <-chan time.Time
+		switch l.calm {
+		case 0:
+			calm = time.After(calmSoon)
+		case 1:
+			calm = time.After(calmLater)
+		}
 		select {
 		case <-ctx.Done():
 		case <-l.store.Changed():
 		case <-retry:
 		case w := <-l.idle:
 			waiting = append(waiting, w)
+		case <-calm:
+			// What a load took would stay with the process for minutes.
+			l.calm++
+			debug.FreeOSMemory()
 		}
 	}
 	return nil
 }
 
-// How long the linker lets marks gather after a sweep, as a multiple of what the
-// sweep took, and what counts as quiet.
+// How long nothing happens before memory is given back: what the linker took, and
+// then what Badger holds ready for its next compactions.
 const (
-	lullFor = 4
-	quiet   = 100 * time.Millisecond
+	calmSoon  = 2 * time.Second
+	calmLater = 25 * time.Second
 )
 
-// lull waits while cases stream in and have left so many marks that a sweep is
-// next: sweep after sweep would take the processors from what it is to link. It
-// returns who has asked to be told when the linker is idle.
-func (l *Linker) lull(ctx context.Context) (asked []chan struct{}) {
-	rest := time.Until(l.swept.Add(lullFor * l.sweepTook))
-	if rest <= 0 {
-		return nil
-	}
-	if many, err := l.many(ctx, marksPerStep); err != nil || !many {
-		return nil
-	}
-	over := time.After(rest)
-	for {
+// How long the linker rests while cases come in, as a multiple of what its last
+// step took, how long marks gather for a sweep at least, and what counts as quiet.
+const (
+	restFor   = 3
+	gatherFor = time.Second
+	quiet     = 20 * time.Millisecond
+)
+
+// rest waits while cases come in: who submits needs the processors more, and
+// marks that gather are cheaper to follow together. It ends at once when it is
+// quiet or when somebody asks to be told when the linker is idle.
+func (l *Linker) rest(ctx context.Context, atMost time.Duration) (asked []chan struct{}) {
+	over := time.After(atMost)
+	for l.busy() {
 		select {
 		case <-ctx.Done():
-			return asked
+			return nil
 		case <-over:
-			return asked
+			return nil
 		case w := <-l.idle:
-			asked = append(asked, w)
-		case <-l.store.Changed():
+			return []chan struct{}{w}
 		case <-time.After(quiet):
-			return asked
 		}
 	}
+	return nil
+}
+
+// gather rests before a sweep that is due because many marks wait.
+func (l *Linker) gather(ctx context.Context) []chan struct{} {
+	many, oldest, err := l.many(ctx)
+	if err != nil || !many {
+		return nil
+	}
+	return l.rest(ctx, max(gatherFor, restFor*l.sweepTook)-time.Since(oldest))
+}
+
+// busy reports whether cases have come since it was last asked.
+func (l *Linker) busy() bool {
+	select {
+	case <-l.store.Changed():
+		l.woken = true
+		return true
+	default:
+		return false
+	}
+}
+
+// workers is how many goroutines score: all processors but one while cases come
+// in, so that a request does not wait for its turn.
+func (l *Linker) workers() int {
+	n := runtime.GOMAXPROCS(0)
+	if l.busy() {
+		n--
+	}
+	return max(n, 1)
 }
 
 // complain logs an error of the store. Of a full disk the store tells its log
@@ -202,7 +254,7 @@ func (l *Linker) Step(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	many, err := l.many(ctx, len(marks))
+	many, _, err := l.many(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -229,20 +281,20 @@ func (l *Linker) Step(ctx context.Context) (more bool, err error) {
 // twenty cases in a sweep (measured on the made-up corpus of the bench command).
 const marksPerCase = .05
 
-// many reports whether so many marks wait that a sweep costs less. n is how many
-// one step would take.
-func (l *Linker) many(ctx context.Context, n int) (bool, error) {
+// many reports whether so many marks wait that a sweep costs less, and when the
+// oldest was left.
+func (l *Linker) many(ctx context.Context) (bool, time.Time, error) {
 	var enough int
 	err := l.store.View(ctx, func(s graph.Snapshot) error {
 		size, err := s.Size()
 		enough = max(minMarks, int(marksPerCase*float64(size)))
 		return err
 	})
-	if err != nil || n < enough && n < marksPerStep {
-		return false, err
+	if err != nil {
+		return false, time.Time{}, err
 	}
-	waiting, _, err := l.store.Backlog(ctx, enough)
-	return waiting >= enough, err
+	waiting, oldest, err := l.store.Backlog(ctx, enough)
+	return waiting >= enough, oldest, err
 }
 
 // minMarks is the least number of marks for which a sweep is considered.
@@ -268,7 +320,7 @@ func (l *Linker) expand(ctx context.Context, marks []graph.Mark) error {
 // relink re-scores the pairs on marked values, on all cores, and returns the
 // changes of rows that it has not stored yet.
 func (l *Linker) relink(ctx context.Context, marks []graph.Mark) (graph.RelinkBatch, error) {
-	workers := min(runtime.GOMAXPROCS(0), 1+len(marks)/marksPerWorker)
+	workers := min(l.workers(), 1+len(marks)/marksPerWorker)
 	batches, errs := make([]batch, workers), make([]error, workers)
 	var running sync.WaitGroup
 	for w := range workers {

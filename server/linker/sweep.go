@@ -3,7 +3,6 @@ package linker
 import (
 	"context"
 	"log/slog"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -38,18 +37,18 @@ func (l *Linker) sweep(ctx context.Context, sweep graph.Sweep) error {
 		}
 	}
 	began := time.Now()
-	workers := runtime.GOMAXPROCS(0)
-	world, err := l.world(ctx, workers)
+	world, err := l.world(ctx, l.workers())
 	if err != nil {
 		return err
 	}
-	read := time.Since(began)
+	read, cases := time.Since(began), world.Cases()
 	from, found := world.Find(sweep.After)
 	if found {
 		from++
 	}
 	asked, version := sweep.Pending, sweep.Version
 	for ends := false; !ends; {
+		workers := l.workers()
 		to := min(from+workers*casesPerPart, world.Cases())
 		ends = to == world.Cases()
 		after := sweep.After
@@ -80,8 +79,8 @@ func (l *Linker) sweep(ctx context.Context, sweep graph.Sweep) error {
 			return err
 		}
 	}
-	l.swept, l.sweepTook = time.Now(), time.Since(began)
-	l.log.LogAttrs(ctx, slog.LevelInfo, "scored all links anew", slog.Int("cases", world.Cases()),
+	l.sweepTook = time.Since(began)
+	l.log.LogAttrs(ctx, slog.LevelInfo, "scored all links anew", slog.Int("cases", cases),
 		slog.Int("marks", len(marks)), slog.Duration("read", read), slog.Duration("took", l.sweepTook))
 	return nil
 }

@@ -37,9 +37,8 @@ const layout = 1
 // read through the page cache, with their indices, so there is neither a block
 // cache nor one for indices. Options.CacheBytes come on top.
 const (
-	bufferBytes       = 32 << 20
-	memoryBufferBytes = 16 << 20
-	bufferCount       = 2
+	bufferBytes = 16 << 20
+	bufferCount = 2
 	// valueThreshold is the length from which a value goes to the value log, so
 	// that compaction does not move it: profiles and bodies.
 	valueThreshold = 1 << 10
@@ -212,7 +211,7 @@ func engineOptions(o Options, log *slog.Logger) dgraph.Options {
 		// DiskSize is one of the metrics.
 		WithMetricsEnabled(true)
 	if o.Memory {
-		opt = opt.WithMemTableSize(memoryBufferBytes).WithValueThreshold(memoryThreshold)
+		opt = opt.WithValueThreshold(memoryThreshold)
 	}
 	return opt
 }

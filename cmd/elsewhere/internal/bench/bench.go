@@ -31,7 +31,7 @@ const (
 	DefaultPopular = 2_000
 	DefaultRound   = time.Second
 	DefaultLimit   = 10 * time.Minute
-	DefaultRest    = 15 * time.Second
+	DefaultRest    = 40 * time.Second
 )
 
 // rounds is how often a measurement and its baseline take turns.
