@@ -30,11 +30,14 @@ import (
 type fake struct {
 	elsewherev1.UnimplementedCaseServiceServer
 	elsewherev1.UnimplementedCorrelationServiceServer
+	elsewherev1.UnimplementedEnrichmentServiceServer
 	submit    func(context.Context, *elsewherev1.SubmitCaseRequest) (*elsewherev1.SubmitCaseResponse, error)
 	submits   func(elsewherev1.CaseService_SubmitCasesServer) error
 	get       func(context.Context, *elsewherev1.GetCaseRequest) (*elsewherev1.GetCaseResponse, error)
 	seen      func(context.Context, *elsewherev1.SeenRequest) (*elsewherev1.SeenResponse, error)
 	listLinks func(context.Context, *elsewherev1.ListLinksRequest) (*elsewherev1.ListLinksResponse, error)
+	enrich    func(*elsewherev1.EnrichRequest) (*elsewherev1.EnrichResponse, error)
+	feeds     func() (*elsewherev1.ListFeedsResponse, error)
 }
 
 func (s *fake) SubmitCase(ctx context.Context, r *elsewherev1.SubmitCaseRequest) (*elsewherev1.SubmitCaseResponse, error) {
@@ -57,6 +60,14 @@ func (s *fake) ListLinks(ctx context.Context, r *elsewherev1.ListLinksRequest) (
 	return s.listLinks(ctx, r)
 }
 
+func (s *fake) Enrich(_ context.Context, r *elsewherev1.EnrichRequest) (*elsewherev1.EnrichResponse, error) {
+	return s.enrich(r)
+}
+
+func (s *fake) ListFeeds(context.Context, *elsewherev1.ListFeedsRequest) (*elsewherev1.ListFeedsResponse, error) {
+	return s.feeds()
+}
+
 // dial starts s in memory and connects to it.
 func dial(t *testing.T, s *fake, opts ...client.Option) *client.Client {
 	t.Helper()
@@ -64,6 +75,7 @@ func dial(t *testing.T, s *fake, opts ...client.Option) *client.Client {
 	g := grpc.NewServer(grpc.MaxRecvMsgSize(32<<20), grpc.MaxSendMsgSize(32<<20))
 	elsewherev1.RegisterCaseServiceServer(g, s)
 	elsewherev1.RegisterCorrelationServiceServer(g, s)
+	elsewherev1.RegisterEnrichmentServiceServer(g, s)
 	go g.Serve(lis)
 	t.Cleanup(g.Stop)
 	opts = append(opts, client.WithDialOptions(
@@ -127,6 +139,7 @@ func TestSubmitErrors(t *testing.T) {
 		codes.NotFound:         client.ErrNotFound,
 		codes.Aborted:          client.ErrRevision,
 		codes.Unavailable:      client.ErrUnavailable,
+		codes.Unimplemented:    errors.ErrUnsupported,
 		codes.DeadlineExceeded: context.DeadlineExceeded,
 		codes.Canceled:         context.Canceled,
 	} {

@@ -11,11 +11,12 @@ import (
 )
 
 const (
-	// seenValues is how many values one call asks for. The server takes 10,000,
-	// but an answer may hold ten sightings a value and has to fit into a message.
-	seenValues = 2000
-	// seenBytes keeps the request well within a message.
-	seenBytes = maxMessage / 4
+	// callValues is how many values one call asks for. The server takes 10,000,
+	// but an answer may hold ten sightings or a long record a value and has to fit
+	// into a message.
+	callValues = 2000
+	// callBytes keeps the request well within a message.
+	callBytes = maxMessage / 4
 )
 
 // Seen asks where values were seen. The results are in the order of
@@ -23,29 +24,45 @@ const (
 // of values may be asked for: they are split over several calls, and an error
 // of one of them is the error of all.
 func (c *Client) Seen(ctx context.Context, observables []*elsewherev1.Observable) (*elsewherev1.SeenResponse, error) {
-	var results []*elsewherev1.SeenResult
+	return c.seen(ctx, observables, false)
+}
+
+// SeenWithRecords is Seen with what each value is, from what the server knows
+// and keeps: it asks nobody.
+func (c *Client) SeenWithRecords(ctx context.Context, observables []*elsewherev1.Observable) (*elsewherev1.SeenResponse, error) {
+	return c.seen(ctx, observables, true)
+}
+
+func (c *Client) seen(ctx context.Context, observables []*elsewherev1.Observable, records bool) (*elsewherev1.SeenResponse, error) {
+	var all elsewherev1.SeenResponse_builder
 	for len(observables) > 0 {
-		n := seenChunk(observables)
-		resp, err := call(ctx, c, c.correlate.Seen, elsewherev1.SeenRequest_builder{Observables: observables[:n]}.Build())
+		n := chunk(observables)
+		resp, err := call(ctx, c, c.correlate.Seen, elsewherev1.SeenRequest_builder{
+			Observables: observables[:n], IncludeRecords: records,
+		}.Build())
 		if err != nil {
 			return nil, err
 		}
 		if len(resp.GetResults()) != n {
-			return nil, errors.New("server answered another number of values than it was asked for")
+			return nil, errNumber
 		}
-		results = append(results, resp.GetResults()...)
+		all.Results = append(all.Results, resp.GetResults()...)
+		all.Attributions = addAttributions(all.Attributions, resp.GetAttributions())
 		observables = observables[n:]
 	}
-	return elsewherev1.SeenResponse_builder{Results: results}.Build(), nil
+	return all.Build(), nil
 }
 
-// seenChunk returns how many of the observables go into the next call, at least
+// errNumber is an answer that cannot be matched with its question.
+var errNumber = errors.New("server answered another number of values than it was asked for")
+
+// chunk returns how many of the observables go into the next call, at least
 // one.
-func seenChunk(observables []*elsewherev1.Observable) int {
+func chunk(observables []*elsewherev1.Observable) int {
 	n, size := 0, 0
-	for n < len(observables) && n < seenValues {
+	for n < len(observables) && n < callValues {
 		size += proto.Size(observables[n])
-		if n > 0 && size > seenBytes {
+		if n > 0 && size > callBytes {
 			break
 		}
 		n++

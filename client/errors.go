@@ -101,6 +101,8 @@ func fromStatus(err error) error {
 		return &statusError{ErrRevision, st}
 	case codes.Unavailable:
 		return &statusError{ErrUnavailable, st}
+	case codes.Unimplemented:
+		return &statusError{errors.ErrUnsupported, st}
 	case codes.Canceled:
 		return &statusError{context.Canceled, st}
 	case codes.DeadlineExceeded:

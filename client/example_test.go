@@ -80,7 +80,7 @@ func Example() {
 		}
 	}
 	// Output:
-	// cypress/IR-7 may be the same actor's as elm/2023-44: 0.613
+	// cypress/IR-7 may be the same actor's as elm/2023-44: 0.874
 	// 104.161.20.102 was seen by cypress in IR-7
 	// 104.161.20.102 was seen by elm in 2023-44
 }

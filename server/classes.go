@@ -1,24 +1,120 @@
 package server
 
 import (
+	"hash/maphash"
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 
+	"github.com/elsewhere-project/elsewhere/enrich"
 	"github.com/elsewhere-project/elsewhere/enrich/netclass"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/link"
 )
 
-// classes answers the score's question what a value is from the lists of package
-// enrich, which knows no evidence.
-type classes struct{ lists *netclass.Table }
+// classes answers the score's question what a value is: from the lists of package
+// enrich, which knows no evidence, and from the book of what look-ups
+// established. It is a linker.Changing.
+type classes struct {
+	model *link.Model
+	// book is nil until there is one.
+	book *enrich.Book
+	now  atomic.Pointer[classTable]
+}
 
-// Version implements link.Classifier.
-func (c classes) Version() string { return c.lists.Version() }
+func newClasses(m *link.Model, t *netclass.Table) *classes {
+	c := &classes{model: m}
+	c.exchange(t)
+	return c
+}
+
+// exchange puts other lists in the place of those in use.
+func (c *classes) exchange(t *netclass.Table) {
+	c.now.Store(&classTable{model: c.model, book: c.book, lists: t, seed: maphash.MakeSeed()})
+}
+
+// Current implements linker.Changing.
+func (c *classes) Current() link.Classifier { return c.now.Load() }
 
 // Class implements link.Classifier.
-func (c classes) Class(v evidence.Value) link.Class {
+func (c *classes) Class(v evidence.Value) link.Class { return c.now.Load().Class(v) }
+
+// Version implements link.Classifier.
+func (c *classes) Version() string { return c.now.Load().Version() }
+
+// rememberedClasses is how many values a table remembers the class of: about 12 MB
+// where most have reasons.
+const rememberedClasses = 1 << 15
+
+// classTable is one state of the lists. The book goes on changing: what it says
+// anew is followed by marks, what lists say anew by a sweep.
+type classTable struct {
+	model *link.Model
+	book  *enrich.Book
+	lists *netclass.Table
+	seed  maphash.Seed
+	known [rememberedClasses]atomic.Pointer[knownClass]
+}
+
+type knownClass struct {
+	value evidence.Value
+	link.Class
+}
+
+// Version implements link.Classifier.
+func (c *classTable) Version() string { return c.lists.Version() }
+
+// Class implements link.Classifier.
+func (c *classTable) Class(v evidence.Value) link.Class {
+	if c.book != nil && (v.Kind == evidence.KindIP || v.Kind == evidence.KindCIDR) {
+		if claims := c.book.Claims(enrich.Value{Kind: enrich.Kind(v.Kind), Text: v.Text}); len(claims) > 0 {
+			of := c.of(v)
+			return c.decide(of.Route, append(of.Claims(), claims...))
+		}
+	}
+	slot := &c.known[(maphash.String(c.seed, v.Text)+maphash.String(c.seed, string(v.Kind)))%rememberedClasses]
+	if k := slot.Load(); k != nil && k.value == v {
+		return k.Class
+	}
+	class := c.listed(v)
+	slot.Store(&knownClass{v, class})
+	return class
+}
+
+// listed is the class that follows from the lists alone.
+func (c *classTable) listed(v evidence.Value) link.Class {
+	of := c.of(v)
+	if len(of.Grades) > 0 {
+		return c.decide(of.Route, of.Claims())
+	}
+	return link.Class{Name: of.Name, ASN: of.Route.ASN, Reasons: reasons(of.Name, of.Reasons)}
+}
+
+// decide makes one class of all claims about a value.
+func (c *classTable) decide(route netclass.Route, claims []enrich.Claim) link.Class {
+	d := enrich.Decide(claims...)
+	grades := make([]link.Grade, len(d.Grades))
+	for i, g := range d.Grades {
+		grades[i] = link.Grade{Class: g.Class, Share: g.Grade}
+	}
+	return link.Class{
+		Name: d.Name, Alpha: c.model.GradedAlpha(d.Name, grades, d.Factor), ASN: route.ASN,
+		Reasons: reasons(d.Name, d.Reasons),
+	}
+}
+
+// reasons puts the class before what decided it.
+func reasons(class string, because []string) []string {
+	if len(because) == 0 || class == "" || class == netclass.Unknown {
+		return because
+	}
+	out := append(make([]string, 0, len(because)), class+": "+because[0])
+	return append(out, because[1:]...)
+}
+
+// of asks the lists about a value.
+func (c *classTable) of(v evidence.Value) netclass.Class {
 	switch v.Kind {
 	case evidence.KindIP, evidence.KindCIDR, evidence.KindDomain, evidence.KindHostname:
 		return c.host(v.Text)
@@ -35,22 +131,20 @@ func (c classes) Class(v evidence.Value) link.Class {
 			return c.host(u.Hostname())
 		}
 	case evidence.KindAppID:
-		return class(c.lists.App(v.Text))
+		return c.lists.App(v.Text)
 	case evidence.KindFileHash:
-		return class(c.lists.Hash(v.Text))
+		return c.lists.Hash(v.Text)
 	}
-	return link.Class{}
+	return netclass.Class{}
 }
 
-// host classifies an address, a prefix or a name.
-func (c classes) host(s string) link.Class {
+// host asks about an address, a prefix or a name.
+func (c *classTable) host(s string) netclass.Class {
 	if a, err := netip.ParseAddr(s); err == nil {
-		return class(c.lists.Address(a))
+		return c.lists.Address(a)
 	}
 	if p, err := netip.ParsePrefix(s); err == nil {
-		return class(c.lists.Prefix(p))
+		return c.lists.Prefix(p)
 	}
-	return class(c.lists.Name(s))
+	return c.lists.Name(s)
 }
-
-func class(c netclass.Class) link.Class { return link.Class{Name: c.Name, Reasons: c.Reasons} }

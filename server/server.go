@@ -19,12 +19,10 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
-	"github.com/elsewhere-project/elsewhere/enrich/netclass"
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
 	"github.com/elsewhere-project/elsewhere/server/access"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/graph/badger"
-	"github.com/elsewhere-project/elsewhere/server/link"
 	"github.com/elsewhere-project/elsewhere/server/linker"
 	"github.com/elsewhere-project/elsewhere/server/observe"
 	"github.com/elsewhere-project/elsewhere/server/rpc"
@@ -59,6 +57,8 @@ type Config struct {
 	// DiskReserve is the room on the disk, in bytes, below which no cases are
 	// taken; 0: DefaultDiskReserve.
 	DiskReserve uint64
+	// Enrichment is what is known about addresses, and who is asked.
+	Enrichment
 	// Logger gets structured logs, those of a request with its request_id; nil
 	// discards them.
 	Logger *slog.Logger
@@ -90,13 +90,9 @@ type Server struct {
 	health    *health.Server
 	store     graph.Store
 	linker    *linker.Linker
+	enrich    *enrichment
 	telemetry *telemetry
 	log       *slog.Logger
-}
-
-// rules are the model and the classes of this build.
-func rules() linker.Rules {
-	return linker.NewRules(link.Version1(), classes{netclass.Builtin()}, graph.Limits{})
 }
 
 // Open opens the store and listens. Serve has to follow; it closes both.
@@ -139,16 +135,22 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, listener.Close(), store.Close())
 	}
-	rules := rules()
+	known, err := openEnrichment(ctx, c, store)
+	if err != nil {
+		telemetry.stop()
+		return nil, errors.Join(err, listener.Close(), store.Close())
+	}
 	s := &Server{
 		listener: listener, store: store, log: log, health: health.NewServer(),
-		linker: linker.New(store, rules, log), telemetry: telemetry,
+		linker: linker.New(store, known.rules, log), enrich: known, telemetry: telemetry,
 	}
-	if c.HTTPAddr != "" {
-		if s.http, err = s.listenHTTP(ctx, c.HTTPAddr); err != nil {
-			telemetry.stop()
-			return nil, errors.Join(err, listener.Close(), store.Close())
-		}
+	if err = telemetry.watch(known.metrics()...); err == nil && c.HTTPAddr != "" {
+		s.http, err = s.listenHTTP(ctx, c.HTTPAddr)
+	}
+	if err != nil {
+		known.close()
+		telemetry.stop()
+		return nil, errors.Join(err, listener.Close(), store.Close())
 	}
 	s.grpc = grpc.NewServer(append([]grpc.ServerOption{
 		grpc.MaxRecvMsgSize(MessageBytes),
@@ -160,13 +162,15 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 20 * time.Second, PermitWithoutStream: true}),
 	}, append(telemetry.options(), rpc.Interceptors(openMode, log)...)...)...)
 	rpc.New(rpc.Dependencies{
-		Store: store, Settler: s.linker, Rules: rules, Key: key, Sealer: sealer, Log: log,
+		Store: known.cases(), Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
+		Enricher: known.enricher, Feeds: known,
 	}).Register(s.grpc)
 	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
 	telemetry.calls.Know(s.grpc.GetServiceInfo())
 	for _, service := range []string{
 		"", elsewherev1.CaseService_ServiceDesc.ServiceName, elsewherev1.CorrelationService_ServiceDesc.ServiceName,
+		elsewherev1.EnrichmentService_ServiceDesc.ServiceName,
 	} {
 		s.health.SetServingStatus(service, grpc_health_v1.HealthCheckResponse_SERVING)
 	}
@@ -220,6 +224,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	var parts sync.WaitGroup
 	var linkErr, httpErr error
 	parts.Go(func() { linkErr = s.linker.Run(background) })
+	parts.Go(func() { s.enrich.run(background) })
 	if s.http != nil {
 		parts.Go(func() { httpErr = s.http.serve() })
 	}
@@ -244,6 +249,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		s.http.stop()
 	}
 	parts.Wait()
+	s.enrich.close()
 	s.telemetry.stop()
 	return errors.Join(err, linkErr, httpErr, s.store.Close())
 }
@@ -288,13 +294,17 @@ func Check(ctx context.Context, c Config, rebuild bool, progress func(done, of i
 		return nil
 	}
 	progress(0, 0)
+	known, err := openEnrichment(ctx, c, store)
+	if err != nil {
+		return err
+	}
+	defer known.close()
 	interrupted, err := store.Sweep(ctx)
 	if err != nil {
 		return err
 	}
-	if err := store.StartSweep(ctx, rules().Basis(), !interrupted.Pending); err != nil {
+	if err := store.StartSweep(ctx, known.rules.Basis(), !interrupted.Pending); err != nil {
 		return err
 	}
-	l := linker.New(store, rules(), c.logger())
-	return l.Drain(ctx, progress)
+	return linker.New(store, known.rules, c.logger()).Drain(ctx, progress)
 }

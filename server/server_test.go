@@ -30,6 +30,7 @@ type deployment struct {
 	elsewherev1.CaseServiceClient
 	elsewherev1.CorrelationServiceClient
 	conn *grpc.ClientConn
+	http string // address of metrics, "" if there is none
 	stop func() error
 }
 
@@ -48,6 +49,7 @@ func start(t testing.TB, c server.Config) *deployment {
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ctx) }()
 	d := dial(t, s.Addr())
+	d.http = s.HTTPAddr()
 	stopped := false
 	d.stop = func() error {
 		if stopped {
@@ -73,7 +75,7 @@ func dial(t testing.TB, addr string) *deployment {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return &deployment{elsewherev1.NewCaseServiceClient(conn), elsewherev1.NewCorrelationServiceClient(conn), conn, nil}
+	return &deployment{elsewherev1.NewCaseServiceClient(conn), elsewherev1.NewCorrelationServiceClient(conn), conn, "", nil}
 }
 
 func obs(kind, value string, roles ...string) *elsewherev1.Observable {

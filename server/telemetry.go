@@ -45,6 +45,16 @@ func newTelemetry(ctx context.Context, traceEndpoint string, store observe.Store
 	return t, nil
 }
 
+// watch shows more metrics.
+func (t *telemetry) watch(more ...prometheus.Collector) error {
+	for _, c := range more {
+		if err := t.metrics.Register(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // options attach the telemetry to a gRPC server.
 func (t *telemetry) options() []grpc.ServerOption {
 	options := []grpc.ServerOption{

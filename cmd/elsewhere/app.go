@@ -101,8 +101,8 @@ Begin with: elsewhere demo`,
 	flags.BoolVar(&a.json, "json", false, "print the server's answers as JSON, one message a line")
 	root.AddCommand(
 		a.demoCommand(), a.serveCommand(),
-		a.submitCommand(), a.seenCommand(), a.linksCommand(), a.whyCommand(),
-		a.checkCommand(), a.benchCommand(), a.versionCommand(),
+		a.submitCommand(), a.seenCommand(), a.enrichCommand(), a.linksCommand(), a.whyCommand(),
+		a.checkCommand(), a.dataCommand(), a.benchCommand(), a.versionCommand(),
 	)
 	return root
 }

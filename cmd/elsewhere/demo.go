@@ -73,7 +73,7 @@ func (a *app) story(ctx context.Context, c *client.Client) error {
 	if err := a.tell("\n$ elsewhere seen " + strings.Join(addresses, " ") + "\n"); err != nil {
 		return err
 	}
-	query := seenQuery{app: a}
+	query := seenQuery{input: input{app: a}}
 	if err := query.run(ctx, c, addresses); err != nil {
 		return err
 	}

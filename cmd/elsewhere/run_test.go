@@ -25,9 +25,12 @@ import (
 type fake struct {
 	elsewherev1.UnimplementedCaseServiceServer
 	elsewherev1.UnimplementedCorrelationServiceServer
+	elsewherev1.UnimplementedEnrichmentServiceServer
 	submits func(elsewherev1.CaseService_SubmitCasesServer) error
 	seen    func(*elsewherev1.SeenRequest) *elsewherev1.SeenResponse
 	links   func(*elsewherev1.ListLinksRequest) *elsewherev1.ListLinksResponse
+	enrich  func(*elsewherev1.EnrichRequest) *elsewherev1.EnrichResponse
+	feeds   []*elsewherev1.Feed
 }
 
 func (f *fake) SubmitCases(s elsewherev1.CaseService_SubmitCasesServer) error { return f.submits(s) }
@@ -40,6 +43,14 @@ func (f *fake) ListLinks(_ context.Context, r *elsewherev1.ListLinksRequest) (*e
 	return f.links(r), nil
 }
 
+func (f *fake) Enrich(_ context.Context, r *elsewherev1.EnrichRequest) (*elsewherev1.EnrichResponse, error) {
+	return f.enrich(r), nil
+}
+
+func (f *fake) ListFeeds(context.Context, *elsewherev1.ListFeedsRequest) (*elsewherev1.ListFeedsResponse, error) {
+	return elsewherev1.ListFeedsResponse_builder{Feeds: f.feeds}.Build(), nil
+}
+
 // listen starts a fake and returns its address.
 func (f *fake) listen(t *testing.T) string {
 	t.Helper()
@@ -50,6 +61,7 @@ func (f *fake) listen(t *testing.T) string {
 	g := grpc.NewServer(grpc.MaxRecvMsgSize(32 << 20))
 	elsewherev1.RegisterCaseServiceServer(g, f)
 	elsewherev1.RegisterCorrelationServiceServer(g, f)
+	elsewherev1.RegisterEnrichmentServiceServer(g, f)
 	go g.Serve(l)
 	t.Cleanup(g.Stop)
 	return l.Addr().String()

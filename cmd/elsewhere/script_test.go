@@ -42,6 +42,8 @@ func TestMain(m *testing.M) {
 //	page PATH         read a page of its HTTP listener to stdout
 //	stored REF...     expect exactly these cases on the service
 //	generate WHAT     write a file that is too large for a script
+//	publish FAULT F   offer a file over HTTP, see publisher_test.go
+//	until RE CMD...   run a command again until its output matches, within bounds
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
@@ -50,6 +52,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		Setup: func(env *testscript.Env) error {
 			env.Values[serviceKey{}] = &service{}
+			env.Values[publisherKey{}] = &publisher{}
 			env.Setenv("HOME", env.WorkDir)
 			// Nothing answers here, should a script forget to start a service.
 			env.Setenv("ELSEWHERE_SERVER", "127.0.0.1:1")
@@ -62,6 +65,8 @@ func TestScripts(t *testing.T) {
 			"exits":    exits,
 			"stored":   stored,
 			"generate": generate,
+			"publish":  publish,
+			"until":    until,
 		},
 	})
 }
@@ -181,6 +186,26 @@ func page(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	if res.StatusCode != http.StatusOK {
 		ts.Fatalf("%s: %s", args[0], res.Status)
+	}
+}
+
+func until(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: until PATTERN COMMAND...")
+	}
+	want, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		ts.Check(ts.Exec(args[1], args[2:]...))
+		got := ts.ReadFile("stdout")
+		if want.MatchString(got) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("no %q in time", args[0])
+		}
+		<-time.After(100 * time.Millisecond)
 	}
 }
 

@@ -1,18 +1,11 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"iter"
-	"os"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -24,13 +17,12 @@ const (
 	// seenBatch is how many values are asked for at once; answers are printed
 	// batch by batch.
 	seenBatch = 1000
-	// maxLineBytes bounds a line of a file of values, well above the 4 KiB that a
-	// value may have.
-	maxLineBytes = 64 << 10
+	// seenReasons is how many reasons for a class are written: the first decided.
+	seenReasons = 4
 )
 
 func (a *app) seenCommand() *cobra.Command {
-	q := seenQuery{app: a}
+	q := seenQuery{input: input{app: a}}
 	cmd := &cobra.Command{
 		Use:   "seen VALUE...",
 		Short: "Show in which tenants and cases values were seen",
@@ -45,30 +37,24 @@ never seen.`,
   elsewhere seen -f addresses.txt --fail-unseen
   cut -d, -f3 logins.csv | elsewhere seen -`,
 		RunE: func(cmd *cobra.Command, values []string) error {
-			if len(values) == 0 && len(q.files) == 0 {
-				return usageError{errors.New("a value, -f FILE or - is needed")}
-			}
-			for _, v := range values {
-				if !utf8.ValidString(v) {
-					return usageError{fmt.Errorf("value %s is not UTF-8", safe(v, valueWidth))}
-				}
+			if err := q.check(values); err != nil {
+				return err
 			}
 			return a.ask(func(c *client.Client) error { return q.run(cmd.Context(), c, values) })
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringArrayVarP(&q.files, "file", "f", nil, "read values from `FILE`, one a line; - is standard input")
-	flags.StringVar(&q.kind, "kind", "", "`kind` of all values, as in ip, domain, rule_name; guessed if not given")
+	q.register(flags)
+	flags.BoolVar(&q.records, "records", false, "also with --json: answer what each value is, as the text does")
 	flags.BoolVar(&q.failUnseen, "fail-unseen", false, "exit with 3 if a value was never seen")
 	return cmd
 }
 
 // seenQuery is one run of seen.
 type seenQuery struct {
-	app        *app
-	files      []string
-	kind       string
+	input
 	failUnseen bool
+	records    bool // asked for with JSON
 
 	unseen, failed bool
 	block          bool // the last answer has several lines
@@ -76,11 +62,16 @@ type seenQuery struct {
 
 func (q *seenQuery) run(ctx context.Context, c *client.Client, values []string) error {
 	batch := make([]*elsewherev1.Observable, 0, seenBatch)
+	var credits []*elsewherev1.Attribution
 	flush := func() error {
 		if len(batch) == 0 {
 			return nil
 		}
-		resp, err := c.Seen(ctx, batch)
+		ask := c.SeenWithRecords
+		if q.app.json && !q.records {
+			ask = c.Seen
+		}
+		resp, err := ask(ctx, batch)
 		if err == nil && q.kind == "" && !q.app.json {
 			resp, err = withTargets(ctx, c, resp)
 		}
@@ -88,6 +79,7 @@ func (q *seenQuery) run(ctx context.Context, c *client.Client, values []string) 
 		if err != nil {
 			return err
 		}
+		credits = append(credits, resp.GetAttributions()...)
 		return q.report(resp)
 	}
 	for value, err := range q.values(ctx, values) {
@@ -105,6 +97,11 @@ func (q *seenQuery) run(ctx context.Context, c *client.Client, values []string) 
 	}
 	if err := flush(); err != nil {
 		return err
+	}
+	if !q.app.json {
+		if err := q.app.print(q.app.creditText(credits)); err != nil {
+			return err
+		}
 	}
 	switch {
 	case q.failed:
@@ -141,76 +138,7 @@ func withTargets(ctx context.Context, c *client.Client, resp *elsewherev1.SeenRe
 			results = slices.Insert(results, behind[k]+1, r)
 		}
 	}
-	return elsewherev1.SeenResponse_builder{Results: results}.Build(), nil
-}
-
-// values yields the values of the command line, then those of the files. An
-// error is about one line or one file; the others follow.
-func (q *seenQuery) values(ctx context.Context, given []string) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		for _, v := range given {
-			if v == "-" {
-				if !lines(yield, "stdin", interruptible(ctx, q.app.stdin)) {
-					return
-				}
-			} else if !yield(v, nil) {
-				return
-			}
-		}
-		for _, name := range q.files {
-			if !q.file(ctx, name, yield) {
-				return
-			}
-		}
-	}
-}
-
-func (q *seenQuery) file(ctx context.Context, name string, yield func(string, error) bool) bool {
-	if name == "-" {
-		return lines(yield, "stdin", interruptible(ctx, q.app.stdin))
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return yield("", err)
-	}
-	defer f.Close()
-	return lines(yield, name, f)
-}
-
-// lines yields the lines of a text that are not empty, without the white space
-// around them.
-func lines(yield func(string, error) bool, name string, r io.Reader) bool {
-	in := bufio.NewReaderSize(r, maxLineBytes)
-	for n := 1; ; n++ {
-		line, err := in.ReadSlice('\n')
-		tooLong := errors.Is(err, bufio.ErrBufferFull)
-		switch {
-		case tooLong:
-			if !yield("", fmt.Errorf("%s:%d: the line is longer than %d KiB", name, n, maxLineBytes>>10)) {
-				return false
-			}
-		case !utf8.Valid(line):
-			if !yield("", fmt.Errorf("%s:%d: the line is not UTF-8", name, n)) {
-				return false
-			}
-		default:
-			if n == 1 {
-				line = bytes.TrimPrefix(line, []byte("\uFEFF"))
-			}
-			if v := strings.TrimSpace(string(line)); v != "" && !yield(v, nil) {
-				return false
-			}
-		}
-		for errors.Is(err, bufio.ErrBufferFull) {
-			_, err = in.ReadSlice('\n')
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return true
-		case err != nil:
-			return yield("", fmt.Errorf("%s:%d: %w", name, n, err))
-		}
-	}
+	return elsewherev1.SeenResponse_builder{Results: results, Attributions: resp.GetAttributions()}.Build(), nil
 }
 
 // report prints the answers to a batch.
@@ -229,7 +157,7 @@ func (q *seenQuery) report(resp *elsewherev1.SeenResponse) error {
 		if q.block {
 			text.WriteString("\n")
 		}
-		q.block = len(r.GetSightings()) > 0
+		q.block = len(r.GetSightings()) > 0 || len(r.GetRecords()) > 0
 		text.WriteString(q.app.seenText(r))
 	}
 	if q.app.json {
@@ -252,8 +180,7 @@ func (a *app) seenText(r *elsewherev1.SeenResult) string {
 	case elsewherev1.SeenStatus_SEEN_STATUS_NOT_DISCLOSED:
 		return title + "  not disclosed\n"
 	case elsewherev1.SeenStatus_SEEN_STATUS_INVALID:
-		v := r.GetViolation()
-		return fmt.Sprintf("%s  invalid: %s (%s)\n", title, safe(v.GetMessage(), messageWidth), safe(v.GetReason(), valueWidth))
+		return title + "  " + invalidText(r.GetViolation()) + "\n"
 	default:
 		return title + "  unknown answer\n"
 	}
@@ -286,8 +213,11 @@ func (a *app) seenNature(r *elsewherev1.SeenResult) string {
 	phrases := []string{}
 	if c := r.GetClass(); c != "" {
 		class := "class " + safe(c, valueWidth)
-		if reasons := r.GetClassReasons(); len(reasons) > 0 {
-			class += " (" + strings.Join(safeAll(reasons, valueWidth), "; ") + ")"
+		if reasons := because(c, r.GetClassReasons()); len(reasons) > 0 {
+			if more := len(reasons) - seenReasons; more > 0 {
+				reasons = append(reasons[:seenReasons], fmt.Sprintf("%d more, see elsewhere enrich", more))
+			}
+			class += " (" + strings.Join(reasons, "; ") + ")"
 		}
 		phrases = append(phrases, class)
 	}
@@ -296,7 +226,11 @@ func (a *app) seenNature(r *elsewherev1.SeenResult) string {
 	} else {
 		phrases = append(phrases, "not generic")
 	}
-	return strings.Join(wrap("  ", phrases), "\n") + "\n"
+	text := strings.Join(wrap("  ", phrases), "\n") + "\n"
+	for _, record := range r.GetRecords() {
+		text += a.seenRecord(record)
+	}
+	return text
 }
 
 // countRange writes a count that may be known only roughly.

@@ -35,6 +35,7 @@ const (
 func (a *app) serveCommand() *cobra.Command {
 	c := serving{memoryLimit: defaultMemoryLimit}
 	reserve := byteSize(server.DefaultDiskReserve)
+	var about enrichmentFlags
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the service",
@@ -52,10 +53,17 @@ content. With --log-format json everything on stderr is JSON.
 Memory is bounded by a soft limit: near it the runtime collects more often instead
 of growing. What the operating system keeps of the store's files is not counted.
 On a disk with less than --disk-reserve free, new cases are refused
-(RESOURCE_EXHAUSTED, DISK_FULL) until there is room again; reads go on.`,
+(RESOURCE_EXHAUSTED, DISK_FULL) until there is room again; reads go on.
+
+What addresses and names are comes from data that are part of the program, from the
+folder of feeds and from databases of your own; a change of the files is taken up
+within seconds. Nothing of a case leaves the machine unless there is a key for
+AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 		Example: `  elsewhere serve
   elsewhere serve --data /srv/elsewhere --grpc 127.0.0.1:7431
   elsewhere serve --memory --grpc 127.0.0.1:0 --http 127.0.0.1:0
+  elsewhere serve --mmdb GeoLite2-ASN.mmdb --mmdb GeoLite2-City.mmdb
+  elsewhere serve --abuseipdb-key-file abuseipdb.key --tlp-ceiling alder=green
   elsewhere serve --memory-limit 512MiB --disk-reserve 4GiB
   elsewhere serve --log-format json --trace-endpoint localhost:4317`,
 		Args:        args(cobra.NoArgs),
@@ -73,6 +81,10 @@ On a disk with less than --disk-reserve free, new cases are refused
 			if reserve == 0 {
 				return usageError{errors.New("disk reserve 0: on a full disk the operating system ends the service")}
 			}
+			var err error
+			if c.Enrichment, err = about.enrichment(); err != nil {
+				return err
+			}
 			c.DiskReserve = uint64(reserve)
 			c.httpChosen = cmd.Flags().Changed("http")
 			return a.serve(cmd.Context(), c)
@@ -84,6 +96,7 @@ On a disk with less than --disk-reserve free, new cases are refused
 	cmd.Flags().StringVar(&c.HTTPAddr, "http", server.DefaultHTTPAddr, "`address` to listen on for metrics, health and profiles; \"\" is none")
 	cmd.Flags().Var(&c.memoryLimit, "memory-limit", "soft limit for the memory of the process, a `size` as 512MiB, 0 for none; the default holds a bulk load of 20 million sightings; GOMEMLIMIT goes before it")
 	cmd.Flags().Var(&reserve, "disk-reserve", "take no cases with less than this `size` free on the disk")
+	about.register(cmd)
 	cmd.Flags().StringVar(&c.TraceEndpoint, "trace-endpoint", "", "`host:port` of an OpenTelemetry collector (OTLP over gRPC; TLS unless on loopback)")
 	cmd.Flags().TextVar(&c.logLevel, "log-level", slog.LevelInfo, "least `level` that is logged: debug, info, warn or error")
 	cmd.Flags().StringVar(&c.logFormat, "log-format", formatText, "`form` of the log: text or json")
@@ -130,6 +143,7 @@ func (a *app) serve(ctx context.Context, c serving) error {
 	} else {
 		say("data in %s", safe(c.DataDir, 0))
 	}
+	say("%s", safe(disclosures(c.Enrichment), 0))
 	say("%s", limit)
 	if err := s.Serve(ctx); err != nil {
 		return err

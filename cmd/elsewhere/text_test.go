@@ -175,7 +175,7 @@ func TestColourIsForTerminals(t *testing.T) {
 		}
 	}
 	e := explanation("")
-	plain, coloured := waterfall(e, style{}), waterfall(e, style{colour: true})
+	plain, coloured := waterfall(e, nil, style{}), waterfall(e, nil, style{colour: true})
 	if strings.Contains(plain, "\x1b") || !strings.Contains(coloured, "\x1b[1m") {
 		t.Errorf("plain %q\ncoloured %q", plain, coloured)
 	}
@@ -263,13 +263,13 @@ without 192.0.2.0/24:  .020
 
 note: everything in common lies in initial access: it could be a common access broker
 `
-	if d := cmp.Diff(want, waterfall(explanation(""), style{})); d != "" {
+	if d := cmp.Diff(want, waterfall(explanation(""), nil, style{})); d != "" {
 		t.Error(d)
 	}
 }
 
 func TestWaterfallHostile(t *testing.T) {
-	got := waterfall(explanation("\x1b[2J\u202e\n"+strings.Repeat("x", 5000)), style{})
+	got := waterfall(explanation("\x1b[2J\u202e\n"+strings.Repeat("x", 5000)), nil, style{})
 	for _, r := range got {
 		if r != '\n' && !unicode.IsPrint(r) {
 			t.Fatalf("holds %U", r)

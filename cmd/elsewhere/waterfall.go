@@ -16,9 +16,10 @@ const (
 
 // waterfall writes an explanation: the answer, then how the bits add up to it.
 // Each bar begins where the one before ended, so that they lead from the prior
-// to the total.
-func waterfall(e *elsewherev1.Explanation, st style) string {
-	w := &drawing{style: st, scale: scaleOf(e)}
+// to the total. ports are what the cases state of addresses, in phrases by kind
+// and value.
+func waterfall(e *elsewherev1.Explanation, ports map[string][]string, st style) string {
+	w := &drawing{style: st, scale: scaleOf(e), ports: ports}
 	w.answer(e)
 	w.line(st.dim(left("", labelColumns) + right("weight", bitsColumns) + right("used", bitsColumns)))
 	prior := e.GetPriorMillibits()
@@ -40,6 +41,7 @@ func waterfall(e *elsewherev1.Explanation, st style) string {
 type drawing struct {
 	style style
 	scale scale
+	ports map[string][]string
 	out   strings.Builder
 }
 
@@ -85,7 +87,9 @@ func (w *drawing) family(f *elsewherev1.Family, at int32) int32 {
 			label, rest := w.label(f.GetName(), v)
 			w.line(left(label, labelColumns) + right(bits(v.GetWeightMillibits()), bitsColumns) +
 				right(bits(used), bitsColumns) + "  " + w.bar(at, at+used))
-			for _, line := range wrap("    ", append(rest, reasons(v, g, i == 0, f.GetName())...)) {
+			phrases := append(rest, reasons(v, g, i == 0, f.GetName())...)
+			phrases = append(phrases, w.ports[v.GetKind()+" "+v.GetValue()]...)
+			for _, line := range wrap("    ", phrases) {
 				w.line(w.style.dim(line))
 			}
 			at += used

@@ -51,11 +51,32 @@ func (a *app) why(ctx context.Context, c *client.Client, x, y string) error {
 	if a.json {
 		return a.printJSON(elsewherev1.ExplainLinkResponse_builder{Explanation: e}.Build())
 	}
-	if err := a.print(waterfall(e, a.style)); err != nil {
+	ports, err := statedPorts(ctx, c, e)
+	if err != nil {
+		return err
+	}
+	if err := a.print(waterfall(e, ports, a.style)); err != nil {
 		return err
 	}
 	a.hint("m, α, d, f and gap are explained by: elsewhere why --help")
 	return nil
+}
+
+// statedPorts returns what the two cases state of the ports of the addresses
+// that they have in common, by kind and value. A case that is gone or may not be
+// read states nothing.
+func statedPorts(ctx context.Context, c *client.Client, e *elsewherev1.Explanation) (map[string][]string, error) {
+	if len(e.GetFamilies()) == 0 {
+		return nil, nil
+	}
+	cases := make([]*elsewherev1.Case, 2)
+	for i, ref := range []string{e.GetA(), e.GetB()} {
+		var err error
+		if cases[i], err = c.GetCase(ctx, ref); err != nil && !errors.Is(err, client.ErrNotFound) {
+			return nil, err
+		}
+	}
+	return openPorts([]string{"A", "B"}, cases), nil
 }
 
 // linked reports whether an explanation is one of a link.
@@ -113,8 +134,8 @@ func reasons(v *elsewherev1.SharedValue, g *elsewherev1.Group, first bool, famil
 	out = append(out, roles(v)...)
 	if c := v.GetClass(); c != "" {
 		class := "class " + safe(c, valueWidth)
-		if r := v.GetClassReasons(); len(r) > 0 {
-			class += " (" + strings.Join(safeAll(r, valueWidth), "; ") + ")"
+		if r := because(c, v.GetClassReasons()); len(r) > 0 {
+			class += " (" + strings.Join(r, "; ") + ")"
 		}
 		out = append(out, class)
 	}

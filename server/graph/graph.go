@@ -352,6 +352,12 @@ type Queue interface {
 	// and feeds version) is not this one, or if force is set. Rows stay until the
 	// sweep replaces them.
 	StartSweep(ctx context.Context, basis string, force bool) error
+	// Touch leaves a mark on values of which something other than their spread
+	// changed that scores depend on. Each asks to be expanded, even to values in
+	// two tenants: a pair that shares it and another value may have had no row
+	// for want of weight. Values that are in fewer than two tenants have no pair
+	// and are left out.
+	Touch(ctx context.Context, values []evidence.Value) error
 	// Scan reads all that pairs depend on, on one state.
 	Scan(ctx context.Context, workers int, to Scan) error
 	// Backlog returns the number of marks, exact up to limit, and when the
@@ -370,7 +376,8 @@ type Mark struct {
 	// Version tells one leaving of the mark from the next.
 	Version uint64
 	// Again says that the mark was left anew after it had been read, so that
-	// what was done about it then does not start from Tenants.
+	// what was done about it then does not start from Tenants, or that more than
+	// the spread changed (Queue.Touch).
 	Again bool
 }
 
@@ -412,6 +419,8 @@ type Store interface {
 	Writer
 	Reader
 	Queue
+	// Kept returns the space of small entries beside the graph.
+	Kept() Keeper
 	// Check compares everything derived with the case bodies it comes from and
 	// yields a line for each difference; link rows are not checked.
 	Check(ctx context.Context) iter.Seq2[string, error]

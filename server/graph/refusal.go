@@ -15,7 +15,8 @@ func (e *NoSpaceError) Error() string {
 
 // BrokenError is returned by every change after one could not be written: what
 // reached the disk is not known before the store is opened again. Reads are
-// answered from the state before that change.
+// answered from the state before that change, or refused with this error too
+// where the database cannot answer any more.
 type BrokenError struct{ Err error }
 
 func (e *BrokenError) Error() string {

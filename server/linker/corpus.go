@@ -6,9 +6,18 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/link"
 )
 
+// Changing is a classifier whose data may be exchanged while it is in use.
+type Changing interface {
+	link.Classifier
+	// Current returns the classifier of the data of now, of which a score needs
+	// one from its beginning to its end.
+	Current() link.Classifier
+}
+
 // Rules are what every score of a deployment has in common.
 type Rules struct {
-	Model   *link.Model
+	Model *link.Model
+	// Classes may be Changing.
 	Classes link.Classifier
 	Limits  graph.Limits // zero: the constants of package graph
 	sides   *link.Sides
@@ -25,7 +34,14 @@ func NewRules(m *link.Model, classes link.Classifier, limits graph.Limits) Rules
 
 // Scorer returns a scorer on one snapshot of the store.
 func (r Rules) Scorer(s graph.Snapshot) (*link.Scorer, error) {
-	return link.NewScorer(r.Model, r.caps(), corpus{s}, r.Classes, r.sides)
+	return link.NewScorer(r.Model, r.caps(), corpus{s}, r.classes(), r.sides)
+}
+
+func (r Rules) classes() link.Classifier {
+	if c, ok := r.Classes.(Changing); ok {
+		return c.Current()
+	}
+	return r.Classes
 }
 
 func (r Rules) caps() link.Caps {

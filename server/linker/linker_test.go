@@ -154,6 +154,21 @@ type service struct{}
 
 func (service) Version() string { return "test" }
 
+// changing is service until look-ups or other lists say otherwise.
+type changing struct {
+	version string
+	classes map[string]string
+}
+
+func (c *changing) Version() string { return c.version }
+
+func (c *changing) Class(v evidence.Value) link.Class {
+	if name, ok := c.classes[v.Text]; ok {
+		return link.Class{Name: name}
+	}
+	return service{}.Class(v)
+}
+
 func (service) Class(v evidence.Value) link.Class {
 	switch v.Text {
 	case "70.0.0.1":
@@ -215,7 +230,6 @@ func allRows(t *rapid.T, store graph.Reader) (rows []graph.Row) {
 // whenever no mark is left, to what the cases alone say: so every change leaves
 // the marks it has to, and the linker draws from them what it has to.
 func TestRowsFollowTheCases(t *testing.T) {
-	rules := linker.Rules{Model: link.Version1(), Classes: service{}, Limits: small()}
 	most := 0
 	rapid.Check(t, func(t *rapid.T) {
 		ctx := context.Background()
@@ -224,6 +238,8 @@ func TestRowsFollowTheCases(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer store.Close()
+		classes := &changing{version: "0", classes: make(map[string]string)}
+		rules := linker.Rules{Model: link.Version1(), Classes: classes, Limits: small()}
 		l := linker.New(store, rules, slog.New(slog.DiscardHandler))
 		ref := &reference{cases: make(map[evidence.Ref]*evidence.Profile), limits: small()}
 		var tenants []string
@@ -283,6 +299,20 @@ func TestRowsFollowTheCases(t *testing.T) {
 				delete(ref.cases, r)
 			case 2:
 				drain()
+			case 3:
+				// A look-up changes what an address is; sometimes new lists do.
+				text := fmt.Sprintf("70.%d.0.1", rapid.IntRange(0, 9).Draw(t, "value"))
+				classes.classes[text] = rapid.SampledFrom([]string{
+					link.ClassM365Service, link.ClassHosting, link.ClassLeased, link.ClassVPN, link.ClassTor,
+				}).Draw(t, "class")
+				if rapid.IntRange(0, 9).Draw(t, "lists") == 0 {
+					classes.version += "+"
+					if err := store.StartSweep(ctx, rules.Basis(), false); err != nil {
+						t.Fatal(err)
+					}
+				} else if err := store.Touch(ctx, []evidence.Value{{Kind: evidence.KindIP, Text: text}}); err != nil {
+					t.Fatal(err)
+				}
 			default:
 				c := parse(t, drawDraft(t, r))
 				if _, err := store.Submit(ctx, c, nil); err != nil {

@@ -21,6 +21,7 @@ import (
 type service struct {
 	elsewherev1.CaseServiceClient
 	elsewherev1.CorrelationServiceClient
+	elsewherev1.EnrichmentServiceClient
 	health grpc_health_v1.HealthClient
 }
 
@@ -49,7 +50,7 @@ func serve(tb testing.TB) *service {
 	tb.Cleanup(func() { conn.Close() })
 	return &service{
 		elsewherev1.NewCaseServiceClient(conn), elsewherev1.NewCorrelationServiceClient(conn),
-		grpc_health_v1.NewHealthClient(conn),
+		elsewherev1.NewEnrichmentServiceClient(conn), grpc_health_v1.NewHealthClient(conn),
 	}
 }
 

@@ -27,16 +27,35 @@ const (
 
 // Seen implements elsewherev1.CorrelationServiceServer.
 func (s *Service) Seen(ctx context.Context, req *elsewherev1.SeenRequest) (*elsewherev1.SeenResponse, error) {
-	results, err := s.seen(ctx, req.GetObservables())
-	if err != nil {
-		return nil, toStatus(ctx, s.log, err)
+	res, err := s.seenAnswer(ctx, req)
+	return res, toStatus(ctx, s.log, err)
+}
+
+func (s *Service) seenAnswer(ctx context.Context, req *elsewherev1.SeenRequest) (*elsewherev1.SeenResponse, error) {
+	var stated *statedFacts
+	if req.GetIncludeRecords() && s.enricher != nil {
+		if n := len(req.GetObservables()); n > maxSeenRecords {
+			return nil, violation("observables", "TOO_MANY", fmt.Sprintf("%d values; at most %d with include_records", n, maxSeenRecords))
+		}
+		stated = newStatedFacts()
 	}
-	return elsewherev1.SeenResponse_builder{Results: results}.Build(), nil
+	results, err := s.seen(ctx, req.GetObservables(), stated)
+	if err != nil {
+		return nil, err
+	}
+	var credits credits
+	if stated != nil {
+		if err := s.addRecords(ctx, results, stated, &credits); err != nil {
+			return nil, err
+		}
+	}
+	return elsewherev1.SeenResponse_builder{Results: results, Attributions: credits.list}.Build(), nil
 }
 
 // seen answers for all values of a call from one state of the store, a chunk at
-// a time on as many processors as there are.
-func (s *Service) seen(ctx context.Context, asked []*elsewherev1.Observable) ([]*elsewherev1.SeenResult, error) {
+// a time on as many processors as there are. What cases stated of the values is
+// added to stated unless that is nil.
+func (s *Service) seen(ctx context.Context, asked []*elsewherev1.Observable, stated *statedFacts) ([]*elsewherev1.SeenResult, error) {
 	if n := len(asked); n > maxSeen {
 		return nil, violation("observables", "TOO_MANY", fmt.Sprintf("%d values; at most %d", n, maxSeen))
 	}
@@ -71,6 +90,11 @@ func (s *Service) seen(ctx context.Context, asked []*elsewherev1.Observable) ([]
 					return err
 				}
 				results[nth] = wireSeen(&a)
+				if stated != nil {
+					if err := stated.add(viewer, snap, nth, &a); err != nil {
+						return err
+					}
+				}
 			}
 		}
 	})

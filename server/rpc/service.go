@@ -25,38 +25,44 @@ type Settler interface {
 	Settle(context.Context) error
 }
 
-// Service answers CaseService and CorrelationService.
+// Service answers CaseService, CorrelationService and EnrichmentService.
 type Service struct {
 	elsewherev1.UnimplementedCaseServiceServer
 	elsewherev1.UnimplementedCorrelationServiceServer
+	elsewherev1.UnimplementedEnrichmentServiceServer
 
-	store   Store
-	settler Settler
-	rules   linker.Rules
-	key     *CorrelationKey
-	sealer  *access.Sealer
-	log     *slog.Logger
-	clock   func() time.Time
+	store    Store
+	settler  Settler
+	enricher Enricher
+	feeds    Feeds
+	rules    linker.Rules
+	key      *CorrelationKey
+	sealer   *access.Sealer
+	log      *slog.Logger
+	clock    func() time.Time
 
 	admission admission
 }
 
 // Dependencies are what a Service is made of. All are needed but Clock, which is
-// time.Now when nil.
+// time.Now when nil, and Enricher and Feeds, without which EnrichmentService
+// answers UNIMPLEMENTED.
 type Dependencies struct {
-	Store   Store
-	Settler Settler
-	Rules   linker.Rules
-	Key     *CorrelationKey
-	Sealer  *access.Sealer
-	Log     *slog.Logger
-	Clock   func() time.Time
+	Store    Store
+	Settler  Settler
+	Enricher Enricher
+	Feeds    Feeds
+	Rules    linker.Rules
+	Key      *CorrelationKey
+	Sealer   *access.Sealer
+	Log      *slog.Logger
+	Clock    func() time.Time
 }
 
 // New returns a service.
 func New(d Dependencies) *Service {
 	s := &Service{
-		store: d.Store, settler: d.Settler, rules: d.Rules,
+		store: d.Store, settler: d.Settler, enricher: d.Enricher, feeds: d.Feeds, rules: d.Rules,
 		key: d.Key, sealer: d.Sealer, log: d.Log, clock: d.Clock,
 	}
 	if s.clock == nil {
@@ -66,10 +72,11 @@ func New(d Dependencies) *Service {
 	return s
 }
 
-// Register adds both services to a server.
+// Register adds the services to a server.
 func (s *Service) Register(r grpc.ServiceRegistrar) {
 	elsewherev1.RegisterCaseServiceServer(r, s)
 	elsewherev1.RegisterCorrelationServiceServer(r, s)
+	elsewherev1.RegisterEnrichmentServiceServer(r, s)
 }
 
 // options are how this deployment parses evidence.

@@ -72,10 +72,11 @@ func (x SeenStatus) Number() protoreflect.EnumNumber {
 }
 
 type SeenRequest struct {
-	state                  protoimpl.MessageState `protogen:"opaque.v1"`
-	xxx_hidden_Observables *[]*Observable         `protobuf:"bytes,1,rep,name=observables"`
-	unknownFields          protoimpl.UnknownFields
-	sizeCache              protoimpl.SizeCache
+	state                     protoimpl.MessageState `protogen:"opaque.v1"`
+	xxx_hidden_Observables    *[]*Observable         `protobuf:"bytes,1,rep,name=observables"`
+	xxx_hidden_IncludeRecords bool                   `protobuf:"varint,2,opt,name=include_records,json=includeRecords"`
+	unknownFields             protoimpl.UnknownFields
+	sizeCache                 protoimpl.SizeCache
 }
 
 func (x *SeenRequest) Reset() {
@@ -112,8 +113,19 @@ func (x *SeenRequest) GetObservables() []*Observable {
 	return nil
 }
 
+func (x *SeenRequest) GetIncludeRecords() bool {
+	if x != nil {
+		return x.xxx_hidden_IncludeRecords
+	}
+	return false
+}
+
 func (x *SeenRequest) SetObservables(v []*Observable) {
 	x.xxx_hidden_Observables = &v
+}
+
+func (x *SeenRequest) SetIncludeRecords(v bool) {
+	x.xxx_hidden_IncludeRecords = v
 }
 
 type SeenRequest_builder struct {
@@ -122,6 +134,9 @@ type SeenRequest_builder struct {
 	// At most 10,000; only kind and value are read. An empty kind is guessed: of
 	// several that fit, the first that was seen.
 	Observables []*Observable
+	// Also answer what each value is, from what is known here: nobody is asked.
+	// Then at most 2,000 values.
+	IncludeRecords bool
 }
 
 func (b0 SeenRequest_builder) Build() *SeenRequest {
@@ -129,14 +144,16 @@ func (b0 SeenRequest_builder) Build() *SeenRequest {
 	b, x := &b0, m0
 	_, _ = b, x
 	x.xxx_hidden_Observables = &b.Observables
+	x.xxx_hidden_IncludeRecords = b.IncludeRecords
 	return m0
 }
 
 type SeenResponse struct {
-	state              protoimpl.MessageState `protogen:"opaque.v1"`
-	xxx_hidden_Results *[]*SeenResult         `protobuf:"bytes,1,rep,name=results"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	state                   protoimpl.MessageState `protogen:"opaque.v1"`
+	xxx_hidden_Results      *[]*SeenResult         `protobuf:"bytes,1,rep,name=results"`
+	xxx_hidden_Attributions *[]*Attribution        `protobuf:"bytes,2,rep,name=attributions"`
+	unknownFields           protoimpl.UnknownFields
+	sizeCache               protoimpl.SizeCache
 }
 
 func (x *SeenResponse) Reset() {
@@ -173,14 +190,29 @@ func (x *SeenResponse) GetResults() []*SeenResult {
 	return nil
 }
 
+func (x *SeenResponse) GetAttributions() []*Attribution {
+	if x != nil {
+		if x.xxx_hidden_Attributions != nil {
+			return *x.xxx_hidden_Attributions
+		}
+	}
+	return nil
+}
+
 func (x *SeenResponse) SetResults(v []*SeenResult) {
 	x.xxx_hidden_Results = &v
+}
+
+func (x *SeenResponse) SetAttributions(v []*Attribution) {
+	x.xxx_hidden_Attributions = &v
 }
 
 type SeenResponse_builder struct {
 	_ [0]func() // Prevents comparability and use of unkeyed literals for the builder.
 
 	Results []*SeenResult
+	// What publishers want to be shown with the records, each once.
+	Attributions []*Attribution
 }
 
 func (b0 SeenResponse_builder) Build() *SeenResponse {
@@ -188,6 +220,7 @@ func (b0 SeenResponse_builder) Build() *SeenResponse {
 	b, x := &b0, m0
 	_, _ = b, x
 	x.xxx_hidden_Results = &b.Results
+	x.xxx_hidden_Attributions = &b.Attributions
 	return m0
 }
 
@@ -206,6 +239,7 @@ type SeenResult struct {
 	xxx_hidden_MoreSightings bool                   `protobuf:"varint,11,opt,name=more_sightings,json=moreSightings"`
 	xxx_hidden_Class         string                 `protobuf:"bytes,13,opt,name=class"`
 	xxx_hidden_ClassReasons  []string               `protobuf:"bytes,14,rep,name=class_reasons,json=classReasons"`
+	xxx_hidden_Records       *[]*Record             `protobuf:"bytes,15,rep,name=records"`
 	// Deprecated: Do not use. This will be deleted in the near future.
 	XXX_lazyUnmarshalInfo  protoimpl.LazyUnmarshalInfo
 	XXX_raceDetectHookData protoimpl.RaceDetectHookData
@@ -337,6 +371,15 @@ func (x *SeenResult) GetClassReasons() []string {
 	return nil
 }
 
+func (x *SeenResult) GetRecords() []*Record {
+	if x != nil {
+		if x.xxx_hidden_Records != nil {
+			return *x.xxx_hidden_Records
+		}
+	}
+	return nil
+}
+
 func (x *SeenResult) SetObservable(v *Observable) {
 	x.xxx_hidden_Observable = v
 }
@@ -381,7 +424,7 @@ func (x *SeenResult) SetSightings(v []*Sighting) {
 		protoimpl.X.AtomicInitializePointer(protoimpl.Pointer(&x.xxx_hidden_Sightings), protoimpl.Pointer(&sv))
 	}
 	*sv = v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 9, 13)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 9, 14)
 }
 
 func (x *SeenResult) SetMoreSightings(v bool) {
@@ -394,6 +437,10 @@ func (x *SeenResult) SetClass(v string) {
 
 func (x *SeenResult) SetClassReasons(v []string) {
 	x.xxx_hidden_ClassReasons = v
+}
+
+func (x *SeenResult) SetRecords(v []*Record) {
+	x.xxx_hidden_Records = &v
 }
 
 func (x *SeenResult) HasObservable() bool {
@@ -481,9 +528,11 @@ type SeenResult_builder struct {
 	// The newest, at most 10.
 	Sightings     []*Sighting
 	MoreSightings bool
-	// 12 is kept for other_tenants, 15 for records, 16 for masked.
+	// 12 is kept for other_tenants, 16 for masked.
 	Class        string
 	ClassReasons []string
+	// With include_records: one, unless the value is INVALID or not disclosed.
+	Records []*Record
 }
 
 func (b0 SeenResult_builder) Build() *SeenResult {
@@ -500,12 +549,13 @@ func (b0 SeenResult_builder) Build() *SeenResult {
 	x.xxx_hidden_FirstSeen = b.FirstSeen
 	x.xxx_hidden_LastSeen = b.LastSeen
 	if b.Sightings != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 9, 13)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 9, 14)
 		x.xxx_hidden_Sightings = &b.Sightings
 	}
 	x.xxx_hidden_MoreSightings = b.MoreSightings
 	x.xxx_hidden_Class = b.Class
 	x.xxx_hidden_ClassReasons = b.ClassReasons
+	x.xxx_hidden_Records = &b.Records
 	return m0
 }
 
@@ -1459,11 +1509,13 @@ var File_elsewhere_v1_correlation_service_proto protoreflect.FileDescriptor
 
 const file_elsewhere_v1_correlation_service_proto_rawDesc = "" +
 	"\n" +
-	"&elsewhere/v1/correlation_service.proto\x12\felsewhere.v1\x1a\x17elsewhere/v1/case.proto\x1a\x17elsewhere/v1/link.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"I\n" +
+	"&elsewhere/v1/correlation_service.proto\x12\felsewhere.v1\x1a\x17elsewhere/v1/case.proto\x1a\x1delsewhere/v1/enrichment.proto\x1a\x17elsewhere/v1/link.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"r\n" +
 	"\vSeenRequest\x12:\n" +
-	"\vobservables\x18\x01 \x03(\v2\x18.elsewhere.v1.ObservableR\vobservables\"B\n" +
+	"\vobservables\x18\x01 \x03(\v2\x18.elsewhere.v1.ObservableR\vobservables\x12'\n" +
+	"\x0finclude_records\x18\x02 \x01(\bR\x0eincludeRecords\"\x81\x01\n" +
 	"\fSeenResponse\x122\n" +
-	"\aresults\x18\x01 \x03(\v2\x18.elsewhere.v1.SeenResultR\aresults\"\xde\x04\n" +
+	"\aresults\x18\x01 \x03(\v2\x18.elsewhere.v1.SeenResultR\aresults\x12=\n" +
+	"\fattributions\x18\x02 \x03(\v2\x19.elsewhere.v1.AttributionR\fattributions\"\x8e\x05\n" +
 	"\n" +
 	"SeenResult\x128\n" +
 	"\n" +
@@ -1482,7 +1534,8 @@ const file_elsewhere_v1_correlation_service_proto_rawDesc = "" +
 	" \x03(\v2\x16.elsewhere.v1.SightingB\x02(\x01R\tsightings\x12%\n" +
 	"\x0emore_sightings\x18\v \x01(\bR\rmoreSightings\x12\x14\n" +
 	"\x05class\x18\r \x01(\tR\x05class\x12#\n" +
-	"\rclass_reasons\x18\x0e \x03(\tR\fclassReasons\"7\n" +
+	"\rclass_reasons\x18\x0e \x03(\tR\fclassReasons\x12.\n" +
+	"\arecords\x18\x0f \x03(\v2\x14.elsewhere.v1.RecordR\arecords\"7\n" +
 	"\n" +
 	"CountRange\x12\x10\n" +
 	"\x03min\x18\x01 \x01(\rR\x03min\x12\x17\n" +
@@ -1555,45 +1608,49 @@ var file_elsewhere_v1_correlation_service_proto_goTypes = []any{
 	(*ExplainLinkRequest)(nil),    // 11: elsewhere.v1.ExplainLinkRequest
 	(*ExplainLinkResponse)(nil),   // 12: elsewhere.v1.ExplainLinkResponse
 	(*Observable)(nil),            // 13: elsewhere.v1.Observable
-	(*Violation)(nil),             // 14: elsewhere.v1.Violation
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
-	(Tier)(0),                     // 16: elsewhere.v1.Tier
-	(*Link)(nil),                  // 17: elsewhere.v1.Link
-	(*Explanation)(nil),           // 18: elsewhere.v1.Explanation
+	(*Attribution)(nil),           // 14: elsewhere.v1.Attribution
+	(*Violation)(nil),             // 15: elsewhere.v1.Violation
+	(*Record)(nil),                // 16: elsewhere.v1.Record
+	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
+	(Tier)(0),                     // 18: elsewhere.v1.Tier
+	(*Link)(nil),                  // 19: elsewhere.v1.Link
+	(*Explanation)(nil),           // 20: elsewhere.v1.Explanation
 }
 var file_elsewhere_v1_correlation_service_proto_depIdxs = []int32{
 	13, // 0: elsewhere.v1.SeenRequest.observables:type_name -> elsewhere.v1.Observable
 	3,  // 1: elsewhere.v1.SeenResponse.results:type_name -> elsewhere.v1.SeenResult
-	13, // 2: elsewhere.v1.SeenResult.observable:type_name -> elsewhere.v1.Observable
-	0,  // 3: elsewhere.v1.SeenResult.status:type_name -> elsewhere.v1.SeenStatus
-	14, // 4: elsewhere.v1.SeenResult.violation:type_name -> elsewhere.v1.Violation
-	4,  // 5: elsewhere.v1.SeenResult.tenants:type_name -> elsewhere.v1.CountRange
-	4,  // 6: elsewhere.v1.SeenResult.cases:type_name -> elsewhere.v1.CountRange
-	5,  // 7: elsewhere.v1.SeenResult.first_seen:type_name -> elsewhere.v1.TimeRange
-	5,  // 8: elsewhere.v1.SeenResult.last_seen:type_name -> elsewhere.v1.TimeRange
-	6,  // 9: elsewhere.v1.SeenResult.sightings:type_name -> elsewhere.v1.Sighting
-	15, // 10: elsewhere.v1.TimeRange.earliest:type_name -> google.protobuf.Timestamp
-	15, // 11: elsewhere.v1.TimeRange.latest:type_name -> google.protobuf.Timestamp
-	15, // 12: elsewhere.v1.Sighting.first_seen:type_name -> google.protobuf.Timestamp
-	15, // 13: elsewhere.v1.Sighting.last_seen:type_name -> google.protobuf.Timestamp
-	13, // 14: elsewhere.v1.ListSightingsRequest.observable:type_name -> elsewhere.v1.Observable
-	6,  // 15: elsewhere.v1.ListSightingsResponse.sightings:type_name -> elsewhere.v1.Sighting
-	16, // 16: elsewhere.v1.ListLinksRequest.min_tier:type_name -> elsewhere.v1.Tier
-	17, // 17: elsewhere.v1.ListLinksResponse.links:type_name -> elsewhere.v1.Link
-	18, // 18: elsewhere.v1.ExplainLinkResponse.explanation:type_name -> elsewhere.v1.Explanation
-	1,  // 19: elsewhere.v1.CorrelationService.Seen:input_type -> elsewhere.v1.SeenRequest
-	7,  // 20: elsewhere.v1.CorrelationService.ListSightings:input_type -> elsewhere.v1.ListSightingsRequest
-	9,  // 21: elsewhere.v1.CorrelationService.ListLinks:input_type -> elsewhere.v1.ListLinksRequest
-	11, // 22: elsewhere.v1.CorrelationService.ExplainLink:input_type -> elsewhere.v1.ExplainLinkRequest
-	2,  // 23: elsewhere.v1.CorrelationService.Seen:output_type -> elsewhere.v1.SeenResponse
-	8,  // 24: elsewhere.v1.CorrelationService.ListSightings:output_type -> elsewhere.v1.ListSightingsResponse
-	10, // 25: elsewhere.v1.CorrelationService.ListLinks:output_type -> elsewhere.v1.ListLinksResponse
-	12, // 26: elsewhere.v1.CorrelationService.ExplainLink:output_type -> elsewhere.v1.ExplainLinkResponse
-	23, // [23:27] is the sub-list for method output_type
-	19, // [19:23] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	14, // 2: elsewhere.v1.SeenResponse.attributions:type_name -> elsewhere.v1.Attribution
+	13, // 3: elsewhere.v1.SeenResult.observable:type_name -> elsewhere.v1.Observable
+	0,  // 4: elsewhere.v1.SeenResult.status:type_name -> elsewhere.v1.SeenStatus
+	15, // 5: elsewhere.v1.SeenResult.violation:type_name -> elsewhere.v1.Violation
+	4,  // 6: elsewhere.v1.SeenResult.tenants:type_name -> elsewhere.v1.CountRange
+	4,  // 7: elsewhere.v1.SeenResult.cases:type_name -> elsewhere.v1.CountRange
+	5,  // 8: elsewhere.v1.SeenResult.first_seen:type_name -> elsewhere.v1.TimeRange
+	5,  // 9: elsewhere.v1.SeenResult.last_seen:type_name -> elsewhere.v1.TimeRange
+	6,  // 10: elsewhere.v1.SeenResult.sightings:type_name -> elsewhere.v1.Sighting
+	16, // 11: elsewhere.v1.SeenResult.records:type_name -> elsewhere.v1.Record
+	17, // 12: elsewhere.v1.TimeRange.earliest:type_name -> google.protobuf.Timestamp
+	17, // 13: elsewhere.v1.TimeRange.latest:type_name -> google.protobuf.Timestamp
+	17, // 14: elsewhere.v1.Sighting.first_seen:type_name -> google.protobuf.Timestamp
+	17, // 15: elsewhere.v1.Sighting.last_seen:type_name -> google.protobuf.Timestamp
+	13, // 16: elsewhere.v1.ListSightingsRequest.observable:type_name -> elsewhere.v1.Observable
+	6,  // 17: elsewhere.v1.ListSightingsResponse.sightings:type_name -> elsewhere.v1.Sighting
+	18, // 18: elsewhere.v1.ListLinksRequest.min_tier:type_name -> elsewhere.v1.Tier
+	19, // 19: elsewhere.v1.ListLinksResponse.links:type_name -> elsewhere.v1.Link
+	20, // 20: elsewhere.v1.ExplainLinkResponse.explanation:type_name -> elsewhere.v1.Explanation
+	1,  // 21: elsewhere.v1.CorrelationService.Seen:input_type -> elsewhere.v1.SeenRequest
+	7,  // 22: elsewhere.v1.CorrelationService.ListSightings:input_type -> elsewhere.v1.ListSightingsRequest
+	9,  // 23: elsewhere.v1.CorrelationService.ListLinks:input_type -> elsewhere.v1.ListLinksRequest
+	11, // 24: elsewhere.v1.CorrelationService.ExplainLink:input_type -> elsewhere.v1.ExplainLinkRequest
+	2,  // 25: elsewhere.v1.CorrelationService.Seen:output_type -> elsewhere.v1.SeenResponse
+	8,  // 26: elsewhere.v1.CorrelationService.ListSightings:output_type -> elsewhere.v1.ListSightingsResponse
+	10, // 27: elsewhere.v1.CorrelationService.ListLinks:output_type -> elsewhere.v1.ListLinksResponse
+	12, // 28: elsewhere.v1.CorrelationService.ExplainLink:output_type -> elsewhere.v1.ExplainLinkResponse
+	25, // [25:29] is the sub-list for method output_type
+	21, // [21:25] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_elsewhere_v1_correlation_service_proto_init() }
@@ -1602,6 +1659,7 @@ func file_elsewhere_v1_correlation_service_proto_init() {
 		return
 	}
 	file_elsewhere_v1_case_proto_init()
+	file_elsewhere_v1_enrichment_proto_init()
 	file_elsewhere_v1_link_proto_init()
 	file_elsewhere_v1_correlation_service_proto_msgTypes[8].OneofWrappers = []any{
 		(*listLinksRequest_CaseRef)(nil),

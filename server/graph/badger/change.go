@@ -117,7 +117,7 @@ func (c *change) setNew(key, val []byte) {
 		val = val[n:]
 		parts++
 	}
-	c.put(string(key), write{binary.AppendUvarint(nil, uint64(parts)), true})
+	c.put(string(key), write{val: binary.AppendUvarint(nil, uint64(parts)), long: true})
 }
 
 func (c *change) remove(key []byte) {

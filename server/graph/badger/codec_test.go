@@ -268,7 +268,7 @@ func digest(b []byte) []byte {
 
 // FuzzDecode feeds stored records that are damaged.
 func FuzzDecode(f *testing.F) {
-	r := record{tenants: 1, cases: 1, dated: 1, firsts: []first{{5, 1}}, mark: &mark{1, 2, 3, 4, 5, true}}
+	r := record{tenants: 1, cases: 1, dated: 1, firsts: []first{{5, 1}}, mark: &mark{1, 2, 3, 4, 5, true, false}}
 	s := graph.Sighting{Ref: evidence.Ref{Tenant: "t", Case: "c"}, Roles: []string{"created", "own"}, Last: time.Unix(1, 0), Count: 3}
 	r.newest = []graph.Sighting{s}
 	v := evidence.Value{Kind: "x_own", Text: strings.Repeat("y", 50)}

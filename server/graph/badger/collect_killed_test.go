@@ -44,7 +44,7 @@ func TestKilledWhileCollecting(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	rounds := collectRounds
 	if testing.Short() {
-		rounds = 8
+		rounds = 3
 	}
 	collected := 0
 	versions := map[int]int{}

@@ -42,7 +42,9 @@ func (w *writer) done(err error) {
 	w.below = nil
 	switch {
 	case err != nil && w.broken == nil:
-		w.broken = &graph.BrokenError{Err: fmt.Errorf("commit: %w", err)}
+		broken := &graph.BrokenError{Err: fmt.Errorf("commit: %w", err)}
+		w.broken = broken
+		w.gaveUp.Store(broken)
 		w.log.LogAttrs(context.Background(), slog.LevelError, "a change could not be written: restart the service", slog.Any("error", err))
 		above := w.group
 		w.group = newLayer()
@@ -108,5 +110,6 @@ func put(txn *dgraph.Txn, key string, w write) error {
 	if w.long {
 		e = e.WithMeta(longMeta)
 	}
+	e.ExpiresAt = w.expire
 	return txn.SetEntry(e)
 }

@@ -66,8 +66,10 @@ func (s *Store) closeEngine() error {
 	if s.db.Opts().InMemory {
 		return s.db.Close()
 	}
-	err := s.broken
-	if err == nil {
+	var err error
+	if broken := s.gaveUp.Load(); broken != nil {
+		err = broken
+	} else {
 		err = s.room.check(s.room.forEngine())
 	}
 	if err != nil {

@@ -120,7 +120,7 @@ func (w *writer) readJournal() (sets, journal writes, err error) {
 				case journalSet:
 					sets[k] = write{val: []byte(d.str())}
 				case journalSetLong:
-					sets[k] = write{[]byte(d.str()), true}
+					sets[k] = write{val: []byte(d.str()), long: true}
 				default:
 					d.fail()
 				}

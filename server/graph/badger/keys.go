@@ -23,6 +23,7 @@ import (
 //	x value tenant 0 case 0 tenant 0 case 0    link row that shares the value
 //	l key part                                 part of the long value of a key
 //	j part                                     change that is being applied
+//	k name                                     entry of a graph.Keeper
 const (
 	spaceMeta     = 'm'
 	spaceHeader   = 'h'
@@ -36,6 +37,7 @@ const (
 	spaceShared   = 'x'
 	spacePart     = 'l'
 	spaceJournal  = 'j'
+	spaceKept     = 'k'
 )
 
 // Names of the singletons.

@@ -33,6 +33,8 @@ type writes map[string]write
 type write struct {
 	val  []byte
 	long bool // val is the number of parts, see longValue
+	// expire is when Badger may drop the key, in Unix seconds; 0 is never.
+	expire uint64
 }
 
 // recordWrite is a new record, which nobody changes any more.

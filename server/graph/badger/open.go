@@ -103,8 +103,8 @@ type Store struct {
 	changed  chan struct{}
 	// queued is a sequence before which no queue record is left.
 	queued atomic.Uint64
-	// broken is why the writer gave up, known when written is closed.
-	broken error
+	// gaveUp is why the writer takes no more changes, nil while it does.
+	gaveUp atomic.Pointer[graph.BrokenError]
 	// written is closed when the writer is done, collected when the collector is.
 	written, collected chan struct{}
 	stop               context.CancelFunc
@@ -183,7 +183,6 @@ func (s *Store) start() (err error) {
 	go func() {
 		defer close(s.written)
 		w.run()
-		s.broken = w.broken
 	}()
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop

@@ -3,10 +3,12 @@ package badger
 import (
 	"context"
 	"iter"
+	"slices"
 	"time"
 
 	dgraph "github.com/dgraph-io/badger/v4"
 
+	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 )
 
@@ -202,8 +204,9 @@ func (s *Store) Expand(ctx context.Context, m graph.Mark) error {
 		}
 		since = r.mark.expand
 		fewest := uint32(3)
-		if int(r.tenants) > s.limits.CandidateTenants {
-			// It may be that it weighs again, which matters to a pair of two.
+		if r.mark.touched || int(r.tenants) > s.limits.CandidateTenants {
+			// It may be that it weighs again, or for the first time, which matters to
+			// a pair of two.
 			fewest = 2
 		}
 		for ref, err := range sn.casesBefore(n.key, since) {
@@ -243,7 +246,7 @@ func (s *Store) Expand(ctx context.Context, m graph.Mark) error {
 		if err != nil || r.mark == nil || r.mark.expand != since {
 			return err
 		}
-		r.mark.expand = 0
+		r.mark.expand, r.mark.touched = 0, false
 		c.setRecord(n, &r)
 		return nil
 	})
@@ -261,6 +264,33 @@ func (w *writer) leaveAgain(c *change, n node) error {
 	}
 	c.setRecord(n, &r)
 	return nil
+}
+
+// Touch implements graph.Queue.
+func (s *Store) Touch(ctx context.Context, values []evidence.Value) error {
+	values = slices.Clone(values)
+	return s.write(ctx, false, func(w *writer, c *change) error {
+		for _, v := range values {
+			n := newNode(v)
+			r, err := c.record(n)
+			if err != nil {
+				return err
+			}
+			if r.tenants < 2 {
+				continue
+			}
+			if err := w.leave(c, n, &r, r.tenants); err != nil {
+				return err
+			}
+			// The spread says nothing about what is to be done.
+			r.mark.again, r.mark.touched = true, true
+			if int(r.tenants) <= w.limits.ScoringTenants {
+				r.mark.expand = r.mark.version
+			}
+			c.setRecord(n, &r)
+		}
+		return nil
+	})
 }
 
 // Sweep implements graph.Queue.

@@ -226,10 +226,17 @@ func (vs *views) close() {
 }
 
 // read calls f with a snapshot of the newest committed state.
-func (s *Store) read(ctx context.Context, f func(*snapshot) error) error {
+func (s *Store) read(ctx context.Context, f func(*snapshot) error) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	defer func() {
+		// Badger without a write buffer, because it could not make the next one,
+		// panics on every read.
+		if broken := s.gaveUp.Load(); broken != nil && recover() != nil {
+			err = broken
+		}
+	}()
 	v, err := s.views.acquire()
 	if err != nil {
 		return err

@@ -51,6 +51,9 @@ type mark struct {
 	part     uint32
 	// again says that the linker has read the mark before it was left anew.
 	again bool
+	// touched says that more changed than the spread, so that a pair of two may
+	// have had no row for want of weight.
+	touched bool
 }
 
 // clone returns a copy that can be changed while others read r.
@@ -159,9 +162,10 @@ func (r *record) summary() graph.Summary {
 
 // Flags of an encoded record.
 const (
-	recordNamed  = 1 << iota // the key does not hold the value
-	recordMarked             // a mark follows
-	recordAgain              // the mark has been read before
+	recordNamed   = 1 << iota // the key does not hold the value
+	recordMarked              // a mark follows
+	recordAgain               // the mark has been read before
+	recordTouched             // more than the spread changed
 )
 
 // encode writes the record of v. exact says that v's key holds all of v.
@@ -187,6 +191,9 @@ func (r *record) encode(v evidence.Value, exact bool) []byte {
 		b[0] |= recordMarked
 		if m.again {
 			b[0] |= recordAgain
+		}
+		if m.touched {
+			b[0] |= recordTouched
 		}
 		b = binary.AppendUvarint(b, m.version)
 		b = binary.AppendUvarint(b, uint64(m.tenants))
@@ -235,7 +242,7 @@ func decodeRecord(val []byte) (r record, named evidence.Value, err error) {
 		r.firsts = append(r.firsts, first{last, d.uint32()})
 	}
 	if flags&recordMarked != 0 {
-		r.mark = &mark{d.uvarint(), d.uint32(), d.uvarint(), d.uvarint(), d.uint32(), flags&recordAgain != 0}
+		r.mark = &mark{d.uvarint(), d.uint32(), d.uvarint(), d.uvarint(), d.uint32(), flags&recordAgain != 0, flags&recordTouched != 0}
 	}
 	if d.s != "" {
 		r.newest = make([]graph.Sighting, 0, min(r.cases, maxNewest))

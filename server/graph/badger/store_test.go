@@ -440,7 +440,7 @@ func TestJournal(t *testing.T) {
 		for i := range 100_000 {
 			sets[fmt.Sprintf("zset %d", i)] = write{val: fmt.Appendf(nil, "value %d", i)}
 		}
-		sets["zlong"] = write{[]byte{7}, true}
+		sets["zlong"] = write{val: []byte{7}, long: true}
 		sets["zold"] = write{}
 		return sets
 	}
@@ -461,7 +461,7 @@ func TestJournal(t *testing.T) {
 		}
 		some := writes{}
 		for k, v := range sets {
-			if len(some) < parts*40_000 {
+			if len(some) < parts*15_000 {
 				some[k] = v
 			}
 		}

@@ -77,6 +77,8 @@ func runCalls(t *testing.T, open Opener) {
 		{"Backlog", testBacklog},
 		{"Expand", testExpand},
 		{"ExpandLate", testExpandLate},
+		{"Touch", testTouch},
+		{"Kept", testKept},
 		{"Rows", testRows},
 		{"RowsChange", testRowsChange},
 		{"Sweep", testSweep},

@@ -1,0 +1,239 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/elsewhere-project/elsewhere/enrich"
+	"github.com/elsewhere-project/elsewhere/enrich/abuseipdb"
+	"github.com/elsewhere-project/elsewhere/enrich/feeds"
+	"github.com/elsewhere-project/elsewhere/enrich/local"
+	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/graph"
+	"github.com/elsewhere-project/elsewhere/server/link"
+	"github.com/elsewhere-project/elsewhere/server/linker"
+	"github.com/elsewhere-project/elsewhere/server/rpc"
+)
+
+// Enrichment is what an operator may set about what addresses are. The zero value
+// asks nobody and uses the data that are part of the program.
+type Enrichment struct {
+	// FeedsDir is the folder of feeds; "" is feeds/ below DataDir, and none with
+	// Memory.
+	FeedsDir string
+	// FeedsEvery is how often the folder and the databases are looked at for
+	// changes; 0 is DefaultFeedsEvery. What did not change is not read again.
+	FeedsEvery time.Duration
+	// Databases are paths of the operator's own MaxMind databases, in the order
+	// of their precedence. They come before the feeds and the program's own data.
+	Databases []string
+	// AbuseIPDBKey turns look-ups at AbuseIPDB on; the zero key is off.
+	AbuseIPDBKey abuseipdb.Key
+	// AbuseIPDBURL is where its API is; "" is the service itself.
+	AbuseIPDBURL string
+	// AbuseIPDBLimits are the calls a day of the account's plan, until the service
+	// names them; 0 is the smallest plan's.
+	AbuseIPDBLimits abuseipdb.Limits
+	// Ceilings say which tenants' values may be disclosed to a third party. The
+	// zero value discloses none.
+	Ceilings Ceilings
+	// LookupAhead asks about the addresses of new cases in the background, where
+	// the tenant's ceiling permits, instead of only when somebody wants to know.
+	// A share of the quota stays reserved for questions.
+	LookupAhead bool
+}
+
+// DefaultFeedsEvery is how often feeds are looked at for changes.
+const DefaultFeedsEvery = 10 * time.Second
+
+// Ceilings are the most open labels under which values of tenants may leave the
+// deployment. AbuseIPDB is asked where the ceiling is green or clear.
+type Ceilings struct {
+	// Default is for tenants that are not named, and for the operator's own
+	// questions; "" is amber+strict, which discloses nothing.
+	Default enrich.TLP
+	// Tenants are exceptions, by tenant.
+	Tenants map[string]enrich.TLP
+}
+
+// Ceiling implements enrich.Ceilings.
+func (c Ceilings) Ceiling(_ context.Context, tenant string) (enrich.TLP, error) {
+	if tlp, ok := c.Tenants[tenant]; ok {
+		return tlp, nil
+	}
+	return c.Default, nil
+}
+
+func (c Config) feedsDir() string {
+	if c.FeedsDir == "" && !c.Memory {
+		return filepath.Join(c.DataDir, "feeds")
+	}
+	return c.FeedsDir
+}
+
+// enrichment is what the service knows about values, and how it stays current.
+type enrichment struct {
+	data     *local.Data
+	classes  *classes
+	book     *enrich.Book
+	enricher *enrich.Enricher
+	lookups  *lookupCounts
+	ahead    *ahead // nil unless asked for
+	store    graph.Store
+	rules    linker.Rules
+	log      *slog.Logger
+	every    time.Duration
+	watch    watch
+	// asksAbuseIPDB says that there is a key for it.
+	asksAbuseIPDB bool
+	// report is that of the last reload.
+	report atomic.Pointer[local.Report]
+	// said are the errors of the last reload, by what they are about.
+	said map[string]string
+}
+
+// openEnrichment loads the lists and the book. It asks nobody.
+func openEnrichment(ctx context.Context, c Config, store graph.Store) (*enrichment, error) {
+	options := local.Options{Databases: c.Databases}
+	e := &enrichment{
+		store: store, log: c.logger(), every: cmp.Or(c.FeedsEvery, DefaultFeedsEvery),
+		lookups: newLookupCounts(), watch: watch{files: c.Databases}, said: make(map[string]string),
+	}
+	if dir := c.feedsDir(); dir != "" {
+		folder, err := feeds.Open(dir, feeds.Options{})
+		if err != nil {
+			return nil, err
+		}
+		options.Folder, options.Scratch = folder, dir
+		e.watch.folder = dir
+	}
+	e.watch.changed()
+	var report local.Report
+	var err error
+	if e.data, report, err = local.Open(options); err != nil {
+		return nil, err
+	}
+	e.complain(ctx, report)
+	model := link.Version1()
+	e.classes = newClasses(model, e.data.Table())
+	e.rules = linker.NewRules(model, e.classes, graph.Limits{})
+	kept := keptStore{store.Kept()}
+	if e.book, err = enrich.OpenBook(ctx, kept, e.changed); err != nil {
+		return nil, err
+	}
+	e.classes.book = e.book
+	e.classes.exchange(e.data.Table())
+	sources := e.data.Sources()
+	if !c.AbuseIPDBKey.IsZero() {
+		e.asksAbuseIPDB = true
+		client, err := abuseipdb.New(abuseipdb.Config{
+			Key: c.AbuseIPDBKey, Store: kept, BaseURL: c.AbuseIPDBURL, Daily: c.AbuseIPDBLimits,
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range client.Sources() {
+			sources = append(sources, e.lookups.count(s))
+		}
+	}
+	gate := enrich.TLPGate{Ceilings: c.Ceilings}
+	e.enricher, err = enrich.New(enrich.Config{
+		Sources: sources, Store: kept, Book: e.book, Log: e.log, Gate: gate, Shield: shield{e.data.Table},
+	})
+	if err == nil && c.LookupAhead && e.asksAbuseIPDB {
+		e.ahead = newAhead(store, gate, e.classes, e.enricher)
+	}
+	return e, err
+}
+
+// cases is the store as those use it who submit cases.
+func (e *enrichment) cases() rpc.Store {
+	if e.ahead != nil {
+		return e.ahead
+	}
+	return e.store
+}
+
+// changed marks a value whose class a look-up changed.
+func (e *enrichment) changed(ctx context.Context, v enrich.Value) error {
+	return e.store.Touch(ctx, []evidence.Value{{Kind: evidence.Kind(v.Kind), Text: v.Text}})
+}
+
+// close ends look-ups. The store has to be open still.
+func (e *enrichment) close() { e.enricher.Close() }
+
+// run does what is to be done in the background until ctx ends.
+func (e *enrichment) run(ctx context.Context) {
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	if e.ahead != nil {
+		parts.Go(func() { e.ahead.backlog.Run(ctx) }) //nolint:errcheck // the error is that of ctx
+		parts.Go(func() { e.ahead.weigh(ctx, e.log) })
+	}
+	e.reloadChanged(ctx)
+}
+
+// reloadChanged reloads what changes until ctx ends.
+func (e *enrichment) reloadChanged(ctx context.Context) {
+	ticks := time.NewTicker(e.every)
+	defer ticks.Stop()
+	for owed := false; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticks.C:
+		}
+		// Looked at before the reading, so that what changes meanwhile is seen.
+		if !e.watch.changed() && !owed {
+			continue
+		}
+		err := e.reload(ctx)
+		if owed = err != nil; owed && ctx.Err() == nil {
+			e.log.WarnContext(ctx, "data were not reloaded", "error", err)
+		}
+	}
+}
+
+// reload reads feeds and databases again and asks for a sweep where classes may
+// have changed. What is damaged is named in the log and not taken into use.
+func (e *enrichment) reload(ctx context.Context) error {
+	report, err := e.data.Reload()
+	if err != nil {
+		return err
+	}
+	e.complain(ctx, report)
+	before := e.classes.Version()
+	if t := e.data.Table(); t.Version() != before {
+		e.classes.exchange(t)
+		e.log.InfoContext(ctx, "classes of values changed with their data; all links are scored anew", "version", t.Version())
+	}
+	// Asked for each time: it does nothing unless an earlier one went wrong.
+	return e.store.StartSweep(ctx, e.rules.Basis(), false)
+}
+
+// complain logs what could not be taken into use, once for each reason.
+func (e *enrichment) complain(ctx context.Context, r local.Report) {
+	e.report.Store(&r)
+	now := make(map[string]string)
+	say := func(kind, name string, err error) {
+		if err == nil {
+			return
+		}
+		now[kind+name] = err.Error()
+		if e.said[kind+name] != now[kind+name] {
+			e.log.WarnContext(ctx, kind+" not in use as it is on disk", "name", name, "error", err)
+		}
+	}
+	for _, f := range r.Feeds {
+		say("feed", f.Name, f.Err)
+	}
+	for _, d := range r.Databases {
+		say("database", filepath.Base(d.Path), d.Err)
+	}
+	e.said = now
+}

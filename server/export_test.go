@@ -1,0 +1,22 @@
+package server
+
+import (
+	"github.com/elsewhere-project/elsewhere/enrich"
+	"github.com/elsewhere-project/elsewhere/enrich/netclass"
+	"github.com/elsewhere-project/elsewhere/server/graph"
+	"github.com/elsewhere-project/elsewhere/server/link"
+)
+
+// KeptStore returns the enrich.Store in a store of the graph.
+func KeptStore(s graph.Store) enrich.Store { return keptStore{s.Kept()} }
+
+// Classes returns the classifier on lists and a book.
+func Classes(t *netclass.Table, book *enrich.Book) link.Classifier {
+	c := newClasses(link.Version1(), t)
+	c.book = book
+	c.exchange(t)
+	return c
+}
+
+// Shield returns the shield on lists.
+func Shield(current func() *netclass.Table) enrich.Shield { return shield{current} }
