@@ -69,7 +69,11 @@ func provenance(f *elsewherev1.RecordField) string {
 	text := safe(f.GetSource(), valueWidth)
 	switch date := day(f.GetDataDate()); {
 	case f.GetCaseRef() != "":
-		text = "stated in " + safe(f.GetCaseRef(), refWidth) + ": " + text
+		stated := "stated in " + safe(f.GetCaseRef(), refWidth)
+		if text != "" {
+			stated += ": " + text
+		}
+		text = stated
 		// People name a report by its day.
 		if f.HasDataDate() && !strings.Contains(f.GetSource(), date) {
 			text += ", " + date
