@@ -12,6 +12,7 @@ import (
 func (a *app) checkCommand() *cobra.Command {
 	var c server.Config
 	var rebuild bool
+	var known enrichmentFlags
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check a data folder, and rebuild its links",
@@ -19,14 +20,19 @@ func (a *app) checkCommand() *cobra.Command {
 print each difference. The service must not be running on the folder.
 
 With --rebuild all links are then computed anew, on all cores; the old ones are there
-until they are replaced. What was interrupted goes on where it was.`,
+until they are replaced. What was interrupted goes on where it was. Give the --feeds
+and --mmdb that serve has: scores depend on them.`,
 		Args:        args(cobra.NoArgs),
 		Annotations: map[string]string{noServer: "", noJSON: ""},
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if c.Enrichment, err = known.data(); err != nil {
+				return err
+			}
 			return a.check(cmd.Context(), c, rebuild)
 		},
 	}
 	cmd.Flags().StringVar(&c.DataDir, "data", "", "`folder` of the store; default $XDG_DATA_HOME/elsewhere or ~/.local/share/elsewhere")
+	known.registerData(cmd)
 	cmd.Flags().BoolVar(&rebuild, "rebuild", false, "make all links anew")
 	return cmd
 }

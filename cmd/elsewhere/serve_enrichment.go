@@ -27,23 +27,36 @@ type enrichmentFlags struct {
 }
 
 func (f *enrichmentFlags) register(cmd *cobra.Command) {
+	f.registerData(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&f.feeds, "feeds", "", "`folder` of lists and databases, kept by elsewhere data; default feeds below --data, with --memory none")
-	flags.StringArrayVar(&f.databases, "mmdb", nil, "a MaxMind database `file` of your own, before all other data; may be repeated, the first that knows an address answers")
 	flags.StringVar(&f.keyFile, "abuseipdb-key-file", "", "`file` with the key for AbuseIPDB; default from "+abuseKeyVariable+"; without a key nobody is asked")
 	flags.StringArrayVar(&f.ceilings, "tlp-ceiling", nil, "as `[TENANT=]TLP`: the label up to which values of a tenant, without TENANT of all others, may be disclosed to a third party; AbuseIPDB is asked from green on; may be repeated; without it no address of a case is disclosed")
 }
 
-// enrichment reads what the flags name.
-func (f *enrichmentFlags) enrichment() (server.Enrichment, error) {
-	e := server.Enrichment{FeedsDir: f.feeds, Databases: f.databases}
+// registerData registers what scores depend on.
+func (f *enrichmentFlags) registerData(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.feeds, "feeds", "", "`folder` of lists and databases, kept by elsewhere data; default feeds below --data, with --memory none")
+	flags.StringArrayVar(&f.databases, "mmdb", nil, "a MaxMind database `file` of your own, before all other data; may be repeated, the first that knows an address answers")
+}
+
+// data reads what the flags of registerData name.
+func (f *enrichmentFlags) data() (server.Enrichment, error) {
 	for _, name := range f.databases {
 		// One that is missing later is no reason to stop: the last good one stays.
 		if _, err := os.Stat(name); err != nil {
-			return e, fmt.Errorf("database: %w", err)
+			return server.Enrichment{}, fmt.Errorf("database: %w", err)
 		}
 	}
-	var err error
+	return server.Enrichment{FeedsDir: f.feeds, Databases: f.databases}, nil
+}
+
+// enrichment reads what all flags name.
+func (f *enrichmentFlags) enrichment() (server.Enrichment, error) {
+	e, err := f.data()
+	if err != nil {
+		return e, err
+	}
 	if e.Ceilings, err = ceilings(f.ceilings); err != nil {
 		return e, usageError{err}
 	}
