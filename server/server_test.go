@@ -207,7 +207,7 @@ func TestCorrelationKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	value := res.GetCase().GetFindings()[0].GetObservables()[0].GetValue()
-	if !strings.HasPrefix(value, "hmac1:") || strings.Contains(prototext.Format(res), "555") {
+	if !strings.HasPrefix(value, "hmac1:") || strings.Contains(prototext.Format(res), "5551234") {
 		t.Errorf("private value comes back as %q", value)
 	}
 	// What was read can be submitted again.
@@ -223,7 +223,7 @@ func TestCorrelationKey(t *testing.T) {
 	if got := seen.GetResults()[0]; got.GetStatus() != elsewherev1.SeenStatus_SEEN_STATUS_SEEN || got.GetObservable().GetValue() != value {
 		t.Errorf("the same number in another spelling: %v", got)
 	}
-	if got := seen.GetResults()[1]; got.GetStatus() != elsewherev1.SeenStatus_SEEN_STATUS_INVALID || strings.Contains(prototext.Format(got), "555") {
+	if got := seen.GetResults()[1]; got.GetStatus() != elsewherev1.SeenStatus_SEEN_STATUS_INVALID || strings.Contains(prototext.Format(got), "5551234") {
 		t.Errorf("a number without a country: %v", got)
 	}
 	if err := d.stop(); err != nil {
