@@ -54,7 +54,8 @@ type Ceilings interface {
 	Ceiling(ctx context.Context, tenant string) (TLP, error)
 }
 
-// TLPGate permits what the tenant's ceiling allows. Its zero value permits
+// TLPGate permits what both the tenant's ceiling and the label of the cases that
+// a value comes from, where it is known, allow. Its zero value permits
 // nothing.
 type TLPGate struct {
 	Ceilings Ceilings
@@ -79,6 +80,9 @@ func (g TLPGate) Permit(ctx context.Context, d Disclosure) (string, error) {
 	audience := g.Audience
 	if audience == "" {
 		audience = TLPGreen
+	}
+	if d.TLP != "" && d.TLP.openness() < audience.openness() {
+		return fmt.Sprintf("the value is tlp:%s, asking discloses as tlp:%s", Sanitize(string(d.TLP), 16), audience), nil
 	}
 	if ceiling.openness() < audience.openness() {
 		if ceiling == "" {

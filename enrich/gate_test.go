@@ -30,7 +30,10 @@ func TestTLPGate(t *testing.T) {
 	}{
 		{"", "", "", true},
 		{"open", "", "", true},
-		{"green", "amber", "", true},
+		{"green", "amber", "", false},
+		{"green", "green", "", true},
+		{"green", "clear", "", true},
+		{"amber", "amber", "amber", true},
 		{"amber", "", "", false},
 		{"strict", "", "", false},
 		{"red", "", "", false},

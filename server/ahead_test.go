@@ -22,7 +22,11 @@ func TestLookupsAhead(t *testing.T) {
 	red := newCase("alder", "red", obs("ip", "61.5.5.2"))
 	red.SetTlp("red")
 	d.submit(t, red)
-	d.submit(t, newCase("alder", "1", obs("ip", ipxo), obs("ip", "52.96.1.1"), obs("ip", "10.1.1.1")))
+	unlabelled := newCase("alder", "unlabelled", obs("ip", "61.5.5.3"))
+	d.submit(t, unlabelled)
+	green := newCase("alder", "1", obs("ip", ipxo), obs("ip", "52.96.1.1"), obs("ip", "10.1.1.1"))
+	green.SetTlp("green")
+	d.submit(t, green)
 	eventually(t, func() bool { return len(f.Calls()) > 0 })
 	// What has been asked shows in the score without anybody asking.
 	eventually(t, func() bool { return shared(t, d.explain(t, "alder/1", "birch/1"), ipxo).GetClass() == "leased" })

@@ -143,7 +143,7 @@ func openEnrichment(ctx context.Context, c Config, store graph.Store) (*enrichme
 	}
 	gate := enrich.TLPGate{Ceilings: c.Ceilings}
 	e.enricher, err = enrich.New(enrich.Config{
-		Sources: sources, Store: kept, Book: e.book, Log: e.log, Gate: gate, Shield: shield{e.data.Table},
+		Sources: sources, Store: kept, Book: e.book, Log: e.log, Gate: gate, Shield: shield{e.data.Table, e.data.Unreadable},
 	})
 	if err == nil && c.LookupAhead && e.asksAbuseIPDB {
 		e.ahead = newAhead(store, gate, e.classes, e.enricher)

@@ -7,7 +7,11 @@ import (
 
 // shield keeps from third parties what is everybody's or a tenant's own. Where it
 // cannot tell, nothing is sent.
-type shield struct{ current func() *netclass.Table }
+type shield struct {
+	current func() *netclass.Table
+	// unreadable reports whether a list is missing that may be one of egress.
+	unreadable func() bool
+}
 
 // The reasons name no tenant: they are shown to all.
 const (
@@ -16,6 +20,7 @@ const (
 	shieldedM365   = "an address of Microsoft 365 itself"
 	shieldedWide   = "too wide a network to tell what is in it"
 	shieldedOdd    = "no address or network"
+	shieldedBlind  = "a list in the folder of feeds cannot be read"
 )
 
 // shieldedHosts is how many addresses of a network are looked at one by one.
@@ -23,6 +28,9 @@ const shieldedHosts = 256
 
 // Shielded implements enrich.Shield.
 func (s shield) Shielded(v enrich.Value) string {
+	if s.unreadable() {
+		return shieldedBlind
+	}
 	t := s.current()
 	if v.Kind != enrich.KindIP && v.Kind != enrich.KindCIDR {
 		return shielded(t.Of(v))

@@ -12,6 +12,7 @@ import (
 	"github.com/elsewhere-project/elsewhere/enrich"
 	"github.com/elsewhere-project/elsewhere/enrich/abuseipdb"
 	"github.com/elsewhere-project/elsewhere/server"
+	"github.com/elsewhere-project/elsewhere/server/evidence"
 )
 
 // abuseKeyVariable may hold the key; a command line is seen by every user of the
@@ -48,6 +49,11 @@ func (f *enrichmentFlags) data() (server.Enrichment, error) {
 			return server.Enrichment{}, fmt.Errorf("database: %w", err)
 		}
 	}
+	if f.feeds != "" {
+		if _, err := os.Stat(f.feeds); err != nil {
+			return server.Enrichment{}, fmt.Errorf("folder of feeds: %w", err)
+		}
+	}
 	return server.Enrichment{FeedsDir: f.feeds, Databases: f.databases}, nil
 }
 
@@ -80,6 +86,8 @@ func ceilings(given []string) (server.Ceilings, error) {
 		switch {
 		case named && tenant == "":
 			return c, fmt.Errorf("TLP ceiling %q names no tenant", g)
+		case named && evidence.CheckTenant(tenant) != nil:
+			return c, fmt.Errorf("TLP ceiling %q: a tenant is 1-63 of a-z, 0-9 and -, not beginning with -", g)
 		case named && !twice:
 			c.Tenants[tenant] = tlp
 		case !named && c.Default == "":

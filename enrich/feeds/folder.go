@@ -252,10 +252,10 @@ func (f *Folder) Rollback(name string) (Status, error) {
 	return status(name, s, nil), f.write(name, s)
 }
 
-// databasePrefix begins the names of databases.
-const databasePrefix = "mmdb-"
+// DatabasePrefix begins the names of databases.
+const DatabasePrefix = "mmdb-"
 
-func isDatabase(name string) bool { return strings.HasPrefix(name, databasePrefix) }
+func isDatabase(name string) bool { return strings.HasPrefix(name, DatabasePrefix) }
 
 func (f *Folder) names() ([]string, error) {
 	entries, err := os.ReadDir(f.dir)
@@ -291,7 +291,7 @@ func (f *Folder) read(name string) (state, error) {
 	defer file.Close()
 	var s state
 	if err := json.NewDecoder(io.LimitReader(file, maxState)).Decode(&s); err != nil {
-		return state{}, fmt.Errorf("%s: the state of the feed: %w", name, err)
+		return state{}, fmt.Errorf("%s: %s.json in the folder cannot be read; remove it and update the list again: %w", name, name, err)
 	}
 	return s, nil
 }

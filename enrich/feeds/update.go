@@ -215,7 +215,7 @@ func named(names []string, from, file string, head []byte) (job, error) {
 // databaseName returns the feed of a database file, "" for others.
 func databaseName(file string) string {
 	base, ok := strings.CutSuffix(path.Base(file), ".mmdb")
-	if name := databasePrefix + base; ok && netclass.ValidName(name) {
+	if name := DatabasePrefix + base; ok && netclass.ValidName(name) {
 		return name
 	}
 	return ""

@@ -9,6 +9,7 @@ package local
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -40,6 +41,7 @@ type Data struct {
 	paths   []string   // of the folder's databases
 	kept    *mmdb.Set  // of the folder's databases
 	current atomic.Pointer[state]
+	good    map[string]*netclass.Feed // of the folder, as they were read last
 }
 
 // state is what readers see.
@@ -47,6 +49,8 @@ type state struct {
 	table *netclass.Table
 	view  *mmdb.View
 	lists []netclass.Info
+	// unreadable says that a list of the folder is missing here.
+	unreadable bool
 }
 
 // Open loads the starter data and whatever else there is. A feed or database
@@ -90,6 +94,8 @@ func (d *Data) Reload() (Report, error) {
 	}
 	report.Databases = append(report.Databases, d.kept.Reload()...)
 
+	unreadable := d.keepGood(&contents)
+
 	view := mmdb.Join(d.own.View(), d.kept.View())
 	next := &state{
 		table: netclass.New(netclass.Data{
@@ -97,13 +103,41 @@ func (d *Data) Reload() (Report, error) {
 			Routes: []netclass.Router{view, d.starter.ASNs},
 			Marks:  []netclass.Marker{view},
 		}),
-		view: view,
+		view:       view,
+		unreadable: unreadable,
 	}
 	next.lists = slices.Concat(view.Lists(), []netclass.Info{d.starter.ASNs.Info()}, next.table.Lists())
 	before := d.current.Swap(next)
 	report.Changed = before == nil || before.table.Version() != next.table.Version()
 	return report, nil
 }
+
+// keepGood puts lists that could be read before in the place of those that cannot
+// be read now, and reports whether one is left without.
+func (d *Data) keepGood(c *feeds.Contents) (unreadable bool) {
+	good := make(map[string]*netclass.Feed)
+	for _, f := range c.Feeds {
+		good[f.Info().Name] = f
+	}
+	for _, s := range c.Statuses {
+		if s.Err == nil || good[s.Name] != nil || strings.HasPrefix(s.Name, feeds.DatabasePrefix) {
+			continue
+		}
+		last := d.good[s.Name]
+		if last == nil {
+			unreadable = true
+			continue
+		}
+		good[s.Name] = last
+		c.Feeds = append(c.Feeds, last)
+	}
+	d.good = good
+	return unreadable
+}
+
+// Unreadable reports whether a list of the folder cannot be read and never could:
+// it may be the one that says what must not be sent anywhere.
+func (d *Data) Unreadable() bool { return d.current.Load().unreadable }
 
 // Table returns the lists as they are now.
 func (d *Data) Table() *netclass.Table { return d.current.Load().table }

@@ -227,3 +227,40 @@ func TestEveryList(t *testing.T) {
 		}
 	}
 }
+
+// TestDamagedListIsNotForgotten damages the list of a tenant's own addresses: who
+// has read it keeps it, and who starts without it knows that one is missing.
+func TestDamagedListIsNotForgotten(t *testing.T) {
+	dir := t.TempDir()
+	kept := filepath.Join(dir, "feeds")
+	folder, err := feeds.Open(kept, feeds.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := write(t, filepath.Join(dir, "egress.csv"), "alder,45.0.1.0/24\n")
+	if _, err := folder.Update(t.Context(), feeds.Request{From: path}); err != nil {
+		t.Fatal(err)
+	}
+	d, _, err := local.Open(local.Options{Folder: folder, Scratch: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if class := d.Table().Of(address("45.0.1.7")).Name; class != "tenant_egress" || d.Unreadable() {
+		t.Fatalf("class %s, unreadable %v", class, d.Unreadable())
+	}
+	write(t, filepath.Join(kept, "egress.json"), "{")
+	report, err := d.Reload()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if class := d.Table().Of(address("45.0.1.7")).Name; class != "tenant_egress" || d.Unreadable() || report.Feeds[0].Err == nil {
+		t.Errorf("after the damage: class %s, unreadable %v, %v", class, d.Unreadable(), report.Feeds)
+	}
+	blind, _, err := local.Open(local.Options{Folder: folder, Scratch: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !blind.Unreadable() {
+		t.Error("a list that cannot be read is not missed")
+	}
+}

@@ -77,6 +77,11 @@ func (s *Scorer) scoreFrom(a, b *side, floor Tier) (o Outcome, reached bool, err
 }
 
 func (s *Scorer) weighedFrom(floor Tier) (o Outcome, reached bool, err error) {
+	if s.a.bulk || s.b.bulk {
+		// A cap on one kind is no bound: what is heavier may push out what counts.
+		o, err = s.weighed(false)
+		return o, o.Tier >= floor, err
+	}
 	o, err = s.weighed(true)
 	if err != nil || s.model.micros(o.Millibits+boundMargin) < s.model.leastMicros(floor) {
 		return o, false, err

@@ -163,13 +163,13 @@ type Sides struct {
 }
 
 // NewSides returns room for at most that many cases of up to maxShared values,
-// about 2 KB each.
+// about 200 bytes for each value, with the profiles they were made of.
 func NewSides(cases int) *Sides {
 	return &Sides{seed: maphash.MakeSeed(), slots: make([]atomic.Pointer[side], max(cases, 1))}
 }
 
 // maxShared is the number of values above which a case is not remembered.
-const maxShared = 256
+const maxShared = 64
 
 func (m *Sides) slot(r evidence.Ref) *atomic.Pointer[side] {
 	at := maphash.String(m.seed, r.Case) + maphash.String(m.seed, r.Tenant)
@@ -186,7 +186,8 @@ func (m *Sides) get(p *evidence.Profile) *side {
 }
 
 func (m *Sides) put(sd *side) {
-	if len(sd.keys) <= maxShared {
+	// Of a partial profile there is another for every comparison.
+	if !sd.partial && len(sd.keys) <= maxShared {
 		m.slot(sd.Ref).Store(sd)
 	}
 }

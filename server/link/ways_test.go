@@ -203,7 +203,9 @@ func TestWaysAgree(t *testing.T) {
 				w.AddCase(p, uint32(i), trust)
 			}
 		}
-		w.Seal(2)
+		if err := w.Seal(2); err != nil {
+			t.Fatal(err)
+		}
 
 		from := []Tier{Lead, Possible, Probable, Strong}[seed%4]
 		stored := make(map[[2]evidence.Ref]Outcome) // the pairs to keep
@@ -338,4 +340,54 @@ func (c *city) weighable(caps Caps, a, b *evidence.Profile) (n int) {
 		}
 	}
 	return n
+}
+
+// TestBulkIsNotBounded has a case whose many values of a kind are capped: were
+// they weighed as if nobody else had them, they would push out an address that
+// counts, and the candidate would seem to be below its tier.
+func TestBulkIsNotBounded(t *testing.T) {
+	c := &city{size: 10, by: make(map[evidence.Ref]*evidence.Profile), on: make(map[evidence.Value][]*evidence.Profile)}
+	add := func(tenant string, values ...evidence.Value) *evidence.Profile {
+		p := &evidence.Profile{Ref: evidence.Ref{Tenant: tenant, Case: "1"}, Live: true}
+		slices.SortFunc(values, evidence.Value.Compare)
+		p.Sightings = sightings(evidence.RoleReferenced, time.Time{}, values...)
+		c.cases, c.by[p.Ref] = append(c.cases, p), p
+		for _, v := range values {
+			c.on[v] = append(c.on[v], p)
+		}
+		return p
+	}
+	domain := func(i int) evidence.Value {
+		return evidence.Value{Kind: evidence.KindDomain, Text: fmt.Sprintf("bulk-%d.example", i)}
+	}
+	var many []evidence.Value
+	for i := range 65 {
+		many = append(many, domain(i))
+	}
+	a := add("t0", append(slices.Clone(many), ip("70.0.0.1"))...)
+	b := add("t1", domain(0), domain(1), ip("70.0.0.1"))
+	for i := range 9 {
+		add(fmt.Sprintf("u%d", i), domain(0), domain(1))
+	}
+	caps := Caps{CandidateTenants: 64, ExplainingTenants: 4, ExplainingCases: 256, ScoringTenants: 512}
+	s, err := NewScorer(Version1(), caps, c, &table{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := s.Score(a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range []Tier{Lead, Possible, Probable, Strong} {
+		found := false
+		for o, err := range s.Candidates(a, false, from, func(r evidence.Ref) bool { return r == b.Ref }) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			found = o.Millibits == want.Millibits
+		}
+		if found != (want.Tier >= from) {
+			t.Errorf("tier %d at %d millibits: a candidate from tier %d: %v", want.Tier, want.Millibits, from, found)
+		}
+	}
 }

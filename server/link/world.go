@@ -2,10 +2,13 @@ package link
 
 import (
 	"errors"
+	"fmt"
 	"hash/maphash"
 	"iter"
 	"math"
+	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -101,6 +104,10 @@ func (w *World) AddCase(p *evidence.Profile, revision uint32, trust float64) {
 	}
 	c := &worldCase{side: *w.model.newSide(p, order, make(map[evidence.Kind]int)), revision: revision}
 	c.trust = min(1, max(0, trust))
+	for i := range c.themed {
+		// Or the whole record that the profile was read from stays.
+		c.themed[i].name = strings.Clone(c.themed[i].name)
+	}
 	c.lasts = make([]uint32, len(c.keys))
 	for k := range c.lasts {
 		if last := p.Sightings[c.sights[k].at].Last; !last.IsZero() {
@@ -113,7 +120,7 @@ func (w *World) AddCase(p *evidence.Profile, revision uint32, trust float64) {
 }
 
 // Seal makes the world ready, on that many goroutines. Nothing may come after.
-func (w *World) Seal(workers int) {
+func (w *World) Seal(workers int) error {
 	slices.SortFunc(w.cases, func(x, y *worldCase) int { return x.Compare(y.Ref) })
 	most := 0
 	for i := range w.shards {
@@ -127,27 +134,41 @@ func (w *World) Seal(workers int) {
 		w.shards[i] = shard{}
 	}
 	on := w.members()
-	w.each(workers, func(s *Scorer, v *value, number int) {
+	err := w.each(workers, func(s *Scorer, v *value, number int) {
 		if int(v.tenants) <= w.caps.CandidateTenants {
 			w.stand(v, on[number])
 		}
 	})
+	if err != nil {
+		return err
+	}
 	for _, c := range w.cases {
 		c.lasts = nil
 	}
-	w.each(workers, func(s *Scorer, v *value, _ int) {
+	return w.each(workers, func(s *Scorer, v *value, _ int) {
 		if v.tenants > 2 && int(v.tenants) <= w.caps.CandidateTenants && !v.weightless {
 			s.explainAll(v)
 		}
 	})
 }
 
+// errPanic is the error of a world that could not be sealed.
+var errPanic = errors.New("panic while cases were compared")
+
 // each calls f for every value, on several goroutines.
-func (w *World) each(workers int, f func(s *Scorer, v *value, number int)) {
+func (w *World) each(workers int, f func(s *Scorer, v *value, number int)) error {
 	var next atomic.Int64
+	var failed atomic.Pointer[error]
 	var running sync.WaitGroup
 	for range workers {
 		running.Go(func() {
+			defer func() {
+				// What was panicked with may hold a value of a case.
+				if recover() != nil {
+					err := fmt.Errorf("%w\n%s", errPanic, debug.Stack())
+					failed.Store(&err)
+				}
+			}()
 			s := w.Scorer()
 			for {
 				const chunk = 256
@@ -164,6 +185,10 @@ func (w *World) each(workers int, f func(s *Scorer, v *value, number int)) {
 		})
 	}
 	running.Wait()
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // member is a case on a value.

@@ -24,8 +24,8 @@ type Rules struct {
 }
 
 // rememberedCases bounds the cases that scorers share in compact form: about
-// 32 MB with the profiles they were made of.
-const rememberedCases = 8 << 10
+// 16 MB where they have 20 values, 50 MB at most.
+const rememberedCases = 4 << 10
 
 // NewRules returns the rules of a deployment.
 func NewRules(m *link.Model, classes link.Classifier, limits graph.Limits) Rules {

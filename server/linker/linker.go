@@ -308,6 +308,12 @@ func (l *Linker) expand(ctx context.Context, marks []graph.Mark) error {
 	var workers sync.WaitGroup
 	for w := range min(expandWorkers, len(marks)) {
 		workers.Go(func() {
+			defer func() {
+				if recover() != nil {
+					l.log.ErrorContext(ctx, "panic while linking", "stack", string(debug.Stack()))
+					errs[w] = errPanic
+				}
+			}()
 			for i := w; i < len(marks) && errs[w] == nil; i += expandWorkers {
 				errs[w] = l.store.Expand(ctx, marks[i])
 			}

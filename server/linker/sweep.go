@@ -3,6 +3,7 @@ package linker
 import (
 	"context"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -57,7 +58,11 @@ func (l *Linker) sweep(ctx context.Context, sweep graph.Sweep) error {
 		}
 		sweep.Pending = asked && !ends
 		b := &batch{linker: l}
-		if err := l.storePart(ctx, b, l.part(ctx, world, from, to, workers), after, sweep.After); err != nil {
+		rows, err := l.part(ctx, world, from, to, workers)
+		if err != nil {
+			return err
+		}
+		if err := l.storePart(ctx, b, rows, after, sweep.After); err != nil {
 			return err
 		}
 		if asked {
@@ -79,9 +84,31 @@ func (l *Linker) sweep(ctx context.Context, sweep graph.Sweep) error {
 			return err
 		}
 	}
+	if err := l.overtaken(ctx); err != nil {
+		return err
+	}
 	l.sweepTook = time.Since(began)
 	l.log.LogAttrs(ctx, slog.LevelInfo, "scored all links anew", slog.Int("cases", cases),
 		slog.Int("marks", len(marks)), slog.Duration("read", read), slog.Duration("took", l.sweepTook))
+	return nil
+}
+
+// overtaken notes on the marks that a sweep leaves that it has scored their values
+// since: the rows no longer stand for the spread that the marks remember.
+func (l *Linker) overtaken(ctx context.Context) error {
+	later, err := l.store.Dirty(ctx, maxMarks)
+	if err != nil {
+		return err
+	}
+	for i := range later {
+		// No mark has this version, so none is taken away.
+		later[i].Version = 0
+	}
+	for part := range slices.Chunk(later, marksPerStep) {
+		if err := l.store.Relink(ctx, graph.RelinkBatch{Done: part}); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -98,19 +125,27 @@ func (l *Linker) world(ctx context.Context, workers int) (*link.World, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.Seal(workers)
-	return w, nil
+	return w, w.Seal(workers)
 }
 
 // part returns the rows that a range of cases should have as the smaller end, in
 // order.
-func (l *Linker) part(ctx context.Context, w *link.World, from, to, workers int) []graph.Row {
+func (l *Linker) part(ctx context.Context, w *link.World, from, to, workers int) ([]graph.Row, error) {
 	var mu sync.Mutex
+	var failed error
 	var rows []graph.Row
 	var running sync.WaitGroup
 	next := from
 	for range workers {
 		running.Go(func() {
+			defer func() {
+				if recover() != nil {
+					l.log.ErrorContext(ctx, "panic while linking", "stack", string(debug.Stack()))
+					mu.Lock()
+					defer mu.Unlock()
+					failed = errPanic
+				}
+			}()
 			scorer := w.Scorer()
 			var own []graph.Row
 			for ctx.Err() == nil {
@@ -121,7 +156,13 @@ func (l *Linker) part(ctx context.Context, w *link.World, from, to, workers int)
 				if i >= to {
 					break
 				}
-				for o := range scorer.PairsOf(i) {
+				for o, err := range scorer.PairsOf(i) {
+					if err != nil {
+						mu.Lock()
+						failed = err
+						mu.Unlock()
+						return
+					}
 					own = append(own, rowOf(w, scorer, o))
 				}
 			}
@@ -132,7 +173,7 @@ func (l *Linker) part(ctx context.Context, w *link.World, from, to, workers int)
 	}
 	running.Wait()
 	slices.SortFunc(rows, func(x, y graph.Row) int { return x.RowKey.Compare(y.RowKey) })
-	return rows
+	return rows, failed
 }
 
 // rowOf returns the row of the pair that has just been scored.

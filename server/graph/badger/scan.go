@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"runtime/debug"
 	"slices"
 	"sync"
 
@@ -58,6 +59,13 @@ func (s *Store) inRanges(space byte, workers int, f func(keyRange) error) error 
 	var running sync.WaitGroup
 	for w := range workers {
 		running.Go(func() {
+			// What was panicked with may hold a value of a case.
+			defer func() {
+				if recover() != nil {
+					s.log.Error("panic while the store was read", "stack", string(debug.Stack()))
+					errs[w] = errPanicked
+				}
+			}()
 			for r := range ranges {
 				if errs[w] = f(r); errs[w] != nil {
 					return
@@ -68,6 +76,9 @@ func (s *Store) inRanges(space byte, workers int, f func(keyRange) error) error 
 	running.Wait()
 	return errors.Join(errs...)
 }
+
+// errPanicked is the error of a read that panicked.
+var errPanicked = errors.New("internal error: a read was given up")
 
 // cuts returns at most that many keys which divide a keyspace about evenly:
 // where Badger's tables begin.
