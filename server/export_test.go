@@ -19,6 +19,6 @@ func Classes(t *netclass.Table, book *enrich.Book) link.Classifier {
 }
 
 // Shield returns the shield on lists.
-func Shield(current func() *netclass.Table) enrich.Shield { 
+func Shield(current func() *netclass.Table) enrich.Shield {
 	return shield{current, func() bool { return false }}
 }
