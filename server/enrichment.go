@@ -3,7 +3,9 @@ package server
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -42,6 +44,9 @@ type Enrichment struct {
 	// Ceilings say which tenants' values may be disclosed to a third party. The
 	// zero value discloses none.
 	Ceilings Ceilings
+	// AbuseIPDBBlacklist is a file with the answer of AbuseIPDB's blacklist
+	// endpoint; what it says is shown and moves no score.
+	AbuseIPDBBlacklist string
 	// LookupAhead asks about the addresses of new cases in the background, where
 	// the tenant's ceiling permits, instead of only when somebody wants to know.
 	// A share of the quota stays reserved for questions.
@@ -141,6 +146,13 @@ func openEnrichment(ctx context.Context, c Config, store graph.Store) (*enrichme
 			sources = append(sources, e.lookups.count(s))
 		}
 	}
+	if c.AbuseIPDBBlacklist != "" {
+		listing, err := readListing(c.AbuseIPDBBlacklist)
+		if err != nil {
+			return nil, err
+		}
+		sources = append(sources, listing)
+	}
 	gate := enrich.TLPGate{Ceilings: c.Ceilings}
 	e.enricher, err = enrich.New(enrich.Config{
 		Sources: sources, Store: kept, Book: e.book, Log: e.log, Gate: gate, Shield: shield{e.data.Table, e.data.Unreadable},
@@ -149,6 +161,21 @@ func openEnrichment(ctx context.Context, c Config, store graph.Store) (*enrichme
 		e.ahead = newAhead(store, gate, e.classes, e.enricher)
 	}
 	return e, err
+}
+
+// readListing reads a blacklist from a file.
+func readListing(path string) (*abuseipdb.Listing, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("blacklist: %w", err)
+	}
+	defer f.Close()
+	list, err := abuseipdb.ReadBlacklist(f)
+	if err != nil {
+		return nil, fmt.Errorf("blacklist %s: %w", path, err)
+	}
+	listing := &abuseipdb.Listing{}
+	return listing, listing.Replace(list)
 }
 
 // cases is the store as those use it who submit cases.

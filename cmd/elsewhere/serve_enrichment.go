@@ -24,6 +24,8 @@ type enrichmentFlags struct {
 	feeds     string
 	databases []string
 	keyFile   string
+	blacklist string
+	ahead     bool
 	ceilings  []string
 }
 
@@ -31,6 +33,8 @@ func (f *enrichmentFlags) register(cmd *cobra.Command) {
 	f.registerData(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&f.keyFile, "abuseipdb-key-file", "", "`file` with the key for AbuseIPDB; default from "+abuseKeyVariable+"; without a key nobody is asked")
+	flags.StringVar(&f.blacklist, "abuseipdb-blacklist", "", "`file` with what AbuseIPDB's blacklist endpoint answers, shown beside addresses; needs no key")
+	flags.BoolVar(&f.ahead, "lookup-ahead", false, "ask AbuseIPDB in the background about addresses of new cases labelled tlp:green or clear, those first that may change a score most; never with the share of the quota kept for people")
 	flags.StringArrayVar(&f.ceilings, "tlp-ceiling", nil, "as `[TENANT=]TLP`: the label up to which values of a tenant, without TENANT of all others, may be disclosed to a third party; AbuseIPDB is asked from green on; may be repeated; without it no address of a case is disclosed")
 }
 
@@ -63,6 +67,7 @@ func (f *enrichmentFlags) enrichment() (server.Enrichment, error) {
 	if err != nil {
 		return e, err
 	}
+	e.AbuseIPDBBlacklist, e.LookupAhead = f.blacklist, f.ahead
 	if e.Ceilings, err = ceilings(f.ceilings); err != nil {
 		return e, usageError{err}
 	}
