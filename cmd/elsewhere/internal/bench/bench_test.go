@@ -238,9 +238,6 @@ func TestInterrupted(t *testing.T) {
 // TestPopularNeedsNoLoad: what needs no corpus does without, and a value in more
 // cases is held against the first thousand.
 func TestPopularNeedsNoLoad(t *testing.T) {
-	if testing.Short() {
-		t.Skip("stores 2,200 cases")
-	}
 	c := quick(1_000_000, "popular")
 	c.Popular = 1_100
 	r := run(t, c)
