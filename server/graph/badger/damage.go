@@ -2,6 +2,7 @@ package badger
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -108,29 +109,40 @@ func noManifest(dir string) error {
 	return nil
 }
 
-// dropEmpty removes the newest log of each kind if it has no byte: somebody died,
-// or the disk was full, between making it and giving it its length, and Badger
-// does not open a folder with such a file. Any other was not empty once.
+// dropEmpty removes the logs that have no byte, which Badger does not open.
+// Somebody died, or the disk was full, between making the newest and giving it its
+// length, or died while Badger removed one that it no longer needed: it cuts a file
+// to nothing first. It removes value logs in any order, but a write-ahead log only
+// before all later ones.
 func dropEmpty(dir string) error {
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
-	empty := map[string]string{} // path, of the newest by extension
-	for _, f := range files {    // in order of name, so of number
+	// A number with one more digit is a later one.
+	slices.SortStableFunc(files, func(x, y os.DirEntry) int { return cmp.Compare(len(x.Name()), len(y.Name())) })
+	var empty []string
+	earlier, between := false, "" // a write-ahead log with bytes; an empty one after it
+	for _, f := range files {
 		kind, path := filepath.Ext(f.Name()), filepath.Join(dir, f.Name())
 		if kind != walExtension && kind != valueExtension {
 			continue
 		}
-		if earlier := empty[kind]; earlier != "" {
-			return &DamageError{File: earlier, What: "it is empty"}
+		if kind == walExtension && between != "" {
+			return &DamageError{File: between, What: "it is empty"}
 		}
 		info, err := f.Info()
 		if err != nil {
 			return err
 		}
-		if info.Size() == 0 {
-			empty[kind] = path
+		switch {
+		case info.Size() == 0:
+			empty = append(empty, path)
+			if kind == walExtension && earlier {
+				between = path
+			}
+		case kind == walExtension:
+			earlier = true
 		}
 	}
 	for _, path := range empty {

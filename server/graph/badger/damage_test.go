@@ -254,6 +254,23 @@ func TestTornTail(t *testing.T) {
 			t.Errorf("with an empty %s: refused %v, %d cases", next, refused, n)
 		}
 	}
+	// What Badger was about to remove when it was killed.
+	for _, name := range []string{"00000.mem", "000000.vlog"} {
+		if _, ok := f[name]; ok {
+			t.Fatalf("%s is in use", name)
+		}
+		removed := maps.Clone(f)
+		removed[name] = nil
+		if refused, n := outcome(t, removed, name); refused || n != damagedCases+1 {
+			t.Errorf("with an empty %s: refused %v, %d cases", name, refused, n)
+		}
+	}
+	// One that lost its bytes while an earlier one has them was not removed.
+	lost := maps.Clone(f)
+	lost["00000.mem"], lost["00009.mem"], lost[wal] = f[wal], f[wal], nil
+	if refused, n := outcome(t, lost, wal); !refused {
+		t.Errorf("with an empty %s between others it opens with %d cases", wal, n)
+	}
 }
 
 // TestNewerLayoutIsLeftAlone holds that a store of a newer version is not touched.
