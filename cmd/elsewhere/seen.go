@@ -159,6 +159,11 @@ func (q *seenQuery) report(resp *elsewherev1.SeenResponse) error {
 		}
 		q.block = len(r.GetSightings()) > 0 || len(r.GetRecords()) > 0
 		text.WriteString(q.app.seenText(r))
+		if q.kind == "" && r.GetObservable().GetKind() == "rule_name" && r.GetStatus() == elsewherev1.SeenStatus_SEEN_STATUS_NOT_SEEN {
+			// Whatever has no other form may be the name of a rule, a mistyped
+			// address too.
+			text.WriteString("  read as the name of a mail rule; if it is something else, say --kind\n")
+		}
 	}
 	if q.app.json {
 		return q.app.printJSON(resp)

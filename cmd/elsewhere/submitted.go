@@ -149,6 +149,9 @@ func problemsOf(from origin, err error) []problem {
 	invalid, ok := errors.AsType[*client.InvalidError](err)
 	if !ok || len(invalid.Violations) == 0 {
 		p := problem{message: err.Error()}
+		if st, ok := status.FromError(err); ok {
+			p.message = st.Message()
+		}
 		p.place(from)
 		return []problem{p}
 	}
