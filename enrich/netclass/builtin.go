@@ -7,7 +7,7 @@ import (
 
 // builtinLists describe the lists that are part of the program.
 type builtinLists struct {
-	freemail, mail, service, short, suffixes, clouds *Info
+	freemail, mail, service, short, public, suffixes, clouds *Info
 }
 
 func newBuiltinLists() builtinLists {
@@ -20,6 +20,7 @@ func newBuiltinLists() builtinLists {
 		mail:     list("mail-provider", "mail providers (built in)"),
 		service:  list("service", "domains of services (built in)"),
 		short:    list("url-shortener", "URL shorteners (built in)"),
+		public:   list("public", "places for publishing and sharing (built in)"),
 		suffixes: list("suffixes", "suffixes of customers' names (built in)"),
 		clouds:   list("clouds", "networks of cloud providers (built in)"),
 	}

@@ -104,12 +104,50 @@ bit.ly buff.ly cutt.ly goo.gl is.gd lnkd.in ow.ly rb.gy rebrand.ly shorturl.at
 t.co t.ly tiny.cc tinyurl.com
 `
 
+// publicDomains are the places that cases name without an actor behind them: where
+// reports are published and cited, and where anybody leaves a file, a text or a
+// callback. A path on one of them may be somebody's; the name is nobody's.
+const publicDomains = `
+anonfiles.com any.run anydesk.com apache.org arstechnica.com arxiv.org
+atlassian.com bing.com bitbucket.org bitdefender.com bleepingcomputer.com
+blogger.com broadcom.com catbox.moe checkip.amazonaws.com checkpoint.com
+cisa.gov cisco.com cloudflare.com crowdstrike.com cve.org cyber.gc.ca
+cyber.gov.au darkreading.com discord.com discord.gg discordapp.com docker.com
+domaintools.com dropbox.com duckduckgo.com elastic.co eset.com europa.eu
+evernote.com exploit-db.com f-secure.com facebook.com fbi.gov fedoraproject.org
+file.io filebin.net fireeye.com forcepoint.com fortinet.com gist.github.com
+github.com gitlab.com gofile.io googleblog.com hatching.io hybrid-analysis.com
+icanhazip.com ifconfig.me instagram.com ip-api.com ipify.org ipinfo.io
+joesandbox.com justice.gov kaspersky.com krebsonsecurity.com linkedin.com
+lumen.com malwarebytes.com mandiant.com mcafee.com mediafire.com medium.com
+mega.io mega.nz mitre.org mozilla.org ncsc.gov.uk nist.gov npmjs.com
+nytimes.com onedrive.live.com openai.com oracle.com otx.alienvault.com
+paloaltonetworks.com paste.ee pastebin.com pinterest.com proofpoint.com
+pypi.org python.org quora.com rapid7.com raw.githubusercontent.com
+recordedfuture.com reddit.com reuters.com securelist.com secureworks.com
+securityweek.com sentinelone.com shodan.io signal.org sophos.com
+sourceforge.net splunk.com stackoverflow.com symantec.com talosintelligence.com
+teamviewer.com techcrunch.com telegra.ph telegram.me telegram.org temp.sh
+theguardian.com thehackernews.com threatpost.com tiktok.com tmpfiles.org
+torproject.org transfer.sh trello.com tria.ge twimg.com twitter.com ubuntu.com
+unit42.org urlhaus.abuse.ch urlscan.io vimeo.com virusshare.com virustotal.com
+vk.com vmware.com volexity.com washingtonpost.com webhook.site
+welivesecurity.com wetransfer.com whatsapp.com wikimedia.org wikipedia.org
+wired.com wordpress.org x.com xforce.ibmcloud.com yandex.net youtu.be
+youtube.com zdnet.com zoom.us zscaler.com
+`
+
 // customerSuffixes say nothing by themselves; each name below is one customer's.
 const customerSuffixes = `
-amazonaws.com azureedge.net azurewebsites.net blob.core.windows.net
-cloudapp.azure.com cloudfront.net core.windows.net github.io
-googleusercontent.com googleapis.com herokuapp.com netlify.app onmicrosoft.com
-pages.dev sharepoint.com vercel.app web.app windows.net workers.dev
+000webhostapp.com amazonaws.com azureedge.net azurewebsites.net
+blob.core.windows.net blogspot.com cloudapp.azure.com cloudfront.net
+core.windows.net firebaseapp.com github.io glitch.me googleapis.com
+googleusercontent.com herokuapp.com netlify.app ngrok-free.app ngrok.app
+ngrok.io notion.site oast.fun oast.live oast.me oast.online oast.pro oast.site
+onmicrosoft.com pages.dev pipedream.net r2.dev repl.co sharepoint.com
+squarespace.com substack.com surge.sh trycloudflare.com tumblr.com vercel.app
+web.app weebly.com windows.net wixsite.com wordpress.com workers.dev
+zendesk.com
 `
 
 // emptyFileHashes are MD5, SHA-1, SHA-256 and SHA-512 of no bytes.

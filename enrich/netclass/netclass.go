@@ -31,6 +31,7 @@ type Table struct {
 	mail     map[string]bool
 	service  map[string]bool
 	short    map[string]bool
+	public   map[string]bool
 	suffixes map[string]bool
 	apps     map[string]bool
 	empty    map[string]bool
@@ -60,13 +61,14 @@ func Builtin() *Table {
 		mail:     set(mailProviderDomains),
 		service:  set(serviceDomains),
 		short:    set(shortenerDomains),
+		public:   set(publicDomains),
 		suffixes: set(customerSuffixes),
 		apps:     set(firstPartyApps),
 		empty:    set(emptyFileHashes),
 		reserved: builtinReserved(),
 		m365:     builtinM365(),
 		lists:    newBuiltinLists(),
-		version:  "builtin-1",
+		version:  "builtin-2",
 	}
 }
 
@@ -249,6 +251,8 @@ func (t *Table) builtinName(name string) (Match, bool) {
 			return Match{List: t.lists.service, Class: Service, Entry: d}, true
 		case t.short[d]:
 			return Match{List: t.lists.short, Class: URLShortener, Entry: d}, true
+		case t.public[d]:
+			return Match{List: t.lists.public, Class: TopDomain, Entry: d}, true
 		}
 	}
 	return Match{}, false

@@ -66,6 +66,12 @@ func TestName(t *testing.T) {
 		"botasso.cl":               netclass.Unknown,
 		"onmicrosoft.com":          netclass.Service,
 		"bit.ly":                   netclass.URLShortener,
+		"webhook.site":             netclass.TopDomain,
+		"www.cyber.gov.au":         netclass.TopDomain,
+		"notgithub.com":            netclass.Unknown,
+		"onedrive.live.com":        netclass.TopDomain,
+		"oast.pro":                 netclass.Service,
+		"x1.oast.pro":              netclass.Unknown,
 		"com":                      netclass.Unknown,
 		"":                         netclass.Unknown,
 	} {
