@@ -81,7 +81,7 @@ func TestImports(t *testing.T) {
 			"messages stop at rpc and client; server names the services it registers",
 		},
 		{
-			"gRPC", only("server/evidence", "server/graph", "server/link", "server/linker", "server/access", "enrich"),
+			"gRPC", only("server/evidence", "server/graph", "server/link", "server/actor", "server/learn", "server/linker", "server/access", "enrich"),
 			func(i string) bool { return strings.HasPrefix(i, "google.golang.org/") },
 			"the domain outlives the wire",
 		},
@@ -106,7 +106,7 @@ func TestImports(t *testing.T) {
 			"the domain depends on nothing that can change under it",
 		},
 		{
-			"I/O", only("server/evidence", "server/link"),
+			"I/O", only("server/evidence", "server/link", "server/actor", "server/learn"),
 			func(i string) bool {
 				return slices.Contains([]string{"os", "net", "net/http", "io/fs", "database/sql"}, i)
 			},
@@ -116,6 +116,11 @@ func TestImports(t *testing.T) {
 			"other packages of the project", only("server/link"),
 			func(i string) bool { return own(i) && !within(i, "server/evidence") },
 			"a score is a pure function of evidence",
+		},
+		{
+			"other packages of the project", only("server/actor", "server/learn"),
+			func(i string) bool { return own(i) && !within(i, "server/evidence") && !within(i, "server/link") },
+			"clusters and proposals are pure functions of scores",
 		},
 		{
 			"the server", only("enrich", "client"),
@@ -164,7 +169,9 @@ var forbiddenCalls = []struct {
 	why     string
 }{
 	{"time.Sleep", func(_, _ string) bool { return false }, "wait for a condition"},
-	{"time.Now", func(pkg, _ string) bool { return !within(pkg, "server/evidence") && !within(pkg, "server/link") }, "parsing and scoring have no clock"},
+	{"time.Now", func(pkg, _ string) bool {
+		return !within(pkg, "server/evidence") && !within(pkg, "server/link") && !within(pkg, "server/actor") && !within(pkg, "server/learn")
+	}, "parsing, scoring and clustering have no clock"},
 	{"panic", func(_, _ string) bool { return false }, "no input may end the process"},
 	{"os.Exit", func(pkg, file string) bool {
 		return file == "main.go" && (within(pkg, "cmd") || strings.HasSuffix(pkg, "/generate"))
