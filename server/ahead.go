@@ -9,6 +9,7 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/link"
+	"github.com/elsewhere-project/elsewhere/server/linker"
 	"github.com/elsewhere-project/elsewhere/server/rpc"
 )
 
@@ -26,7 +27,7 @@ const (
 type ahead struct {
 	rpc.Store
 	gate    enrich.Gate
-	classes link.Classifier
+	rules   linker.Source
 	backlog *enrich.Backlog
 	cases   chan submitted
 }
@@ -37,8 +38,8 @@ type submitted struct {
 	tlp evidence.TLP
 }
 
-func newAhead(store rpc.Store, gate enrich.Gate, classes link.Classifier, e *enrich.Enricher) *ahead {
-	return &ahead{store, gate, classes, enrich.NewBacklog(e, aheadValues), make(chan submitted, aheadCases)}
+func newAhead(store rpc.Store, gate enrich.Gate, rules linker.Source, e *enrich.Enricher) *ahead {
+	return &ahead{store, gate, rules, enrich.NewBacklog(e, aheadValues), make(chan submitted, aheadCases)}
 }
 
 // Submit implements graph.Writer.
@@ -74,6 +75,7 @@ func (a *ahead) offer(ctx context.Context, c submitted) error {
 	if refusal, err := a.gate.Permit(ctx, enrich.Disclosure{Tenant: ask.Tenant, TLP: ask.TLP}); err != nil || refusal != "" {
 		return err
 	}
+	classes := a.rules.Now().Classes
 	return a.View(ctx, func(s graph.Snapshot) error {
 		p, err := s.Profile(c.Ref)
 		if errors.Is(err, graph.ErrNotFound) || err == nil && !p.Live {
@@ -90,7 +92,7 @@ func (a *ahead) offer(ctx context.Context, c submitted) error {
 			if err != nil {
 				return err
 			}
-			if change := expectedChange(a.classes.Class(sighting.Value).Name, tenants); change > 0 {
+			if change := expectedChange(classes.Class(sighting.Value).Name, tenants); change > 0 {
 				a.backlog.Offer(ask, enrich.Value{Kind: enrich.KindIP, Text: sighting.Text}, change)
 			}
 		}

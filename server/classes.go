@@ -99,8 +99,9 @@ func (c *classTable) decide(route netclass.Route, claims []enrich.Claim) link.Cl
 		grades[i] = link.Grade{Class: g.Class, Share: g.Grade}
 	}
 	return link.Class{
-		Name: d.Name, Alpha: c.model.GradedAlpha(d.Name, grades, d.Factor), ASN: route.ASN,
-		Reasons: reasons(d.Name, d.Reasons),
+		Name: d.Name, ASN: route.ASN, Reasons: reasons(d.Name, d.Reasons),
+		Alpha:           c.model.GradedAlpha(d.Name, grades, d.Factor),
+		AlphaReferenced: c.model.GradedAlphaReferenced(d.Name, grades, d.Factor),
 	}
 }
 

@@ -83,14 +83,16 @@ func (c Config) feedsDir() string {
 
 // enrichment is what the service knows about values, and how it stays current.
 type enrichment struct {
-	data     *local.Data
-	classes  *classes
+	data *local.Data
+	// using is held while classes, and the rules that have them, are exchanged.
+	using    sync.Mutex
+	classes  *classes // of the rules of now
 	book     *enrich.Book
 	enricher *enrich.Enricher
 	lookups  *lookupCounts
 	ahead    *ahead // nil unless asked for
 	store    graph.Store
-	rules    linker.Rules
+	rules    *linker.Changeable
 	log      *slog.Logger
 	every    time.Duration
 	watch    watch
@@ -98,6 +100,8 @@ type enrichment struct {
 	asksAbuseIPDB bool
 	// report is that of the last reload.
 	report atomic.Pointer[local.Report]
+	// owed says that a sweep could not be asked for.
+	owed atomic.Bool
 	// said are the errors of the last reload, by what they are about.
 	said map[string]string
 }
@@ -124,15 +128,16 @@ func openEnrichment(ctx context.Context, c Config, store graph.Store) (*enrichme
 		return nil, err
 	}
 	e.complain(ctx, report)
-	model := link.Version1()
-	e.classes = newClasses(model, e.data.Table())
-	e.rules = linker.NewRules(model, e.classes, graph.Limits{})
+	model, err := activeModel(ctx, store.Kept())
+	if err != nil {
+		return nil, err
+	}
 	kept := keptStore{store.Kept()}
 	if e.book, err = enrich.OpenBook(ctx, kept, e.changed); err != nil {
 		return nil, err
 	}
-	e.classes.book = e.book
-	e.classes.exchange(e.data.Table())
+	rules := e.rulesOf(model)
+	e.classes, e.rules = rules.Classes.(*classes), linker.NewChangeable(rules)
 	sources := e.data.Sources()
 	if !c.AbuseIPDBKey.IsZero() {
 		e.asksAbuseIPDB = true
@@ -158,7 +163,7 @@ func openEnrichment(ctx context.Context, c Config, store graph.Store) (*enrichme
 		Sources: sources, Store: kept, Book: e.book, Log: e.log, Gate: gate, Shield: shield{e.data.Table, e.data.Unreadable},
 	})
 	if err == nil && c.LookupAhead && e.asksAbuseIPDB {
-		e.ahead = newAhead(store, gate, e.classes, e.enricher)
+		e.ahead = newAhead(store, gate, e.rules, e.enricher)
 	}
 	return e, err
 }
@@ -216,7 +221,7 @@ func (e *enrichment) reloadChanged(ctx context.Context) {
 		case <-ticks.C:
 		}
 		// Looked at before the reading, so that what changes meanwhile is seen.
-		if !e.watch.changed() && !owed {
+		if !e.watch.changed() && !owed && !e.owed.Load() {
 			continue
 		}
 		err := e.reload(ctx)
@@ -234,13 +239,46 @@ func (e *enrichment) reload(ctx context.Context) error {
 		return err
 	}
 	e.complain(ctx, report)
+	e.using.Lock()
 	before := e.classes.Version()
 	if t := e.data.Table(); t.Version() != before {
 		e.classes.exchange(t)
 		e.log.InfoContext(ctx, "classes of values changed with their data; all links are scored anew", "version", t.Version())
 	}
+	e.using.Unlock()
 	// Asked for each time: it does nothing unless an earlier one went wrong.
-	return e.store.StartSweep(ctx, e.rules.Basis(), false)
+	return e.compareBasis(ctx)
+}
+
+// compareBasis asks for a sweep if rows were scored by other rules.
+func (e *enrichment) compareBasis(ctx context.Context) error {
+	e.owed.Store(false)
+	err := e.store.StartSweep(ctx, e.rules.Now().Basis(), false)
+	e.owed.Store(err != nil)
+	return err
+}
+
+// rulesOf returns the rules of a model with the data of now. Its classes are its
+// own: the model says what a hit on a list of prefixes is worth.
+func (e *enrichment) rulesOf(m *link.Model) linker.Rules {
+	c := newClasses(m, e.data.Table())
+	c.book = e.book
+	c.exchange(e.data.Table())
+	return linker.NewRules(m, c, graph.Limits{})
+}
+
+// use takes another model into use and asks for a sweep. Where that goes wrong it
+// is asked for again later.
+func (e *enrichment) use(ctx context.Context, m *link.Model) {
+	e.using.Lock()
+	rules := e.rulesOf(m)
+	e.classes = rules.Classes.(*classes)
+	e.rules.Exchange(rules)
+	e.using.Unlock()
+	e.log.InfoContext(ctx, "another model is active; all links are scored anew", "version", m.Version())
+	if err := e.compareBasis(ctx); err != nil {
+		e.log.WarnContext(ctx, "links are not scored anew yet", "error", err)
+	}
 }
 
 // complain logs what could not be taken into use, once for each reason.

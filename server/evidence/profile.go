@@ -17,8 +17,10 @@ type Profile struct {
 	// observables where a finding has none. Zero if no finding has a time.
 	First, Last  time.Time
 	EvidenceFrom time.Time
-	Techniques   []string   // sorted, once each
-	Sightings    []Sighting // sorted by Value, once each
+	Techniques   []string // sorted, once each
+	// Sightings are sorted by Value, once each; see Derive for those that no finding
+	// holds.
+	Sightings []Sighting
 	// Counts is nil in a whole profile. Where Sightings leaves some out, it has
 	// how many values of each kind there are.
 	Counts map[Kind]int
@@ -90,7 +92,12 @@ func (c *Case) Profile() *Profile {
 		s.Written = sortedSet(s.Written)
 		p.Sightings = append(p.Sightings, *s)
 	}
-	slices.SortFunc(p.Sightings, func(a, b Sighting) int { return a.Compare(b.Value) })
+	order := func(a, b Sighting) int { return a.Compare(b.Value) }
+	slices.SortFunc(p.Sightings, order)
+	if derived := Derive(p.Sightings); len(derived) > 0 {
+		p.Sightings = append(p.Sightings, derived...)
+		slices.SortFunc(p.Sightings, order)
+	}
 	return p
 }
 

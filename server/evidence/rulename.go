@@ -71,6 +71,9 @@ func IsPlaceholder(normalised string) bool {
 	})
 }
 
+// HasPlaceholder reports whether something was redacted in a normalised rule name.
+func HasPlaceholder(normalised string) bool { return strings.Contains(normalised, placeholder) }
+
 // WithoutPlaceholders returns what is left of a normalised rule name without
 // what was redacted, normalised again.
 func WithoutPlaceholders(normalised string) string {

@@ -15,10 +15,11 @@
 //
 // Every change leaves, in the batch that makes it, a mark on each value whose
 // pairs may score differently from now on: all old and new values of the
-// changed case. Where the spread of a value w changes so that pairs on other
-// values may score differently (see Limits.Reaches), the mark asks for more: the
-// other values of every case on w. The linker drains the marks through Queue. So link rows are, when no mark is left, a pure function
-// of the live cases.
+// changed case, derived ones (evidence.Derive) as any other. Where the spread of a
+// value w changes so that pairs on other values may score differently (see
+// Limits.Reaches), the mark asks for more: the other values of every case on w. The
+// linker drains the marks through Queue. So link rows are, when no mark is left, a
+// pure function of the live cases.
 package graph
 
 import (
@@ -313,7 +314,9 @@ type Row struct {
 	// RevisionA and RevisionB are the versions that were scored. A reader that
 	// finds another version computes for itself.
 	RevisionA, RevisionB uint32
-	// Shared are the common values, in order of Value.
+	// Shared are the values that the score rests on, in order of Value: the common
+	// ones, derived ones among them (evidence.Derive), and those of either side that
+	// are alike without one.
 	Shared []evidence.Value
 }
 
@@ -355,8 +358,8 @@ type Queue interface {
 	// Touch leaves a mark on values of which something other than their spread
 	// changed that scores depend on. Each asks to be expanded, even to values in
 	// two tenants: a pair that shares it and another value may have had no row
-	// for want of weight. Values that are in fewer than two tenants have no pair
-	// and are left out.
+	// for want of weight, and a pair that does not share it may weigh what lies
+	// near it. Values that no live case has are left out.
 	Touch(ctx context.Context, values []evidence.Value) error
 	// Scan reads all that pairs depend on, on one state.
 	Scan(ctx context.Context, workers int, to Scan) error

@@ -141,13 +141,16 @@ func (s *Scorer) proposed(a, b *side) (bool, error) {
 	return false, nil
 }
 
-// Shared returns the common values of the comparison that was made last, in
-// order of Value.
+// Shared returns the values that the comparison that was made last rests on, in
+// order of Value: the common ones, and those that are alike by their letters.
 func (s *Scorer) Shared() []evidence.Value {
-	out := make([]evidence.Value, len(s.shared))
-	for i, at := range s.shared {
-		out[i] = s.valueOf(s.a, at.a).Value
+	out := make([]evidence.Value, 0, len(s.shared))
+	for _, at := range s.shared {
+		if v := s.valueOf(s.a, at.a); !v.Kind.Derived() || !v.mute {
+			out = append(out, v.Value)
+		}
 	}
+	out = append(out, s.rests()...)
 	slices.SortFunc(out, evidence.Value.Compare)
 	return out
 }

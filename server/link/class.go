@@ -9,6 +9,9 @@ type Class struct {
 	// Alpha, when above 0, replaces the model's alpha of the class: lists of
 	// prefixes grade it and nothing else.
 	Alpha float64
+	// AlphaReferenced, when above 0, does so for an address in no role of the
+	// actor; at 0 Alpha does.
+	AlphaReferenced float64
 	// ASN groups the addresses of weak classes; 0 is unknown.
 	ASN uint32
 	// Reasons name the feed and the entry that decided, for people.

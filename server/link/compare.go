@@ -1,6 +1,7 @@
 package link
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/elsewhere-project/elsewhere/server/evidence"
@@ -17,6 +18,20 @@ type comparison struct {
 	nothing []nothing
 	// common is set when a value that everybody uses is shared.
 	common bool
+	// matches are the mail rules that are alike, once they are looked for: matched.
+	// derived are the derived values in common, met the systems of addresses that are
+	// equal or of one network.
+	matches []match
+	matched bool
+	derived []*value
+	met     []uint32
+	// sharesLogin says that an address that an actor used is in both cases,
+	// sharesContent that mail rules of both look for the same words, or nearly.
+	sharesLogin, sharesContent bool
+	// opposing is the negative evidence, in millibits; noLogin and noContent say of
+	// what it is.
+	noLogin, noContent bool
+	opposing           int32
 	// bound says that what takes time to find out was taken as what gives the
 	// most weight; guessed, that there was such a thing.
 	bound, guessed bool
@@ -27,17 +42,22 @@ type part struct {
 	family family
 	group  string
 	value  evidence.Value
-	// theme counts in the score but not as a group of evidence.
-	theme bool
-	bulk  bool
+	// how says whether both cases have the value, or something alike.
+	how  alikeness
+	bulk bool
 	// capped says that the cap of a bulk kind took from it.
 	capped bool
 	// weight is before rank and caps, used after it; both in millibits.
 	weight, used int32
 	rank         int
 
-	// What the weight came from. Of a theme at is unset.
-	at         place
+	// What the weight came from. at is set for a value that both cases have, near
+	// for two that are alike, of which one and other are the texts, sizes the numbers
+	// of values of their kind, and both and all what they have in common and together.
+	at, near   place
+	sizes      place
+	one, other string
+	both, all  int
 	row        *row
 	alpha      float64
 	background float64
@@ -70,6 +90,7 @@ const (
 // meet finds the common values of two sides.
 func (s *Scorer) meet(a, b *side) {
 	s.a, s.b = a, b
+	s.matched = false
 	s.shared = common(s.shared[:0], a, b)
 }
 
@@ -79,12 +100,21 @@ func (s *Scorer) weighAll(bound bool) error {
 	c := &s.comparison
 	a, b := c.a, c.b
 	c.common, c.bound, c.guessed = false, bound, false
-	c.parts, c.nothing = c.parts[:0], c.nothing[:0]
+	c.sharesLogin, c.sharesContent, c.noLogin, c.noContent = false, false, false, false
+	c.parts, c.nothing, c.met = c.parts[:0], c.nothing[:0], c.met[:0]
 	trust := float64(a.trust * b.trust)
 	pairs := s.spoofParts()
 	nameMatches := false
 	for _, at := range c.shared {
 		v := s.valueOf(a, at.a)
+		switch {
+		case v.Kind == evidence.KindIP:
+			c.sharesLogin = c.sharesLogin || (a.sights[at.a].roles|b.sights[at.b].roles)&roleActor != 0
+		case v.Kind == evidence.KindRuleWords:
+			c.sharesContent = true
+		case v.Kind.Derived():
+			continue
+		}
 		why, err := s.discounted(v, a, b, pairs)
 		if err != nil {
 			return err
@@ -105,12 +135,17 @@ func (s *Scorer) weighAll(bound bool) error {
 		c.common = c.common || why == manyTenants || why == everybodys
 		c.nothing = append(c.nothing, nothing{at, why})
 	}
+	if err := s.weighMatches(trust); err != nil {
+		return err
+	}
 	// Where no name matches but ones that many use, the theme of the others may.
 	if (bound || !nameMatches) && len(a.themed) > 0 && len(b.themed) > 0 {
-		if p, ok := s.model.ruleTheme(a, b, trust); ok {
+		if p, ok := s.ruleTheme(a, b, trust); ok {
 			c.parts = append(c.parts, p)
 		}
 	}
+	s.weighNearby(trust)
+	c.opposing = s.negative()
 	return nil
 }
 
@@ -221,7 +256,11 @@ func (s *Scorer) weighShared(v *value, at place, trust float64) (part, error) {
 
 // alpha returns the expected number of unseen users of a value.
 func (v *value) alpha(r *row) float64 {
-	if v.class.Alpha > 0 && v.Kind == evidence.KindIP {
+	switch {
+	case v.Kind != evidence.KindIP:
+	case r.referenced && v.class.AlphaReferenced > 0:
+		return v.class.AlphaReferenced
+	case v.class.Alpha > 0:
 		return v.class.Alpha
 	}
 	return r.alpha
@@ -229,18 +268,19 @@ func (v *value) alpha(r *row) float64 {
 
 // ruleTheme weighs that both cases have mail rules that pretend to be security,
 // under different names.
-func (m *Model) ruleTheme(a, b *side, trust float64) (part, bool) {
+func (s *Scorer) ruleTheme(a, b *side, trust float64) (part, bool) {
+	m := s.model
 	best := part{
-		family: familyOf(m.theme.family), group: rulesGroup, theme: true, row: &m.theme,
+		family: familyOf(m.theme.family), group: rulesGroup, how: sameTheme, row: &m.theme,
 		value:      evidence.Value{Kind: evidence.KindRuleName, Text: themeText},
 		background: m.themeShare, trust: trust, gap: -1,
 	}
 	for _, x := range a.themed {
-		if b.hasTheme(x.name) {
+		if b.hasTheme(x.name) || s.isMatched(x.name) {
 			continue
 		}
 		for _, y := range b.themed {
-			if a.hasTheme(y.name) {
+			if a.hasTheme(y.name) || s.isMatched(y.name) {
 				continue
 			}
 			gap, ok := x.gap(y.span)
@@ -254,6 +294,17 @@ func (m *Model) ruleTheme(a, b *side, trust float64) (part, bool) {
 	}
 	best.weight = weigh(&m.theme, 0, m.themeShare, trust, 0, 1, 0, 0, best.gap)
 	return best, best.weight > 0
+}
+
+// isMatched reports whether a name that only one side has is like one of the other,
+// in a way that says more than that both speak of security.
+func (s *Scorer) isMatched(name string) bool {
+	if s.bound {
+		return false
+	}
+	return slices.ContainsFunc(s.parts, func(p part) bool {
+		return (p.how == sameWords || p.how == sameLetters) && p.background < s.model.shortName && (p.value.Text == name || p.other == name)
+	})
 }
 
 // hasTheme reports whether a name that speaks of security is one of the side's.

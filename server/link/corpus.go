@@ -55,7 +55,12 @@ type Scorer struct {
 	sides  *Sides
 	values map[evidence.Value]*value
 	cases  map[evidence.Ref]*side
-	held   int // sightings and masks remembered
+	// standings are what the addresses of cases are, by what that depends on now.
+	standings map[*side]*standing
+	latest    [2]latest
+	domains   map[uint64]string // by key of a neighbour
+	turn      int               // which of latest goes next
+	held      int               // sightings and masks remembered
 
 	// world is set where everything is known and nothing has to be read.
 	world *World
@@ -102,6 +107,8 @@ func CorpusN(live uint32) uint32 {
 func (s *Scorer) forget() {
 	s.values = make(map[evidence.Value]*value)
 	s.cases = make(map[evidence.Ref]*side)
+	s.standings, s.latest = make(map[*side]*standing), [2]latest{}
+	s.domains = make(map[uint64]string)
 	s.held = 0
 }
 

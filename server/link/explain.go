@@ -23,16 +23,16 @@ func (s *Scorer) Explain(x, y *evidence.Profile) (*Explanation, error) {
 	e := &Explanation{
 		A: a.Ref, B: b.Ref, ModelVersion: s.model.version, FeedsVersion: s.classifier.Version(), N: s.n,
 		Prior: s.prior, Total: o.Millibits, Micros: o.Micros, Tier: o.Tier,
-		SharedCount: o.SharedCount, SameTenant: a.Tenant == b.Tenant,
+		SharedCount: o.SharedCount, SameTenant: a.Tenant == b.Tenant, CalibratedOn: s.model.calibration.reviews,
 	}
-	e.Families = s.familyScores()
+	e.Families, e.Negative = s.familyScores(), s.opposing
 	behaviour := s.model.behaviour(a, b)
 	if f := behaviour.explain(s.model, a, b); len(f.Groups) > 0 {
 		e.Families = append(e.Families, f)
 	}
 	s.explainGeneric(e)
 	s.notes(e)
-	e.Counterfactual = s.counterfactuals(behaviour.used(s.model))
+	e.Counterfactual = s.counterfactuals(behaviour.used(s.model) + s.opposing)
 	if s.model.onlyInitialAccess(e) {
 		e.Notes = append(e.Notes, "everything in common lies in initial access: it could be a common access broker")
 	}
@@ -52,8 +52,14 @@ func (s *Scorer) Explain(x, y *evidence.Profile) (*Explanation, error) {
 	return e, nil
 }
 
-// notes says what kept the tier down.
+// notes says what speaks against a link and what kept the tier down.
 func (s *Scorer) notes(e *Explanation) {
+	if s.noLogin {
+		e.Notes = append(e.Notes, fmt.Sprintf("against: both cases have %d addresses of the actor or more, and none in common", s.model.alike.logins))
+	}
+	if s.noContent {
+		e.Notes = append(e.Notes, "against: both cases have mail rules that look for keywords, and none that look for nearly the same")
+	}
 	if s.a.dismissed || s.b.dismissed {
 		e.Notes = append(e.Notes, "a dismissed case never links")
 		return
@@ -90,14 +96,21 @@ func (s *Scorer) familyScores() []FamilyScore {
 // explainPart writes one piece of evidence.
 func (s *Scorer) explainPart(p *part) Value {
 	v := Value{
-		Value: p.value, M: p.row.m, Alpha: p.alpha, Background: p.background, Trust: p.trust,
+		Value: p.value, Row: p.row.name, M: p.row.m, Alpha: p.alpha, Background: p.background, Trust: p.trust,
 		Unexplained: p.d, GapDays: uint32(p.gap), Weight: p.weight, Used: p.used,
 	}
-	if p.theme {
+	if p.how == sameTheme {
 		x, y := s.a.otherThemes(s.b), s.b.otherThemes(s.a)
 		v.RolesA, v.RolesB = roles(x), roles(y)
 		v.TechniquesA, v.TechniquesB = techniques(x), techniques(y)
 		v.Reasons = weightReasons(p, 0, 0)
+		return v
+	}
+	if !p.how.common() {
+		x, y := &s.a.profile.Sightings[p.near.a], &s.b.profile.Sightings[p.near.b]
+		v.RolesA, v.RolesB = x.Roles, y.Roles
+		v.TechniquesA, v.TechniquesB = x.Techniques, y.Techniques
+		v.Reasons = append([]string{p.matchReason()}, weightReasons(p, p.sizes.a, p.sizes.b)...)
 		return v
 	}
 	x, y := s.sightings(p.at)
@@ -147,6 +160,9 @@ func (s *Scorer) reason(v *value, n nothing) string {
 	case redacted:
 		return "a redacted name matches nothing"
 	case weightlessKind:
+		if s.model.carries(v.Kind) {
+			return "no two keywords but such as many rules have"
+		}
 		return "values of this kind carry no weight"
 	case everybodys:
 		return "everybody's: " + strings.ReplaceAll(v.class.Name, "_", " ")

@@ -142,6 +142,8 @@ func (s *Scorer) unexplained(v *value, a, b *side) (uint32, error) {
 		return 0, err
 	}
 	switch {
+	case s.model.off.count:
+		return 0, nil
 	case int(v.tenants) > s.caps.CandidateTenants:
 		return s.otherTenants(v, a, b)
 	case v.tenants <= 2 && a.live && b.live && a.Tenant != b.Tenant:
@@ -161,7 +163,7 @@ func (s *Scorer) unexplained(v *value, a, b *side) (uint32, error) {
 			open &^= 1 << v.tenantOf[i]
 		}
 	}
-	if open == 0 || a.bulk || b.bulk {
+	if open == 0 || a.bulk || b.bulk || s.model.off.explain {
 		return uint32(bits.OnesCount64(open)), nil
 	}
 	for _, sd := range [2]*side{a, b} {

@@ -25,6 +25,7 @@ const (
 type Explanation struct {
 	A, B           evidence.Ref // A is the smaller
 	ModelVersion   uint32
+	CalibratedOn   uint32 // reviews that the likelihood was fitted on, 0: uncalibrated
 	FeedsVersion   string
 	N              uint32 // live cases, rounded up to a power of two
 	Prior          int32  // millibits, as all int32 here
@@ -67,16 +68,19 @@ type Value struct {
 	evidence.Value
 	RolesA, RolesB           []string
 	TechniquesA, TechniquesB []string
-	Class                    string
-	ClassReasons             []string
-	M, Alpha                 float64
-	Background               float64 // share of unrelated cases with the value
-	Trust                    float64 // product of both tenants' trust
-	Unexplained              uint32  // d, rounded down to 0, 1, 2, 3, 5, 9, ...
-	GapDays                  uint32
-	Weight                   int32 // before rank and caps
-	Used                     int32
-	Reasons                  []string
+	// Row names the constants that weighed it, as in address.hosting; see
+	// Parameters. Empty for behaviour.
+	Row          string
+	Class        string
+	ClassReasons []string
+	M, Alpha     float64
+	Background   float64 // share of unrelated cases with the value
+	Trust        float64 // product of both tenants' trust
+	Unexplained  uint32  // d, rounded down to 0, 1, 2, 3, 5, 9, ...
+	GapDays      uint32
+	Weight       int32 // before rank and caps
+	Used         int32
+	Reasons      []string
 }
 
 // Generic is a common value that adds nothing, and why.

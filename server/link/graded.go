@@ -20,13 +20,25 @@ const gradeScale = 1 << 20
 // without an alpha, because nothing of them weighs, neither grade nor are graded:
 // a list never deletes a link. The error of a graded alpha is below .1 %.
 func (m *Model) GradedAlpha(class string, grades []Grade, factor float64) float64 {
-	base := m.address(Class{Name: class})
+	return gradedAlpha(m.addresses, class, grades, factor)
+}
+
+// GradedAlphaReferenced is GradedAlpha for an address in no role of the actor.
+func (m *Model) GradedAlphaReferenced(class string, grades []Grade, factor float64) float64 {
+	return gradedAlpha(m.referenced, class, grades, factor)
+}
+
+func gradedAlpha(rows map[string]*row, class string, grades []Grade, factor float64) float64 {
+	base := rows[class]
+	if base == nil {
+		base = rows[ClassUnknown]
+	}
 	if base.service {
 		return 0
 	}
 	alpha, graded := 0.0, false
 	for _, g := range grades {
-		list := m.addresses[g.Class]
+		list := rows[g.Class]
 		share := int64(math.RoundToEven(float64(g.Share * gradeScale)))
 		if list == nil || list.service || share <= 0 {
 			continue

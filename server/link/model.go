@@ -33,6 +33,10 @@ type row struct {
 	// length is the number of values of the kind up to which a case is of
 	// normal size; above, each match counts for less, as in BM25.
 	length float64
+	// referenced rows are those of addresses in no role of the actor.
+	referenced bool
+	// name is that of its constants without the last part; see Parameters.
+	name string
 }
 
 // Model is one numbered, immutable set of constants. Every default in version 1
@@ -82,7 +86,16 @@ type Model struct {
 
 	tiers []tierRule
 
-	namings namings
+	calibration calibration
+
+	alike alike
+	off   off
+
+	// base is the built-in version that the model is, or was made from by changes.
+	base    uint32
+	changes []Change
+
+	namings *namings
 }
 
 type tierRule struct {
@@ -118,6 +131,8 @@ func Version1() *Model {
 	}
 	m := &Model{
 		version:  1,
+		base:     1,
+		namings:  &namings{},
 		siblings: 1,
 		ceiling:  0.995,
 
@@ -236,12 +251,20 @@ func (m *Model) derive() {
 	for class, r := range m.addresses {
 		other := *r
 		other.m /= 2
+		other.referenced = true
 		other.length = m.referencedLength
 		if !m.keepsHalfLife[class] {
 			other.halfLife = m.referencedHalfLife
 		}
 		m.referenced[class] = &other
 	}
+	m.nameRows()
+	m.derivePair()
+	m.calibration = calibration{scale: 1}
+}
+
+// derivePair fills the row of a spoof pair of which only the spoofed name counts.
+func (m *Model) derivePair() {
 	m.spoofedPair = m.spoofedName
 	m.spoofedPair.length = m.kinds[evidence.KindSpoofPair].length
 }

@@ -99,17 +99,17 @@ func (s *Scorer) weighed(bound bool) (Outcome, error) {
 	}
 	s.add(s.model, s.prior)
 	o := Outcome{A: s.a.Ref, B: s.b.Ref, SharedCount: s.tally.values(), ModelVersion: s.model.version}
-	o.Millibits, o.Micros = s.total(s.model, s.prior, s.model.behaviour(s.a, s.b).used(s.model))
+	o.Millibits, o.Micros = s.total(s.model, s.prior, s.model.behaviour(s.a, s.b).used(s.model)+s.opposing)
 	o.Tier = s.tier(o.Micros)
 	return o, nil
 }
 
-// weighable counts the common values, of the sides that met, that may weigh
-// something now or after a change of other cases.
+// weighable counts the common values, of the sides that met, and the matches that
+// may weigh something now or after a change of other cases.
 func (s *Scorer) weighable() (n int, err error) {
 	for _, at := range s.shared {
 		v := s.valueOf(s.a, at.a)
-		if v.weightless {
+		if v.weightless || v.Kind.Derived() {
 			continue
 		}
 		if err := s.spread(v); err != nil {
@@ -119,7 +119,8 @@ func (s *Scorer) weighable() (n int, err error) {
 			n++
 		}
 	}
-	return n, nil
+	alike, err := s.weighableMatches()
+	return n + alike, err
 }
 
 // leastMicros returns the likelihood from which a tier can hold, in millionths.

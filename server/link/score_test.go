@@ -78,6 +78,8 @@ func pair(a, b []evidence.Sighting) (x, y *evidence.Profile) {
 	mk := func(tenant string, s []evidence.Sighting) *evidence.Profile {
 		s = slices.Clone(s)
 		slices.SortFunc(s, func(x, y evidence.Sighting) int { return x.Value.Compare(y.Value) })
+		s = append(s, evidence.Derive(s)...)
+		slices.SortFunc(s, func(x, y evidence.Sighting) int { return x.Value.Compare(y.Value) })
 		return &evidence.Profile{Ref: evidence.Ref{Tenant: tenant, Case: "1"}, Live: true, Sightings: s}
 	}
 	return mk("a", a), mk("b", b)
@@ -85,8 +87,13 @@ func pair(a, b []evidence.Sighting) (x, y *evidence.Profile) {
 
 func explain(t *testing.T, c *table, x, y *evidence.Profile) *Explanation {
 	t.Helper()
+	return explainBy(t, Version1(), c, x, y)
+}
+
+func explainBy(t *testing.T, m *Model, c *table, x, y *evidence.Profile) *Explanation {
+	t.Helper()
 	caps := Caps{CandidateTenants: 64, ExplainingTenants: 4, ExplainingCases: 256, ScoringTenants: 512}
-	s, err := NewScorer(Version1(), caps, c, c, nil)
+	s, err := NewScorer(m, caps, c, c, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,18 +233,20 @@ func TestPublishedPair(t *testing.T) {
 				theme(x, "copy of block spoofing")
 				theme(y, "block phishing")
 			}
-			e := explain(t, &table{size: tc.size, classes: tc.classes}, x, y)
 			tolerance := tc.tolerance
 			if tolerance == 0 {
 				tolerance = .006
 			}
-			near(t, "bits", float64(e.Total)/1000, tc.bits, tolerance)
-			near(t, "likelihood", e.Likelihood(), tc.p, .00051)
-			if tc.infra != 0 {
-				near(t, "infra", float64(e.Families[0].Used)/1000, tc.infra, .006)
-			}
-			if e.Tier != tc.tier {
-				t.Errorf("tier %d, want %d", e.Tier, tc.tier)
+			for _, m := range models() {
+				e := explainBy(t, m, &table{size: tc.size, classes: tc.classes}, x, y)
+				near(t, "bits", float64(e.Total)/1000, tc.bits, tolerance)
+				near(t, "likelihood", e.Likelihood(), tc.p, .00051)
+				if tc.infra != 0 {
+					near(t, "infra", float64(e.Families[0].Used)/1000, tc.infra, .006)
+				}
+				if e.Tier != tc.tier {
+					t.Errorf("tier %d, want %d", e.Tier, tc.tier)
+				}
 			}
 		})
 	}
@@ -305,11 +314,13 @@ func TestBoundaryCases(t *testing.T) {
 			if tc.trust > 0 {
 				c.trust["b"] = tc.trust
 			}
-			e := explain(t, c, x, y)
-			near(t, "bits", float64(e.Total)/1000, tc.bits, .051)
-			near(t, "likelihood", e.Likelihood(), tc.p, max(.0051, tc.p*.06))
-			if e.Tier != tc.tier {
-				t.Errorf("tier %d, want %d", e.Tier, tc.tier)
+			for _, m := range models() {
+				e := explainBy(t, m, c, x, y)
+				near(t, "bits", float64(e.Total)/1000, tc.bits, .051)
+				near(t, "likelihood", e.Likelihood(), tc.p, max(.0051, tc.p*.06))
+				if e.Tier != tc.tier {
+					t.Errorf("tier %d, want %d", e.Tier, tc.tier)
+				}
 			}
 		})
 	}

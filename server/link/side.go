@@ -33,6 +33,7 @@ type side struct {
 	keys   []uint64 // of the values, ascending; equal values have equal keys
 	sights []sight  // of keys
 	themed []theme  // names of mail rules that speak of security
+	like   *likeness
 }
 
 // sighting returns the sighting at a place among the keys.
@@ -149,8 +150,12 @@ func (s *Scorer) newSide(p *evidence.Profile) (*side, error) {
 		order = append(order, keyed{s.sides.key(p.Sightings[i].Value), int32(i)})
 	}
 	s.order = order
-	sd := s.model.newSide(p, order, s.kinds)
+	sd := s.model.newSide(p, order, s.kinds, s.sides.seed)
 	sd.trust, sd.profile, sd.partial = trust, p, p.Counts != nil
+	if sd.like != nil {
+		sd.like.networks.index()
+		sd.like.domains.index()
+	}
 	s.sides.put(sd)
 	return sd, nil
 }
@@ -163,7 +168,7 @@ type Sides struct {
 }
 
 // NewSides returns room for at most that many cases of up to maxShared values,
-// about 200 bytes for each value, with the profiles they were made of.
+// about 250 bytes for each value, with the profiles they were made of.
 func NewSides(cases int) *Sides {
 	return &Sides{seed: maphash.MakeSeed(), slots: make([]atomic.Pointer[side], max(cases, 1))}
 }
@@ -198,8 +203,8 @@ func (m *Sides) key(v evidence.Value) uint64 {
 }
 
 // newSide makes a side of those sightings of a profile that are in order, which
-// it sorts. kinds is room for counting.
-func (m *Model) newSide(p *evidence.Profile, order []keyed, kinds map[evidence.Kind]int) *side {
+// it sorts. kinds is room for counting, seed that of what compares texts.
+func (m *Model) newSide(p *evidence.Profile, order []keyed, kinds map[evidence.Kind]int, seed maphash.Seed) *side {
 	sd := &side{
 		Ref: p.Ref, live: p.Live, dismissed: p.Dismissed,
 		active: spanOf(p.First, p.Last), dwell: dwellDays(p),
@@ -208,7 +213,7 @@ func (m *Model) newSide(p *evidence.Profile, order []keyed, kinds map[evidence.K
 	sd.rarity = m.techniques[p.Kind]
 	sd.techniques = sd.rarity.set(p.Techniques)
 	counts := m.count(p, kinds)
-	sd.bulk = counts.bulk
+	sd.bulk, sd.like = counts.bulk, m.likeness(p, &counts, seed)
 	slices.SortFunc(order, func(x, y keyed) int { return cmp.Compare(x.key, y.key) })
 	for k, at := range order {
 		sg := &p.Sightings[at.at]

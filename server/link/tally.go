@@ -88,7 +88,7 @@ func (t *tally) addFamily(m *Model, prior int32, s *sum, parts []part) {
 	begin, bulk := len(t.sorted), false
 	for i, r := range t.runs {
 		group := parts[r.from:r.to]
-		rank(group, i+1)
+		m.rank(group, i+1)
 		for k := range group {
 			bulk = bulk || group[k].bulk
 		}
@@ -104,21 +104,17 @@ func (t *tally) addFamily(m *Model, prior int32, s *sum, parts []part) {
 	s.used = min(s.raw, s.cap)
 }
 
-// fill sets what each part of a group adds, heaviest first, and returns their
-// sum: evidence of mail rules halves from one to the next, the names of rules up
-// to a cap; in any other group the heaviest counts and all the rest together add
-// a small bonus.
+// fill sets what each part of a group adds, heaviest first, and returns their sum:
+// the heaviest counts and all the rest together add a small bonus. Evidence of mail
+// rules has a way of its own.
 func (m *Model) fill(group []part) (total int32) {
-	namesLeft := m.rulesCap
+	if group[0].group == rulesGroup {
+		return m.fillRules(group)
+	}
 	for i := range group {
 		p := &group[i]
 		switch {
-		case p.group == rulesGroup && p.value.Kind == evidence.KindRuleName:
-			p.used = min(halved(p.weight, i), namesLeft)
-			namesLeft -= p.used
-		case p.group == rulesGroup:
-			p.used = halved(p.weight, i)
-		case i == 0:
+		case i == 0 || m.off.groups:
 			p.used = p.weight
 		case i == 1:
 			p.used = min(p.weight, m.groupBonus)
@@ -130,15 +126,63 @@ func (m *Model) fill(group []part) (total int32) {
 	return total
 }
 
+// fillRules is fill for mail rules. Names and contents each halve from one to the
+// next, the names up to a cap; and the lesser of the two sums halves once more. So a
+// heavier part never lowers the sum.
+func (m *Model) fillRules(group []part) (total int32) {
+	var sums [2]int32
+	var count [2]int
+	for i := range group {
+		p, block := &group[i], ruleBlock(&group[i])
+		p.used = p.weight
+		if !m.off.groups {
+			p.used = halved(p.weight, count[block])
+		}
+		if block == ruleNames {
+			p.used = min(p.used, m.rulesCap-sums[block])
+		}
+		count[block]++
+		sums[block] += p.used
+	}
+	lesser := ruleNames
+	if sums[ruleContents] < sums[ruleNames] {
+		lesser = ruleContents
+	}
+	for i := range group {
+		p := &group[i]
+		if ruleBlock(p) == lesser && !m.off.groups {
+			p.used = halved(p.used, 1)
+		}
+		total += p.used
+	}
+	return total
+}
+
+// The two natures of evidence from mail rules.
+const (
+	ruleNames = iota
+	ruleContents
+)
+
+func ruleBlock(p *part) int {
+	if p.value.Kind == evidence.KindRuleName {
+		return ruleNames
+	}
+	return ruleContents
+}
+
 // rank halves what the parts of a group add once for each better group. The sums
 // are rounded, and the parts take the differences, so that they add up.
-func rank(group []part, rank int) {
+func (m *Model) rank(group []part, rank int) {
 	total, before := int32(0), int32(0)
 	for i := range group {
 		p := &group[i]
 		p.rank = rank
 		total += p.used
-		after := halved(total, rank-1)
+		after := total
+		if !m.off.ranks {
+			after = halved(total, rank-1)
+		}
 		p.used = after - before
 		before = after
 	}
@@ -176,12 +220,12 @@ func (t *tally) countGroups() {
 }
 
 // counts reports whether a part makes its group one of evidence.
-func (p *part) counts() bool { return p.used > 0 && !p.theme }
+func (p *part) counts() bool { return p.used > 0 && p.how.counts() }
 
 // values returns the number of common values with weight.
 func (t *tally) values() (n uint32) {
 	for i := range t.parts {
-		if !t.parts[i].theme {
+		if t.parts[i].how.common() {
 			n++
 		}
 	}
@@ -199,6 +243,6 @@ func (t *tally) total(m *Model, prior, behaviour int32) (int32, uint32) {
 
 // micros returns the likelihood in millionths of a score in millibits.
 func (m *Model) micros(total int32) uint32 {
-	p := float64(m.ceiling / float64(1+exp2Millibits(-total)))
+	p := float64(m.ceiling / float64(1+exp2Millibits(-m.calibration.apply(total))))
 	return uint32(math.RoundToEven(float64(p * 1e6)))
 }

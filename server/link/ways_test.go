@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,6 +98,22 @@ func buildCity(r *rand.Rand) *city {
 	add := func(kind evidence.Kind, format string, args ...any) {
 		pool = append(pool, evidence.Value{Kind: kind, Text: fmt.Sprintf(format, args...)})
 	}
+	for _, name := range []string{
+		".", "spam", "block spoofing", "display name spoofing", "security alert", "mine", "⟨R⟩", "⟨R⟩ inbox",
+		"spoofing block", "block spoofings", "security alerts", "invoice to archive", "archive to invoice", "invoices to archive",
+	} {
+		add(evidence.KindRuleName, "%s", name)
+	}
+	for _, words := range []string{
+		"alpha beta gamma", "alpha beta", "alpha beta gamma delta", "alpha beta gamma delta epsilon", "beta gamma invoice payment",
+		"invoice payment", "invoice alpha", "epsilon eta theta zeta", "epsilon eta iota theta zeta",
+	} {
+		add(evidence.KindRuleWords, "%s", words)
+	}
+	for i := range 20 {
+		add(evidence.KindIP, "71.1.%d.%d", i%6, i)
+		add(evidence.KindHostname, "n%d.near%d.example", i, i%6)
+	}
 	for i := range 40 {
 		add(evidence.KindIP, "70.%d.%d.%d", i%7, i%5, i)
 		add(evidence.KindDomain, "d%d.example", i)
@@ -112,9 +129,6 @@ func buildCity(r *rand.Rand) *city {
 		add(evidence.KindFileHash, "%064d", i)
 		add(evidence.KindAccount, "account %d", i)
 		add(evidence.KindCIDR, "70.%d.0.0/16", i)
-	}
-	for _, name := range []string{".", "spam", "block spoofing", "display name spoofing", "security alert", "mine", "⟨R⟩", "⟨R⟩ inbox"} {
-		add(evidence.KindRuleName, "%s", name)
 	}
 	roles := []string{
 		evidence.RoleLoginSource, evidence.RoleAllowListed, evidence.RoleSendingInfrastructure, evidence.RoleSpoofed,
@@ -159,6 +173,8 @@ func buildCity(r *rand.Rand) *city {
 			p.Sightings = append(p.Sightings, s)
 		}
 		slices.SortFunc(p.Sightings, func(x, y evidence.Sighting) int { return x.Compare(y.Value) })
+		p.Sightings = append(p.Sightings, evidence.Derive(p.Sightings)...)
+		slices.SortFunc(p.Sightings, func(x, y evidence.Sighting) int { return x.Compare(y.Value) })
 		c.cases = append(c.cases, p)
 	}
 	slices.SortFunc(c.cases, func(x, y *evidence.Profile) int { return x.Compare(y.Ref) })
@@ -177,7 +193,18 @@ func buildCity(r *rand.Rand) *city {
 // pair: alone, as a candidate from a tier on, by a value, as a stored pair, and in
 // a world of all cases.
 func TestWaysAgree(t *testing.T) {
+	all, err := Version2().With(1000, []Change{{Name: "near.autonomous_system.m", Value: .5}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []*Model{Version1(), all} {
+		t.Run(fmt.Sprint("version ", m.version), func(t *testing.T) { waysAgree(t, m) })
+	}
+}
+
+func waysAgree(t *testing.T, m *Model) {
 	kept, reached := 0, 0
+	how := make(map[string]int) // reasons of evidence that is alike, and of what opposes
 	for seed := range uint64(12) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		c := buildCity(r)
@@ -187,11 +214,11 @@ func TestWaysAgree(t *testing.T) {
 		}
 		// A corpus answers nil for a value in too many tenants.
 		corpus := &capped{c, caps.CandidateTenants}
-		s, err := NewScorer(Version1(), caps, corpus, c, nil)
+		s, err := NewScorer(m, caps, corpus, c, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := NewWorld(Version1(), caps, maxRepresentatives, c, c.size)
+		w := NewWorld(m, caps, maxRepresentatives, c, c.size)
 		for v := range c.on {
 			if tenants, cases, _ := c.Spread(v); tenants >= 2 {
 				w.AddValue(v, tenants, cases)
@@ -231,6 +258,7 @@ func TestWaysAgree(t *testing.T) {
 					t.Fatal(err)
 				}
 				checkSums(t, e)
+				countAlike(how, e)
 				want := Outcome{
 					A: e.A, B: e.B, Millibits: e.Total, Micros: e.Micros, Tier: e.Tier,
 					SharedCount: e.SharedCount, ModelVersion: e.ModelVersion,
@@ -243,7 +271,7 @@ func TestWaysAgree(t *testing.T) {
 					t.Fatalf("seed %d, %s and %s (-explained +scored):\n%s", seed, a.Ref, b.Ref, diff)
 				}
 				o, found := candidates[b.Ref]
-				if proposes := c.proposes(corpus, a, b, false); found != (proposes && !a.Dismissed && e.Tier >= from) {
+				if proposes := c.proposes(m, corpus, a, b, false); found != (proposes && !a.Dismissed && e.Tier >= from) {
 					t.Fatalf("seed %d, %s and %s, tier %d, proposed %v: a candidate from tier %d: %v", seed, a.Ref, b.Ref, e.Tier, proposes, from, found)
 				}
 				if found {
@@ -254,7 +282,7 @@ func TestWaysAgree(t *testing.T) {
 				if k < i || !a.Live || !b.Live || a.Tenant == b.Tenant {
 					continue
 				}
-				want.Kept = c.proposes(corpus, a, b, true) && (e.Tier >= Lead || c.weighable(caps, a, b) >= 2)
+				want.Kept = c.proposes(m, corpus, a, b, true) && (e.Tier >= Lead || c.weighable(m, caps, a, b) >= 2)
 				got, err = s.Stored(b.Ref, a.Ref)
 				if err != nil {
 					t.Fatal(err)
@@ -303,6 +331,31 @@ func TestWaysAgree(t *testing.T) {
 	if kept < 300 || reached < 300 {
 		t.Errorf("%d pairs kept, %d candidates: too few to tell", kept, reached)
 	}
+	for _, reason := range []string{"the same words as", "nearly the same letters", "nearly the same keywords", "one network", "one autonomous system", "one domain", "negative"} {
+		if want := m.version > 1; (how[reason] > 20) != want {
+			t.Errorf("%d times %q", how[reason], reason)
+		}
+	}
+}
+
+// countAlike counts the kinds of evidence that version 1 does not have.
+func countAlike(how map[string]int, e *Explanation) {
+	if e.Negative < 0 {
+		how["negative"]++
+	}
+	for _, f := range e.Families {
+		for _, g := range f.Groups {
+			for _, v := range g.Values {
+				for _, r := range v.Reasons {
+					for _, part := range []string{"the same words as", "nearly the same letters", "nearly the same keywords", "one network", "one autonomous system", "one domain"} {
+						if strings.Contains(r, part) {
+							how[part]++
+						}
+					}
+				}
+			}
+		}
+	}
 }
 
 // capped leaves out representatives as a Corpus does.
@@ -320,9 +373,9 @@ func (c *capped) Representatives(v evidence.Value) ([]evidence.Ref, error) {
 
 // proposes reports whether a common value proposes b for a; with both, whether
 // both stand for their tenants on it.
-func (c *city) proposes(corpus *capped, a, b *evidence.Profile, both bool) bool {
+func (c *city) proposes(m *Model, corpus *capped, a, b *evidence.Profile, both bool) bool {
 	return slices.ContainsFunc(a.Sightings, func(s evidence.Sighting) bool {
-		if Version1().mute(s.Value, c.Class(s.Value)) {
+		if m.mute(s.Value, c.Class(s.Value)) {
 			return false
 		}
 		refs, _ := corpus.Representatives(s.Value)
@@ -330,16 +383,144 @@ func (c *city) proposes(corpus *capped, a, b *evidence.Profile, both bool) bool 
 	})
 }
 
-// weighable counts the common values that may weigh something.
-func (c *city) weighable(caps Caps, a, b *evidence.Profile) (n int) {
+// weighable counts the common values that may weigh something, and the mail rules
+// that are alike: those with the same words as one value, others as two.
+func (c *city) weighable(m *Model, caps Caps, a, b *evidence.Profile) (n int) {
+	has := func(p *evidence.Profile, v evidence.Value) bool {
+		return slices.ContainsFunc(p.Sightings, func(o evidence.Sighting) bool { return o.Value == v })
+	}
+	few := func(v evidence.Value) bool {
+		tenants, _, _ := c.Spread(v)
+		return int(tenants) <= caps.ScoringTenants
+	}
 	for _, s := range a.Sightings {
-		tenants, _, _ := c.Spread(s.Value)
-		has := slices.ContainsFunc(b.Sightings, func(o evidence.Sighting) bool { return o.Value == s.Value })
-		if has && !Version1().weightless(s.Value, c.Class(s.Value)) && int(tenants) <= caps.ScoringTenants {
+		if !s.Kind.Derived() && has(b, s.Value) && !m.weightless(s.Value, c.Class(s.Value)) && few(s.Value) {
 			n++
 		}
 	}
+	if m.version == 1 || isBulk(m, a) || isBulk(m, b) {
+		return n
+	}
+	for _, kind := range []evidence.Kind{evidence.KindRuleName, evidence.KindRuleWords} {
+		own := func(p, o *evidence.Profile) (out []*evidence.Sighting) {
+			for i := range p.Sightings {
+				if s := &p.Sightings[i]; s.Kind == kind && !has(o, s.Value) {
+					out = append(out, s)
+				}
+			}
+			return out
+		}
+		x, y := own(a, b), own(b, a)
+		for {
+			best, at, counts := -1.0, [2]int{}, 0
+			for i := range x {
+				for k := range y {
+					if x[i] == nil || y[k] == nil {
+						continue
+					}
+					rank, as := 0.0, 0
+					if kind == evidence.KindRuleName {
+						rank, as = namesAlike(x[i], y[k])
+						if tokens, _ := evidence.RuleTokens(x[i]); as == 1 && !few(tokens) {
+							as = 0
+						}
+					} else if rank = wordsAlike(x[i].Text, y[k].Text); rank >= .6 && sharesBand(x[i], y[k]) {
+						as = 2
+					} else {
+						rank = 0
+					}
+					// Whatever else is equal, the smaller texts come first.
+					if rank > 0 && (rank > best || rank == best && order(x[i], y[k]) < order(x[at[0]], y[at[1]])) {
+						best, at, counts = rank, [2]int{i, k}, as
+					}
+				}
+			}
+			if best < 0 {
+				break
+			}
+			x[at[0]], y[at[1]] = nil, nil
+			n += counts
+		}
+	}
 	return n
+}
+
+func order(x, y *evidence.Sighting) string {
+	return min(x.Text, y.Text) + "\x00" + max(x.Text, y.Text)
+}
+
+func isBulk(m *Model, p *evidence.Profile) bool {
+	n := make(map[evidence.Kind]int)
+	for _, s := range p.Sightings {
+		n[s.Kind]++
+	}
+	for k, n := range n {
+		if n > m.bulkValues && m.carries(k) {
+			return true
+		}
+	}
+	return false
+}
+
+// namesAlike returns how alike two names of mail rules are, 0 if not, and as how many
+// values that counts.
+func namesAlike(x, y *evidence.Sighting) (rank float64, counts int) {
+	if strings.Contains(x.Text+y.Text, "⟨R⟩") {
+		return 0, 0
+	}
+	one, ok := evidence.RuleTokens(x)
+	two, _ := evidence.RuleTokens(y)
+	if ok && one == two {
+		return 2, 1
+	}
+	set := func(s string) map[string]bool {
+		runes, out := []rune(s), make(map[string]bool)
+		for i := 3; i <= len(runes); i++ {
+			out[string(runes[i-3:i])] = true
+		}
+		return out
+	}
+	if j := jaccard(set(x.Text), set(y.Text)); j >= .7 {
+		return j, 2
+	}
+	return 0, 0
+}
+
+func wordsAlike(x, y string) float64 {
+	set := func(s string) map[string]bool {
+		out := make(map[string]bool)
+		for w := range strings.FieldsSeq(s) {
+			if w != "invoice" && w != "payment" {
+				out[w] = true
+			}
+		}
+		return out
+	}
+	return jaccard(set(x), set(y))
+}
+
+func sharesBand(x, y *evidence.Sighting) bool {
+	one, ok := evidence.ReadRuleContent(x.Text)
+	two, also := evidence.ReadRuleContent(y.Text)
+	for i := range one.Bands {
+		if ok && also && one.Bands[i] == two.Bands[i] {
+			return true
+		}
+	}
+	return false
+}
+
+func jaccard(x, y map[string]bool) float64 {
+	both := 0
+	for w := range x {
+		if y[w] {
+			both++
+		}
+	}
+	if len(x)+len(y) == 0 {
+		return 0
+	}
+	return float64(both) / float64(len(x)+len(y)-both)
 }
 
 // TestBulkIsNotBounded has a case whose many values of a kind are capped: were

@@ -80,6 +80,16 @@ func actorRole(roles []string) bool {
 // weightless reports whether a value says nothing whatever its roles.
 func (m *Model) weightless(v evidence.Value, class Class) bool {
 	switch v.Kind {
+	case evidence.KindRuleTokens:
+		return !m.alike.names
+	case evidence.KindRuleBand:
+		return m.alike.content == 0
+	case evidence.KindRuleWords:
+		if !m.carries(v.Kind) {
+			return true
+		}
+		_, telling := evidence.ReadRuleContent(v.Text)
+		return !telling
 	case evidence.KindIP, evidence.KindCIDR:
 		return m.address(class).service
 	case evidence.KindDomain, evidence.KindHostname:
@@ -121,7 +131,7 @@ func (m *Model) mute(v evidence.Value, class Class) bool {
 // weak reports whether a value is of a nature that cannot explain a third case:
 // everybody's, capped, or a name of a mail rule that many use.
 func (m *Model) weak(v evidence.Value, class Class) bool {
-	if m.weightless(v, class) || m.onService(v, class) {
+	if m.weightless(v, class) || m.onService(v, class) || v.Kind.Derived() {
 		return true
 	}
 	switch v.Kind {
@@ -235,6 +245,8 @@ func (m *Model) group(v evidence.Value, class Class) string {
 		return rulesGroup
 	case evidence.KindASN:
 		return v.Text
+	case evidence.KindRuleTokens, evidence.KindRuleBand:
+		return rulesGroup
 	case evidence.KindUserAgent, evidence.KindAppID, evidence.KindAccountPattern,
 		evidence.KindJA4, evidence.KindPortProfile:
 		return string(v.Kind)

@@ -31,7 +31,7 @@ type Store interface {
 // Linker drains marks. Create it with New and start Run once.
 type Linker struct {
 	store Store
-	rules Rules
+	rules Source
 	log   *slog.Logger
 	idle  chan chan struct{}
 	// progress, when not nil, is told how far a sweep is.
@@ -44,9 +44,8 @@ type Linker struct {
 	woken bool
 }
 
-// New returns a linker on a store.
-func New(store Store, rules Rules, log *slog.Logger) *Linker {
-	rules.Limits = rules.Limits.OrDefaults()
+// New returns a linker on a store. Rules may be Rules or Changeable.
+func New(store Store, rules Source, log *slog.Logger) *Linker {
 	return &Linker{store: store, rules: rules, log: log, idle: make(chan chan struct{})}
 }
 
@@ -62,6 +61,11 @@ const (
 // retryAfter is how long Run waits after an error of the store.
 const retryAfter = time.Second
 
+// compareBasis asks for a sweep if rows were scored by other rules.
+func (l *Linker) compareBasis(ctx context.Context) error {
+	return l.store.StartSweep(ctx, l.rules.Now().Basis(), false)
+}
+
 // Basis names everything, besides the cases, that stored rows depend on.
 func (r Rules) Basis() string {
 	l := r.Limits.OrDefaults()
@@ -72,7 +76,7 @@ func (r Rules) Basis() string {
 // Run drains marks until ctx ends, and returns nil then. An error of the store
 // is logged and tried again: the marks are still there.
 func (l *Linker) Run(ctx context.Context) error {
-	for err := l.store.StartSweep(ctx, l.rules.Basis(), false); err != nil; err = l.store.StartSweep(ctx, l.rules.Basis(), false) {
+	for err := l.compareBasis(ctx); err != nil; err = l.compareBasis(ctx) {
 		l.complain(ctx, err)
 		select {
 		case <-ctx.Done():
@@ -360,13 +364,14 @@ func (l *Linker) relink(ctx context.Context, marks []graph.Mark) (graph.RelinkBa
 
 // pass runs one pass on a snapshot.
 func (l *Linker) pass(ctx context.Context, b *batch, f func(*pass) error) error {
+	rules := l.rules.Now()
 	return l.store.View(ctx, func(s graph.Snapshot) error {
-		scorer, err := l.rules.Scorer(s)
+		scorer, err := rules.Scorer(s)
 		if err != nil {
 			return err
 		}
 		return f(&pass{
-			batch: b, snapshot: s, scorer: scorer, limits: l.rules.Limits,
+			batch: b, snapshot: s, scorer: scorer, limits: rules.Limits,
 			kept: make(map[graph.RowKey]bool), revisions: make(map[evidence.Ref]uint32),
 		})
 	})

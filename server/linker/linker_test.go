@@ -138,7 +138,10 @@ func (m *reference) proposed(a, b *evidence.Profile, rules linker.Rules) bool {
 		if !slices.ContainsFunc(b.Sightings, func(s evidence.Sighting) bool { return s.Value == v }) {
 			continue
 		}
-		if rules.Classes.Class(v).Name == link.ClassM365Service {
+		if v.Kind == evidence.KindIP && rules.Classes.Class(v).Name == link.ClassM365Service {
+			continue
+		}
+		if rules.Model.Version() == 1 && (v.Kind == evidence.KindRuleWords || v.Kind.Derived()) {
 			continue
 		}
 		refs, _ := m.Representatives(v)
@@ -163,20 +166,25 @@ type changing struct {
 func (c *changing) Version() string { return c.version }
 
 func (c *changing) Class(v evidence.Value) link.Class {
+	class := service{}.Class(v)
 	if name, ok := c.classes[v.Text]; ok {
-		return link.Class{Name: name}
+		class.Name = name
 	}
-	return service{}.Class(v)
+	return class
 }
 
 func (service) Class(v evidence.Value) link.Class {
+	var asn uint32
+	if network, ok := strings.CutPrefix(v.Text, "70."); ok {
+		asn = uint32(network[0]-'0') / 4
+	}
 	switch v.Text {
 	case "70.0.0.1":
-		return link.Class{Name: link.ClassM365Service}
+		return link.Class{Name: link.ClassM365Service, ASN: asn}
 	case "70.1.0.1":
-		return link.Class{Name: link.ClassVPN}
+		return link.Class{Name: link.ClassVPN, ASN: asn}
 	}
-	return link.Class{Name: link.ClassHosting}
+	return link.Class{Name: link.ClassHosting, ASN: asn}
 }
 
 func parse(t *rapid.T, d evidence.Draft) *evidence.Case {
@@ -210,7 +218,7 @@ func storedRows(t *rapid.T, store graph.Reader, tenants []string) map[graph.RowK
 }
 
 // allRows reads every row, those that no list shows included.
-func allRows(t *rapid.T, store graph.Reader) (rows []graph.Row) {
+func allRows(t interface{ Fatal(...any) }, store graph.Reader) (rows []graph.Row) {
 	err := store.View(context.Background(), func(s graph.Snapshot) error {
 		for row, err := range s.RowsAfter(evidence.Ref{}) {
 			if err != nil {
@@ -230,6 +238,12 @@ func allRows(t *rapid.T, store graph.Reader) (rows []graph.Row) {
 // whenever no mark is left, to what the cases alone say: so every change leaves
 // the marks it has to, and the linker draws from them what it has to.
 func TestRowsFollowTheCases(t *testing.T) {
+	for _, m := range []*link.Model{link.Version1(), link.Version2()} {
+		t.Run(fmt.Sprint("model ", m.Version()), func(t *testing.T) { rowsFollowTheCases(t, m) })
+	}
+}
+
+func rowsFollowTheCases(t *testing.T, model *link.Model) {
 	most := 0
 	rapid.Check(t, func(t *rapid.T) {
 		ctx := context.Background()
@@ -239,7 +253,7 @@ func TestRowsFollowTheCases(t *testing.T) {
 		}
 		defer store.Close()
 		classes := &changing{version: "0", classes: make(map[string]string)}
-		rules := linker.Rules{Model: link.Version1(), Classes: classes, Limits: small()}
+		rules := linker.Rules{Model: model, Classes: classes, Limits: small()}
 		l := linker.New(store, rules, slog.New(slog.DiscardHandler))
 		ref := &reference{cases: make(map[evidence.Ref]*evidence.Profile), limits: small()}
 		var tenants []string
@@ -301,7 +315,7 @@ func TestRowsFollowTheCases(t *testing.T) {
 				drain()
 			case 3:
 				// A look-up changes what an address is; sometimes new lists do.
-				text := fmt.Sprintf("70.%d.0.1", rapid.IntRange(0, 9).Draw(t, "value"))
+				text := fmt.Sprintf("70.%d.0.%d", rapid.IntRange(0, 9).Draw(t, "value"), rapid.IntRange(1, 2).Draw(t, "host"))
 				classes.classes[text] = rapid.SampledFrom([]string{
 					link.ClassM365Service, link.ClassHosting, link.ClassLeased, link.ClassVPN, link.ClassTor,
 				}).Draw(t, "class")
@@ -325,6 +339,67 @@ func TestRowsFollowTheCases(t *testing.T) {
 	})
 	if most < 5 {
 		t.Errorf("at most %d links in a world: nothing was tested", most)
+	}
+}
+
+// TestRowsFollowNamesOfOneSide lets other tenants give up a name that only one side of
+// a pair has. The pair is no link before, for want of weight, and is found all the
+// same, although no common value has changed.
+func TestRowsFollowNamesOfOneSide(t *testing.T) {
+	ctx := t.Context()
+	store, err := badger.Open(ctx, badger.Options{Memory: true, Limits: small()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	rules := linker.Rules{Model: link.Version2(), Classes: service{}, Limits: small()}
+	l := linker.New(store, rules, slog.New(slog.DiscardHandler))
+	if err := store.StartSweep(ctx, rules.Basis(), false); err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+	submit := func(tenant string, values ...evidence.Value) {
+		f := evidence.Finding{FirstSeen: at, LastSeen: at}
+		for _, v := range values {
+			f.Observables = append(f.Observables, evidence.Observable{Value: v, Roles: []string{evidence.RoleLoginSource}})
+		}
+		c, _, err := evidence.Parse(evidence.Draft{Ref: evidence.Ref{Tenant: tenant, Case: "1"}, Findings: []evidence.Finding{f}}, evidence.Options{Now: at})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Submit(ctx, c, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tier := func() (found link.Tier) {
+		if err := l.Drain(ctx, func(int, int) {}); err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range allRows(t, store) {
+			if row.RowKey == graph.Pair(evidence.Ref{Tenant: "a", Case: "1"}, evidence.Ref{Tenant: "b", Case: "1"}) {
+				found = link.Tier(row.Tier)
+			}
+		}
+		return found
+	}
+	exit := evidence.Value{Kind: evidence.KindIP, Text: "70.1.0.1"}
+	name := func(text string) evidence.Value { return evidence.Value{Kind: evidence.KindRuleName, Text: text} }
+	submit("a", exit, name("invoices to archive"))
+	submit("b", exit, name("invoice to archive"))
+	others := []string{"c", "d", "e", "f", "g"}
+	for _, tenant := range others {
+		submit(tenant, name("invoices to archive"))
+	}
+	if got := tier(); got >= link.Lead {
+		t.Fatalf("tier %d while five others have the name", got)
+	}
+	for _, tenant := range others {
+		if err := store.Delete(ctx, evidence.Ref{Tenant: tenant, Case: "1"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := tier(); got != link.Lead {
+		t.Errorf("tier %d once nobody else has the name, want %d", got, link.Lead)
 	}
 }
 
@@ -461,13 +536,23 @@ func drawDraft(t *rapid.T, r evidence.Ref) evidence.Draft {
 	var f evidence.Finding
 	// Ten networks, so that a case is rarely large and groups differ.
 	for _, i := range rapid.SliceOfNDistinct(rapid.IntRange(0, 9), 1, 5, rapid.ID).Draw(t, "values") {
-		o := evidence.Observable{Value: evidence.Value{Kind: evidence.KindIP, Text: fmt.Sprintf("70.%d.0.1", i)}, Roles: []string{evidence.RoleLoginSource}}
+		text := fmt.Sprintf("70.%d.0.%d", i, rapid.SampledFrom([]int{1, 1, 1, 2}).Draw(t, "host"))
+		o := evidence.Observable{Value: evidence.Value{Kind: evidence.KindIP, Text: text}, Roles: []string{evidence.RoleLoginSource}}
 		if day := rapid.IntRange(0, 3).Draw(t, "day"); day > 0 {
 			o.FirstSeen = time.Date(2024, 1, day, 0, 0, 0, 0, time.UTC)
 			o.LastSeen = o.FirstSeen
 		}
 		f.Observables = append(f.Observables, o)
 	}
+	// Mail rules that are equal, alike or neither.
+	rule := func(kind evidence.Kind, texts ...string) {
+		if i := rapid.IntRange(0, 2*len(texts)).Draw(t, string(kind)); i < len(texts) {
+			f.Observables = append(f.Observables, evidence.Observable{Value: evidence.Value{Kind: kind, Text: texts[i]}, Roles: []string{evidence.RoleCreated}})
+		}
+	}
+	rule(evidence.KindRuleName, "invoices to archive", "invoice to archive", "archive: to invoice", "archive to invoices")
+	rule(evidence.KindRuleName, "Block Spoofing", "spoofing block")
+	rule(evidence.KindRuleWords, "alpha beta gamma", "alpha beta gamma delta", "alpha beta gamma delta epsilon", "eta iota theta zeta")
 	d.Findings = []evidence.Finding{f}
 	return d
 }

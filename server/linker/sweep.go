@@ -114,10 +114,11 @@ func (l *Linker) overtaken(ctx context.Context) error {
 
 // world reads all live cases.
 func (l *Linker) world(ctx context.Context, workers int) (*link.World, error) {
+	rules := l.rules.Now()
 	var w *link.World
 	err := l.store.Scan(ctx, workers, graph.Scan{
 		Size: func(size uint32) {
-			w = link.NewWorld(l.rules.Model, l.rules.caps(), l.rules.Limits.RepresentativesPerTenant, l.rules.classes(), size)
+			w = link.NewWorld(rules.Model, rules.caps(), rules.Limits.RepresentativesPerTenant, rules.classes(), size)
 		},
 		Value: func(v evidence.Value, tenants, cases uint32) { w.AddValue(v, tenants, cases) },
 		Case:  func(p *evidence.Profile, revision uint32) { w.AddCase(p, revision, trust) },

@@ -9,7 +9,7 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/graph"
 )
 
-// The first byte of a key names its keyspace. Layout 1:
+// The first byte of a key names its keyspace. Layout 2:
 //
 //	m name                                     singletons
 //	h tenant 0 case                            header: revision, hash, times, head

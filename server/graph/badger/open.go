@@ -29,7 +29,7 @@ import (
 )
 
 // layout is the version of keys and records that this package reads and writes.
-const layout = 1
+const layout = 2
 
 // Memory that a store takes: Badger keeps at most bufferCount+1 write buffers
 // and touches each page of one only once it is written to; a full one has a
@@ -119,14 +119,14 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s, err := open(o)
+	s, err := open(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	return s, nil
 }
 
-func open(o Options) (*Store, error) {
+func open(ctx context.Context, o Options) (*Store, error) {
 	switch {
 	case o.Memory && o.Dir != "":
 		return nil, errors.New("a store is in memory or in a folder, not both")
@@ -161,24 +161,28 @@ func open(o Options) (*Store, error) {
 		collected: make(chan struct{}),
 		closed:    make(chan struct{}),
 	}
-	if err := s.start(); err != nil {
+	stored, err := s.start()
+	if err != nil {
 		return nil, errors.Join(err, db.Close())
+	}
+	if err := s.migrate(ctx, stored); err != nil {
+		return nil, errors.Join(fmt.Errorf("bring the store to layout %d: %w", layout, err), s.Close())
 	}
 	return s, nil
 }
 
-// start checks the layout and starts what runs in the background.
-func (s *Store) start() (err error) {
-	if err := s.checkLayout(); err != nil {
-		return err
+// start returns the layout that it finds and starts what runs in the background.
+func (s *Store) start() (stored uint64, err error) {
+	if stored, err = s.checkLayout(); err != nil {
+		return 0, err
 	}
 	if s.pack, err = newPacker(); err != nil {
-		return err
+		return 0, err
 	}
 	w, err := newWriter(s)
 	if err != nil {
 		s.pack.close()
-		return err
+		return 0, err
 	}
 	go func() {
 		defer close(s.written)
@@ -190,7 +194,7 @@ func (s *Store) start() (err error) {
 		defer close(s.collected)
 		s.collect(ctx)
 	}()
-	return nil
+	return stored, nil
 }
 
 func engineOptions(o Options, log *slog.Logger) dgraph.Options {
@@ -215,32 +219,32 @@ func engineOptions(o Options, log *slog.Logger) dgraph.Options {
 	return opt
 }
 
-// checkLayout makes a new database a store and refuses what is none.
-func (s *Store) checkLayout() error {
+// checkLayout makes a new database a store, refuses what is none and returns the
+// layout of what is there.
+func (s *Store) checkLayout() (stored uint64, err error) {
 	txn := s.db.NewTransaction(false)
 	defer txn.Discard()
 	r := reader{txn: txn}
-	var stored uint64
 	ok, err := r.get([]byte(keyLayout), func(val []byte) (err error) {
 		stored, err = number(val)
 		return err
 	})
 	switch {
 	case err != nil:
-		return err
+		return 0, err
 	case ok && stored > layout:
-		return &LayoutError{Stored: uint32(stored), Known: layout}
+		return 0, &LayoutError{Stored: uint32(stored), Known: layout}
 	case ok:
-		return nil
+		return stored, nil
 	}
 	it := r.iterate(nil)
 	it.Rewind()
 	empty := !it.Valid()
 	it.Close()
 	if !empty {
-		return errForeign
+		return 0, errForeign
 	}
-	return s.db.Update(func(txn *dgraph.Txn) error {
+	return layout, s.db.Update(func(txn *dgraph.Txn) error {
 		return txn.Set([]byte(keyLayout), binary.AppendUvarint(nil, layout))
 	})
 }

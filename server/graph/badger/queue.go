@@ -276,7 +276,7 @@ func (s *Store) Touch(ctx context.Context, values []evidence.Value) error {
 			if err != nil {
 				return err
 			}
-			if r.tenants < 2 {
+			if r.cases == 0 {
 				continue
 			}
 			if err := w.leave(c, n, &r, r.tenants); err != nil {
@@ -284,9 +284,7 @@ func (s *Store) Touch(ctx context.Context, values []evidence.Value) error {
 			}
 			// The spread says nothing about what is to be done.
 			r.mark.again, r.mark.touched = true, true
-			if int(r.tenants) <= w.limits.ScoringTenants {
-				r.mark.expand = r.mark.version
-			}
+			r.mark.expand = r.mark.version
 			c.setRecord(n, &r)
 		}
 		return nil

@@ -117,10 +117,10 @@ func TestOpenRefuses(t *testing.T) {
 	t.Run("newer layout", func(t *testing.T) {
 		dir := t.TempDir()
 		mustClose(t, openDir(t, dir))
-		raw(t, dir, func(txn *dgraph.Txn) error { return txn.Set([]byte(keyLayout), []byte{2}) })
+		raw(t, dir, func(txn *dgraph.Txn) error { return txn.Set([]byte(keyLayout), []byte{layout + 1}) })
 		_, err := Open(t.Context(), Options{Dir: dir})
 		newer, ok := errors.AsType[*LayoutError](err)
-		if !ok || *newer != (LayoutError{Stored: 2, Known: 1}) {
+		if !ok || *newer != (LayoutError{Stored: layout + 1, Known: layout}) {
 			t.Errorf("error %v", err)
 		}
 	})

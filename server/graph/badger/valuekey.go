@@ -44,6 +44,8 @@ var kindCodes = map[evidence.Kind]byte{
 	evidence.KindAccount:        19,
 	evidence.KindBankAccount:    20,
 	evidence.KindSession:        21,
+	evidence.KindRuleBand:       22,
+	evidence.KindRuleTokens:     23,
 }
 
 // kindNames turns kindCodes around.
