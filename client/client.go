@@ -1,7 +1,7 @@
 // Package client talks to an Elsewhere server.
 //
-// A Client submits cases, asks where values were seen and what they are, and
-// reads links and their explanations. Answers are the generated messages of package elsewherev1;
+// A Client submits cases, asks where values were seen and what they are, reads
+// links and their explanations, and shows and changes the model of the score. Answers are the generated messages of package elsewherev1;
 // lists and streams are iterators that follow their pages by themselves.
 //
 // It knows the wire schema and gRPC. It must not know the server's packages or
@@ -37,6 +37,7 @@ type Client struct {
 	cases     elsewherev1.CaseServiceClient
 	correlate elsewherev1.CorrelationServiceClient
 	enrich    elsewherev1.EnrichmentServiceClient
+	models    elsewherev1.ModelServiceClient
 	timeout   time.Duration
 }
 
@@ -91,6 +92,7 @@ func Dial(addr string, opts ...Option) (*Client, error) {
 		cases:     elsewherev1.NewCaseServiceClient(conn),
 		correlate: elsewherev1.NewCorrelationServiceClient(conn),
 		enrich:    elsewherev1.NewEnrichmentServiceClient(conn),
+		models:    elsewherev1.NewModelServiceClient(conn),
 		timeout:   o.timeout,
 	}, nil
 }

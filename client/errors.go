@@ -20,6 +20,9 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrRevision means that the case is not at the expected revision.
 	ErrRevision = errors.New("revision differs")
+	// ErrRefused means that the request is right but the server is not in a state
+	// to do it; the message says why.
+	ErrRefused = errors.New("refused")
 	// ErrUnavailable means that no server answered.
 	ErrUnavailable = errors.New("server unavailable")
 )
@@ -97,6 +100,8 @@ func fromStatus(err error) error {
 		return invalid(st)
 	case codes.NotFound:
 		return &statusError{ErrNotFound, st}
+	case codes.FailedPrecondition:
+		return &statusError{ErrRefused, st}
 	case codes.Aborted:
 		return &statusError{ErrRevision, st}
 	case codes.Unavailable:

@@ -163,14 +163,14 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	}, append(telemetry.options(), rpc.Interceptors(openMode, log)...)...)...)
 	rpc.New(rpc.Dependencies{
 		Store: known.cases(), Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
-		Enricher: known.enricher, Feeds: known,
+		Enricher: known.enricher, Feeds: known, Models: newModels(store.Kept(), known),
 	}).Register(s.grpc)
 	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
 	telemetry.calls.Know(s.grpc.GetServiceInfo())
 	for _, service := range []string{
 		"", elsewherev1.CaseService_ServiceDesc.ServiceName, elsewherev1.CorrelationService_ServiceDesc.ServiceName,
-		elsewherev1.EnrichmentService_ServiceDesc.ServiceName,
+		elsewherev1.EnrichmentService_ServiceDesc.ServiceName, elsewherev1.ModelService_ServiceDesc.ServiceName,
 	} {
 		s.health.SetServingStatus(service, grpc_health_v1.HealthCheckResponse_SERVING)
 	}
@@ -303,7 +303,7 @@ func Check(ctx context.Context, c Config, rebuild bool, progress func(done, of i
 	if err != nil {
 		return err
 	}
-	if err := store.StartSweep(ctx, known.rules.Basis(), !interrupted.Pending); err != nil {
+	if err := store.StartSweep(ctx, known.rules.Now().Basis(), !interrupted.Pending); err != nil {
 		return err
 	}
 	return linker.New(store, known.rules, c.logger()).Drain(ctx, progress)

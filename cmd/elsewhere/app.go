@@ -102,7 +102,7 @@ Begin with: elsewhere demo`,
 	root.AddCommand(
 		a.demoCommand(), a.serveCommand(),
 		a.submitCommand(), a.seenCommand(), a.enrichCommand(), a.linksCommand(), a.whyCommand(),
-		a.checkCommand(), a.dataCommand(), a.benchCommand(), a.versionCommand(),
+		a.modelCommand(), a.checkCommand(), a.dataCommand(), a.benchCommand(), a.evalCommand(), a.versionCommand(),
 	)
 	return root
 }

@@ -66,8 +66,8 @@ func (w *drawing) row(name, note, weight, used string, from, to int32) {
 
 // answer writes what people look for first.
 func (w *drawing) answer(e *elsewherev1.Explanation) {
-	w.line(w.style.bold(fmt.Sprintf("likelihood of same actor (model %d, uncalibrated): %s — %s",
-		e.GetModelVersion(), likelihood(e.GetLikelihood()), tierName(e.GetTier()))))
+	w.line(w.style.bold(fmt.Sprintf("likelihood of same actor (model %d, %s): %s — %s",
+		e.GetModelVersion(), calibrated(e.GetCalibratedReviews()), likelihood(e.GetLikelihood()), tierName(e.GetTier()))))
 	if !linked(e) {
 		w.fold(whyNot(e))
 		w.notes(e)
@@ -75,6 +75,14 @@ func (w *drawing) answer(e *elsewherev1.Explanation) {
 	w.line("A  " + safe(e.GetA(), refWidth))
 	w.line("B  " + safe(e.GetB(), refWidth))
 	w.line("")
+}
+
+// calibrated says what a likelihood was fitted on.
+func calibrated(reviews uint32) string {
+	if reviews == 0 {
+		return "uncalibrated"
+	}
+	return "calibrated on " + count(int(reviews), "review", "reviews")
 }
 
 // family writes a family of evidence and returns where its last bar ends.

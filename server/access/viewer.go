@@ -45,6 +45,9 @@ func (v Viewer) Asks(k evidence.Kind) bool { return v.all }
 // Links reports whether the viewer may be told that two cases are linked.
 func (v Viewer) Links(a, b evidence.Ref) bool { return v.Reads(a.Tenant) && v.Reads(b.Tenant) }
 
+// Administers reports whether the viewer may change how a deployment scores.
+func (v Viewer) Administers() bool { return v.all }
+
 // CountRange is a number as far as it is disclosed: exact where Min is Max.
 type CountRange struct{ Min, Max uint32 }
 

@@ -245,6 +245,7 @@ func wireExplanation(e *link.Explanation) *elsewherev1.Explanation {
 		A:                 e.A.String(),
 		B:                 e.B.String(),
 		ModelVersion:      e.ModelVersion,
+		CalibratedReviews: e.CalibratedOn,
 		FeedsVersion:      e.FeedsVersion,
 		CorpusN:           e.N,
 		PriorMillibits:    e.Prior,

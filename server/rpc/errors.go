@@ -56,6 +56,8 @@ func toStatus(ctx context.Context, log *slog.Logger, err error) error {
 		return invalidStatus(violation("page_token", "TOKEN_INVALID", access.ErrBadToken.Error()))
 	case errors.Is(err, errBusy):
 		return withDetails(codes.ResourceExhausted, errBusy.Error(), &errdetails.RetryInfo{RetryDelay: durationpb.New(busyRetry)})
+	case modelStatus(err) != nil:
+		return modelStatus(err)
 	case errors.As(err, &full):
 		// The store has told its log; a line for each request would hide that one.
 		return withDetails(codes.ResourceExhausted,

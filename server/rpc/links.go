@@ -81,7 +81,7 @@ func (s *Service) best(ctx context.Context, v access.Viewer, snap graph.Snapshot
 	if err != nil {
 		return nil, err
 	}
-	scorer, err := s.rules.Scorer(snap)
+	scorer, err := s.rules.Now().Scorer(snap)
 	if err != nil {
 		return nil, err
 	}
@@ -286,7 +286,7 @@ func (f *freshRows) score(row graph.Row) (graph.Score, bool, error) {
 		return row.Score, true, nil
 	}
 	if f.scorer == nil {
-		scorer, err := f.service.rules.Scorer(f.snap)
+		scorer, err := f.service.rules.Now().Scorer(f.snap)
 		if err != nil {
 			return graph.Score{}, false, err
 		}
@@ -313,7 +313,7 @@ func (s *Service) ExplainLink(ctx context.Context, req *elsewherev1.ExplainLinkR
 				return err
 			}
 		}
-		scorer, err := s.rules.Scorer(snap)
+		scorer, err := s.rules.Now().Scorer(snap)
 		if err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/link"
+	"github.com/elsewhere-project/elsewhere/server/linker"
 )
 
 // Bounds of one answer of Seen.
@@ -63,7 +64,7 @@ func (s *Service) seen(ctx context.Context, asked []*elsewherev1.Observable, sta
 	if err != nil {
 		return nil, err
 	}
-	options := s.options()
+	options, rules := s.options(), s.rules.Now()
 	chunks := (len(asked) + seenTogether - 1) / seenTogether
 	results := make([]*elsewherev1.SeenResult, len(asked))
 	var next atomic.Int64
@@ -75,7 +76,7 @@ func (s *Service) seen(ctx context.Context, asked []*elsewherev1.Observable, sta
 			}
 		}()
 		defer contain(ctx, s.log, elsewherev1.CorrelationService_Seen_FullMethodName, &err)
-		q := question{service: s, viewer: viewer, snap: snap, options: options}
+		q := question{service: s, viewer: viewer, snap: snap, options: options, rules: rules}
 		for {
 			i := int(next.Add(1) - 1)
 			if i >= chunks {
@@ -107,6 +108,7 @@ type question struct {
 	viewer  access.Viewer
 	snap    graph.Snapshot
 	options evidence.Options
+	rules   linker.Rules
 	// readings and sightings are used again for each value.
 	readings  []evidence.Value
 	sightings []graph.Sighting
@@ -148,9 +150,8 @@ func (q *question) answer(nth int, obs *elsewherev1.Observable) (seenAnswer, err
 		return a, nil
 	}
 	summary := known.Summary
-	rules := &q.service.rules
-	a.class = rules.Classes.Class(value)
-	a.genericReason = rules.Model.Generic(value, a.class, int(summary.Tenants), rules.Limits.ScoringTenants)
+	a.class = q.rules.Classes.Class(value)
+	a.genericReason = q.rules.Model.Generic(value, a.class, int(summary.Tenants), q.rules.Limits.ScoringTenants)
 	a.disclosed = true
 	a.tenants, a.cases = q.viewer.Counts(summary)
 	if a.cases.Min == 0 && len(known.withheld) == 0 {

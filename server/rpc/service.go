@@ -25,17 +25,20 @@ type Settler interface {
 	Settle(context.Context) error
 }
 
-// Service answers CaseService, CorrelationService and EnrichmentService.
+// Service answers CaseService, CorrelationService, EnrichmentService and
+// ModelService.
 type Service struct {
 	elsewherev1.UnimplementedCaseServiceServer
 	elsewherev1.UnimplementedCorrelationServiceServer
 	elsewherev1.UnimplementedEnrichmentServiceServer
+	elsewherev1.UnimplementedModelServiceServer
 
 	store    Store
 	settler  Settler
 	enricher Enricher
 	feeds    Feeds
-	rules    linker.Rules
+	models   Models
+	rules    linker.Source
 	key      *CorrelationKey
 	sealer   *access.Sealer
 	log      *slog.Logger
@@ -45,14 +48,15 @@ type Service struct {
 }
 
 // Dependencies are what a Service is made of. All are needed but Clock, which is
-// time.Now when nil, and Enricher and Feeds, without which EnrichmentService
-// answers UNIMPLEMENTED.
+// time.Now when nil, Enricher and Feeds, without which EnrichmentService answers
+// UNIMPLEMENTED, and Models, without which ModelService does.
 type Dependencies struct {
 	Store    Store
 	Settler  Settler
 	Enricher Enricher
 	Feeds    Feeds
-	Rules    linker.Rules
+	Models   Models
+	Rules    linker.Source
 	Key      *CorrelationKey
 	Sealer   *access.Sealer
 	Log      *slog.Logger
@@ -62,13 +66,12 @@ type Dependencies struct {
 // New returns a service.
 func New(d Dependencies) *Service {
 	s := &Service{
-		store: d.Store, settler: d.Settler, enricher: d.Enricher, feeds: d.Feeds, rules: d.Rules,
+		store: d.Store, settler: d.Settler, enricher: d.Enricher, feeds: d.Feeds, models: d.Models, rules: d.Rules,
 		key: d.Key, sealer: d.Sealer, log: d.Log, clock: d.Clock,
 	}
 	if s.clock == nil {
 		s.clock = time.Now
 	}
-	s.rules.Limits = s.rules.Limits.OrDefaults()
 	return s
 }
 
@@ -77,6 +80,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	elsewherev1.RegisterCaseServiceServer(r, s)
 	elsewherev1.RegisterCorrelationServiceServer(r, s)
 	elsewherev1.RegisterEnrichmentServiceServer(r, s)
+	elsewherev1.RegisterModelServiceServer(r, s)
 }
 
 // options are how this deployment parses evidence.

@@ -308,6 +308,7 @@ type Explanation struct {
 	xxx_hidden_SharedGeneric     *[]*SharedGeneric      `protobuf:"bytes,12,rep,name=shared_generic,json=sharedGeneric"`
 	xxx_hidden_Counterfactuals   *[]*Counterfactual     `protobuf:"bytes,13,rep,name=counterfactuals"`
 	xxx_hidden_Notes             []string               `protobuf:"bytes,14,rep,name=notes"`
+	xxx_hidden_CalibratedReviews uint32                 `protobuf:"varint,15,opt,name=calibrated_reviews,json=calibratedReviews"`
 	unknownFields                protoimpl.UnknownFields
 	sizeCache                    protoimpl.SizeCache
 }
@@ -441,6 +442,13 @@ func (x *Explanation) GetNotes() []string {
 	return nil
 }
 
+func (x *Explanation) GetCalibratedReviews() uint32 {
+	if x != nil {
+		return x.xxx_hidden_CalibratedReviews
+	}
+	return 0
+}
+
 func (x *Explanation) SetA(v string) {
 	x.xxx_hidden_A = v
 }
@@ -497,6 +505,10 @@ func (x *Explanation) SetNotes(v []string) {
 	x.xxx_hidden_Notes = v
 }
 
+func (x *Explanation) SetCalibratedReviews(v uint32) {
+	x.xxx_hidden_CalibratedReviews = v
+}
+
 type Explanation_builder struct {
 	_ [0]func() // Prevents comparability and use of unkeyed literals for the builder.
 
@@ -516,6 +528,8 @@ type Explanation_builder struct {
 	SharedGeneric     []*SharedGeneric
 	Counterfactuals   []*Counterfactual
 	Notes             []string
+	// Judged pairs that the likelihood was calibrated on; 0: it is uncalibrated.
+	CalibratedReviews uint32
 }
 
 func (b0 Explanation_builder) Build() *Explanation {
@@ -536,6 +550,7 @@ func (b0 Explanation_builder) Build() *Explanation {
 	x.xxx_hidden_SharedGeneric = &b.SharedGeneric
 	x.xxx_hidden_Counterfactuals = &b.Counterfactuals
 	x.xxx_hidden_Notes = b.Notes
+	x.xxx_hidden_CalibratedReviews = b.CalibratedReviews
 	return m0
 }
 
@@ -1244,7 +1259,7 @@ const file_elsewhere_v1_link_proto_rawDesc = "" +
 	"\fshared_count\x18\t \x01(\rR\vsharedCount\x12#\n" +
 	"\rmodel_version\x18\n" +
 	" \x01(\rR\fmodelVersion\x12B\n" +
-	"\x0ffirst_linked_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\rfirstLinkedAt\"\xab\x04\n" +
+	"\x0ffirst_linked_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\rfirstLinkedAt\"\xda\x04\n" +
 	"\vExplanation\x12\f\n" +
 	"\x01a\x18\x01 \x01(\tR\x01a\x12\f\n" +
 	"\x01b\x18\x02 \x01(\tR\x01b\x12#\n" +
@@ -1262,7 +1277,8 @@ const file_elsewhere_v1_link_proto_rawDesc = "" +
 	"\x04tier\x18\v \x01(\x0e2\x12.elsewhere.v1.TierR\x04tier\x12B\n" +
 	"\x0eshared_generic\x18\f \x03(\v2\x1b.elsewhere.v1.SharedGenericR\rsharedGeneric\x12F\n" +
 	"\x0fcounterfactuals\x18\r \x03(\v2\x1c.elsewhere.v1.CounterfactualR\x0fcounterfactuals\x12\x14\n" +
-	"\x05notes\x18\x0e \x03(\tR\x05notes\"\xba\x01\n" +
+	"\x05notes\x18\x0e \x03(\tR\x05notes\x12-\n" +
+	"\x12calibrated_reviews\x18\x0f \x01(\rR\x11calibratedReviews\"\xba\x01\n" +
 	"\x06Family\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12#\n" +
 	"\rraw_millibits\x18\x02 \x01(\x05R\frawMillibits\x12#\n" +
