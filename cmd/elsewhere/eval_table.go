@@ -68,7 +68,7 @@ func evalHeader(r *eval.Report) string {
 // evalMethods is the table of all methods, each on every set, one under the
 // other.
 func evalMethods(sets []eval.SetReport, baselines bool) string {
-	heading := []string{"method", "cases", ">claimed", "precision", "recall", "recall-all", "avg. precision", "B-cubed F1", "Brier", "ECE"}
+	heading := []string{"method", "cases", ">claimed", "precision", "recall", "recall-all", "avg. precision", "B-cubed F1", "Brier", "ECE", "ECE, listed"}
 	var cells [][]string
 	add := func(name string, of func(s *eval.SetReport) []string) {
 		for i := range sets {
@@ -81,9 +81,9 @@ func evalMethods(sets []eval.SetReport, baselines bool) string {
 			o := &s.Own
 			row := rates(o.Tiers[i].RateEstimates)
 			if i > 0 {
-				return append(row, "", "", "", "")
+				return append(row, "", "", "", "", "")
 			}
-			return append(row, estimate(o.AveragePrecision.Sharing), estimate(o.BCubed.F1), fineEstimate(o.Estimates.Brier), fineEstimate(o.Estimates.ECE))
+			return append(row, estimate(o.AveragePrecision.Sharing), estimate(o.BCubed.F1), fineEstimate(o.Estimates.Brier), fineEstimate(o.Estimates.ECE), fineEstimate(o.Listed.ECE))
 		})
 	}
 	if !baselines {
@@ -92,7 +92,7 @@ func evalMethods(sets []eval.SetReport, baselines bool) string {
 	for i, b := range sets[0].Baselines {
 		add(b.Name, func(s *eval.SetReport) []string {
 			b := &s.Baselines[i]
-			return append(rates(b.RateEstimates), estimate(b.AveragePrecision.Sharing), estimate(b.BCubed.F1), "", "")
+			return append(rates(b.RateEstimates), estimate(b.AveragePrecision.Sharing), estimate(b.BCubed.F1), "", "", "")
 		})
 	}
 	return table(heading, cells)

@@ -38,6 +38,8 @@ type observation struct {
 	// score and chance are those of a model that learned.
 	score  float64 // bits
 	chance float64 // likelihood
+	// pull is what the pair weighs where all kinds of evidence are judged together.
+	pull float64
 	// row is the one row of constants that all evidence but behaviour is of, where
 	// it lies in one group; else "".
 	row string
@@ -71,7 +73,7 @@ func (l *lesson) observe(m *link.Model, j Judged) (observation, error) {
 	return o, nil
 }
 
-// logLoss is the mean loss of observations in bits, by weight.
+// logLoss is the mean loss of observations in bits, by pull.
 func logLoss(seen []observation) float64 {
 	var sum, weights float64
 	for i := range seen {
@@ -80,8 +82,8 @@ func logLoss(seen []observation) float64 {
 		if !o.Same {
 			p = 1 - p
 		}
-		sum -= float64(o.Weight * math.Log2(max(p, leastChance)))
-		weights += o.Weight
+		sum -= float64(o.pull * math.Log2(max(p, leastChance)))
+		weights += o.pull
 	}
 	return sum / weights
 }
@@ -99,6 +101,7 @@ func (l *lesson) propose(ctx context.Context, p *Proposal) error {
 		})
 		return nil
 	}
+	temper(l.seen)
 	l.parts = folds(l.seen)
 	p.Folds = len(l.parts)
 	learned := l.learnAlphas(l.seen, nil)
@@ -171,8 +174,6 @@ func (l *lesson) calibrate(ctx context.Context, p *Proposal, only map[string]boo
 	applied := false
 	switch {
 	case min(p.Same, p.Reviews-p.Same) < minOutcome:
-	case rarest(l.seen) < minRarest:
-		why = "the pairs of one actor are too small a part of what the judged pairs stand for"
 	default:
 		held, err := l.heldOut(ctx, only, true)
 		if err != nil {
@@ -264,21 +265,38 @@ func (l *lesson) split(part []int) (train, test []observation) {
 // right ones end.
 const minOutcome = 15
 
-// minRarest is the number of judged pairs that the rarer outcome has to be worth, by
-// weight, for the same reason: hundreds of unlike pairs that stand for a hundred
-// thousand hold none of the few like ones among those.
-const minRarest = 2
+// How many pairs like those that people are shown one pair may stand for. Unlikely
+// pairs stand for thousands, and hold likelihoods down; but one of them that turns
+// out to be of one actor is luck, and must not raise all the others.
+const (
+	mostPullDifferent = 50
+	mostPullSame      = 5
+)
 
-// rarest returns how many judged pairs the rarer outcome is worth.
-func rarest(seen []observation) float64 {
-	var same, all float64
+// shown is the likelihood from which on people are shown a pair: tier lead.
+const shown = .05
+
+// temper sets what pairs pull.
+func temper(seen []observation) {
+	var weights []float64
 	for i := range seen {
-		all += seen[i].Weight
-		if seen[i].Same {
-			same += seen[i].Weight
+		if seen[i].chance >= shown {
+			weights = append(weights, seen[i].Weight)
 		}
 	}
-	return min(same, all-same) / all * float64(len(seen))
+	typical := 1.
+	if len(weights) > 0 {
+		slices.Sort(weights)
+		typical = weights[len(weights)/2]
+	}
+	for i := range seen {
+		o := &seen[i]
+		most := float64(mostPullDifferent)
+		if o.Same {
+			most = mostPullSame
+		}
+		o.pull = min(o.Weight/typical, most)
+	}
 }
 
 // maxFolds is in how many parts pairs are held out.

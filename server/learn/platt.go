@@ -19,18 +19,13 @@ const (
 // Ridge: how many pairs' worth of doubt there is of any other scale and shift.
 const (
 	ridgeScale = 4.
-	ridgeShift = 1.
+	ridgeShift = 10.
 )
 
 // fit returns the scale and shift under which the judged pairs are likeliest, held
 // back towards the score as it is.
 func fit(seen []observation) scaling {
 	prior := scaling{scale: 1}
-	var weights float64
-	for i := range seen {
-		weights += seen[i].Weight
-	}
-	per := float64(len(seen)) / weights
 	c := prior
 	for range 50 {
 		// Newton's method on a convex loss.
@@ -40,7 +35,7 @@ func fit(seen []observation) scaling {
 			o := &seen[i]
 			s := max(-40, min(40, o.score))
 			p := 1 / (1 + math.Exp2(-(float64(c.scale*s) + c.shift)))
-			w := float64(per * o.Weight)
+			w := o.pull
 			y := 0.
 			if o.Same {
 				y = 1

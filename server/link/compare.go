@@ -237,7 +237,10 @@ func (s *Scorer) weighShared(v *value, at place, trust float64) (part, error) {
 	x, y := &s.a.sights[at.a], &s.b.sights[at.b]
 	best := part{group: v.group, value: v.Value, bulk: x.bulk || y.bulk, weight: -1, at: at, trust: trust, d: quantise(d)}
 	best.gap, best.dated = x.gap(y.span)
-	if v.Kind == evidence.KindRuleName {
+	switch v.Kind {
+	case evidence.KindUserAgent:
+		best.background = v.share
+	case evidence.KindRuleName:
 		best.background = max(v.share, s.model.wordsShare(x.words), s.model.wordsShare(y.words))
 	}
 	for _, r := range s.model.rows(v, x.roles, y.roles) {

@@ -18,7 +18,7 @@ type value struct {
 	weak       bool // weighs little or nothing by nature: explains nothing
 	// mute values propose nothing, however few have them.
 	mute  bool
-	share float64 // measured background, of mail-rule names
+	share float64 // background, of names of mail rules and of user agents
 
 	known          bool // the spread has been read
 	tenants, cases uint32
@@ -54,8 +54,11 @@ func (m *Model) newValue(v evidence.Value, class Class) *value {
 		Value: v, class: class, group: m.group(v, class),
 		weightless: m.weightless(v, class), weak: m.weak(v, class), mute: m.mute(v, class),
 	}
-	if v.Kind == evidence.KindRuleName {
+	switch v.Kind {
+	case evidence.KindRuleName:
 		out.share = m.ruleShare(v.Text)
+	case evidence.KindUserAgent:
+		out.share = m.agentShare(v.Text)
 	}
 	return out
 }

@@ -28,6 +28,8 @@ func features() map[string]func(*Model) {
 		"negatives":          func(m *Model) { m.alike.noLogin, m.alike.noContent = 0, 0 },
 		"behaviour":          func(m *Model) { m.behaviourCap = 0 },
 		"theme":              func(m *Model) { m.theme.m = 0 },
+		"bulk_lists":         func(m *Model) { m.listed = nil },
+		"user_agents":        func(m *Model) { m.agents = agents{} },
 		"decay":              func(m *Model) { m.eachRow(func(r *row) { r.halfLife = forever }) },
 		"length":             func(m *Model) { m.eachRow(func(r *row) { r.length = math.MaxFloat64 }) },
 		"unexplained":        func(m *Model) { m.off.count = true },
@@ -57,10 +59,11 @@ const forever = 1 << 40
 const uncapped = 1 << 28
 
 // Features returns the names of the parts of the score that Without can turn off,
-// in order: fuzzy_names, rule_content, registrable_domain, network, negatives, behaviour, theme, decay, length,
-// unexplained (no value counts for less because others have it), explaining
-// (everybody who has a value counts as unexplained), group_discount, rank_discount,
-// caps (of families and of all names of mail rules) and class_caps (of weak rows).
+// in order. Of those that do not speak for themselves, bulk_lists is that a case
+// bulk in one kind of infrastructure is in all, user_agents their background,
+// unexplained that a value counts for less because others have it, explaining that
+// some of those others do not count, caps those of families and of all names of mail
+// rules, class_caps those of weak rows.
 func Features() []string { return slices.Sorted(maps.Keys(features())) }
 
 // Without returns the model with one part of the score turned off, to measure what

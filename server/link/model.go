@@ -71,6 +71,9 @@ type Model struct {
 
 	bulkValues int   // values of a kind above which a case is bulk in it
 	bulkBelow  int32 // millibits below the prior's opposite that a bulk kind may reach
+	// listed are the kinds that lists of indicators consist of. A case that is bulk
+	// in one of them is in all, and together they may reach what one may.
+	listed map[evidence.Kind]bool
 
 	familyAbovePrior map[Family]int32 // cap = -prior + this, millibits
 	behaviourCap     int32
@@ -88,8 +91,9 @@ type Model struct {
 
 	calibration calibration
 
-	alike alike
-	off   off
+	alike  alike
+	agents agents
+	off    off
 
 	// base is the built-in version that the model is, or was made from by changes.
 	base    uint32

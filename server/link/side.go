@@ -220,7 +220,7 @@ func (m *Model) newSide(p *evidence.Profile, order []keyed, kinds map[evidence.K
 		sd.keys[k] = at.key
 		sd.sights[k] = sight{
 			span: spanOf(sg.First, sg.Last), at: at.at, roles: rolesOf(sg.Roles),
-			size: counts.size(sg), bulk: counts.kinds[sg.Kind] > m.bulkValues,
+			size: counts.size(sg), bulk: counts.kinds[sg.Kind] > m.bulkValues || counts.listed && m.listed[sg.Kind],
 		}
 		if sg.Kind == evidence.KindRuleName {
 			sd.sights[k].words, _ = m.spellings(sg)
@@ -250,6 +250,7 @@ type counts struct {
 	kinds  map[evidence.Kind]int
 	logins int
 	bulk   bool
+	listed bool // bulk in a kind that lists consist of
 }
 
 // count counts the values of a profile, in kinds unless they are counted.
@@ -268,7 +269,10 @@ func (m *Model) count(p *evidence.Profile, kinds map[evidence.Kind]int) counts {
 		}
 	}
 	for k, n := range c.kinds {
-		c.bulk = c.bulk || n > m.bulkValues && m.carries(k)
+		if n > m.bulkValues && m.carries(k) {
+			c.bulk = true
+			c.listed = c.listed || m.listed[k]
+		}
 	}
 	return c
 }

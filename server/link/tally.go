@@ -35,6 +35,8 @@ type tally struct {
 
 	sorted []part
 	runs   []run
+	// left is what bulk kinds may still add; listed ones together, as "".
+	left map[evidence.Kind]int32
 }
 
 // sum is what the evidence of one family adds, in millibits.
@@ -50,6 +52,7 @@ type run struct {
 func (t *tally) add(m *Model, prior int32) {
 	slices.SortFunc(t.parts, comparePart)
 	t.sorted = t.sorted[:0]
+	clear(t.left)
 	from := 0
 	for f := range t.sums {
 		to := from
@@ -96,7 +99,7 @@ func (t *tally) addFamily(m *Model, prior int32, s *sum, parts []part) {
 	}
 	ranked := t.sorted[begin:]
 	if bulk {
-		m.capBulk(prior, ranked)
+		t.capBulk(m, prior, ranked)
 	}
 	for i := range ranked {
 		s.raw += ranked[i].used
@@ -188,22 +191,28 @@ func (m *Model) rank(group []part, rank int) {
 	}
 }
 
-// capBulk bounds what a kind adds in which a case is bulk: a case that lists
-// half the internet matches everybody.
-func (m *Model) capBulk(prior int32, parts []part) {
-	left := make(map[evidence.Kind]int32)
+// capBulk bounds what kinds add in which a case is bulk: a case that lists half the
+// internet matches everybody.
+func (t *tally) capBulk(m *Model, prior int32, parts []part) {
+	if t.left == nil {
+		t.left = make(map[evidence.Kind]int32)
+	}
 	limit := max(0, -prior-m.bulkBelow)
 	for i := range parts {
 		p := &parts[i]
 		if !p.bulk {
 			continue
 		}
-		if _, ok := left[p.value.Kind]; !ok {
-			left[p.value.Kind] = limit
+		kind := p.value.Kind
+		if m.listed[kind] {
+			kind = ""
 		}
-		p.capped = p.used > left[p.value.Kind]
-		p.used = min(p.used, left[p.value.Kind])
-		left[p.value.Kind] -= p.used
+		if _, ok := t.left[kind]; !ok {
+			t.left[kind] = limit
+		}
+		p.capped = p.used > t.left[kind]
+		p.used = min(p.used, t.left[kind])
+		t.left[kind] -= p.used
 	}
 }
 

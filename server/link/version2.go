@@ -44,6 +44,13 @@ func Version2() *Model {
 		domain:  row{family: Infra, m: .20, alpha: 3, halfLife: 730, cap: 4000, length: 32},
 		logins:  3, noLogin: -500, noContent: -500,
 	}
+	// Who lists what others have seen brings addresses by the hundred and names by
+	// the dozen: the dozen is no better than the hundred.
+	m.listed = map[evidence.Kind]bool{
+		evidence.KindIP: true, evidence.KindCIDR: true, evidence.KindASN: true, evidence.KindDomain: true,
+		evidence.KindHostname: true, evidence.KindURL: true, evidence.KindFileHash: true,
+	}
+	m.agents = agents{library: .05, browser: .01}
 	m.nameRows()
 	m.alike.network.name, m.alike.as.name, m.alike.domain.name = "near.network", "near.autonomous_system", "near.domain"
 	return m
@@ -70,4 +77,6 @@ func (b *book) alike(m *Model) {
 	add(b, "negative.login.values", unitValues, &a.logins, 1, 64)
 	add(b, "negative.login", unitMillibits, &a.noLogin, -8000, 0)
 	add(b, "negative.content", unitMillibits, &a.noContent, -8000, 0)
+	add(b, "user_agent.library.background", unitShare, &m.agents.library, 0, 1)
+	add(b, "user_agent.browser.background", unitShare, &m.agents.browser, 0, 1)
 }

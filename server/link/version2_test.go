@@ -37,6 +37,15 @@ func TestAlike(t *testing.T) {
 		}
 		return out
 	}
+	many := func(n int) (out []evidence.Sighting) {
+		for i := range n {
+			out = append(out, logins(fmt.Sprintf("70.1.%d.1", i))...)
+		}
+		return out
+	}
+	spoofed := func(text string) []evidence.Sighting {
+		return sightings(evidence.RoleSpoofed, time.Time{}, value(evidence.KindDomain, text))
+	}
 	mobile := Class{Name: ClassMobile}
 	for _, tc := range []struct {
 		name    string
@@ -86,6 +95,17 @@ func TestAlike(t *testing.T) {
 		},
 		// The same host counts 13 bits, and its domain not once more.
 		{"the same host and another", host("a.evil.example"), host("a.evil.example", "b.evil.example"), nil, 1, .6633, Possible, ""},
+		// log2(.3/.05) and log2(.3/.01), however few have the very one; 10.26 for one of
+		// no common nature.
+		{"a user agent of a library", created(evidence.KindUserAgent, "python-requests/2.31.0"), created(evidence.KindUserAgent, "python-requests/2.31.0"), nil, -9.415, .0015, None, ""},
+		{"a user agent of a browser", created(evidence.KindUserAgent, "Mozilla/5.0 (X11)"), created(evidence.KindUserAgent, "Mozilla/5.0 (X11)"), nil, -7.093, .0072, None, ""},
+		{"a user agent of somebody", created(evidence.KindUserAgent, "sender/1"), created(evidence.KindUserAgent, "sender/1"), nil, -1.737, .2296, Lead, ""},
+		// 13 + 6.5 + 4.5 of three families' worth, and together no more than 10: the
+		// case lists 65 addresses.
+		{
+			"names in a case that is a list", append(append(many(65), host("a.one.example", "b.two.example")...), spoofed("three.example")...),
+			append(host("a.one.example", "b.two.example"), spoofed("three.example")...), nil, -2, .199, Lead, "",
+		},
 		// log2(.3*4096) = 10.26, capped to 3.
 		{"one network", logins("70.1.1.1"), logins("70.1.1.9"), nil, -9, .0019, None, "70.1.1.1 and 70.1.1.9 are different addresses of one network"},
 		{"one network of version 6", logins("2001:db8:1:2::1"), logins("2001:db8:1:9::1"), nil, -9, .0019, None, "one network"},

@@ -110,6 +110,8 @@ func buildCity(r *rand.Rand) *city {
 	} {
 		add(evidence.KindRuleWords, "%s", words)
 	}
+	add(evidence.KindUserAgent, "python-requests/2.31.0")
+	add(evidence.KindUserAgent, "Mozilla/5.0 (X11)")
 	for i := range 20 {
 		add(evidence.KindIP, "71.1.%d.%d", i%6, i)
 		add(evidence.KindHostname, "n%d.near%d.example", i, i%6)

@@ -142,6 +142,10 @@ func (m *Model) weak(v evidence.Value, class Class) bool {
 		return r != nil && r.cap > 0
 	case evidence.KindRuleName:
 		return m.ruleShare(v.Text) > 0
+	case evidence.KindUserAgent:
+		if m.agentShare(v.Text) > 0 {
+			return true
+		}
 	}
 	r := m.kinds[v.Kind]
 	return r != nil && r.cap > 0

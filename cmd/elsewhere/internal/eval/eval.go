@@ -151,9 +151,12 @@ type OwnReport struct {
 	BCubed           measure.BCubedEstimates           `json:"b_cubed"`
 	Calibration      measure.Calibration               `json:"calibration"`
 	Estimates        measure.CalibrationEstimates      `json:"calibration_estimates"`
-	Turing           []measure.TuringRow               `json:"turing"`
-	Curve            []measure.Point                   `json:"curve"`
-	Band             []measure.Estimate                `json:"-"`
+	// Listed is the calibration of the pairs that people are shown: tier lead and
+	// better. The rest are most pairs, and easy.
+	Listed measure.CalibrationEstimates `json:"listed_estimates"`
+	Turing []measure.TuringRow          `json:"turing"`
+	Curve  []measure.Point              `json:"curve"`
+	Band   []measure.Estimate           `json:"-"`
 }
 
 // TierRow is how the product does from a tier on.

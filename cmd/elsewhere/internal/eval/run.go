@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/elsewhere-project/elsewhere/cmd/elsewhere/internal/eval/measure"
 	"github.com/elsewhere-project/elsewhere/server"
@@ -84,6 +85,9 @@ func likelihoods() []float64 { return []float64{.99, .95, .9, .75, .5, .3, .2, .
 // turingFactors are the likelihood ratios that are checked.
 func turingFactors() []float64 { return []float64{10, 100, 1000} }
 
+// leadLikelihood is that of tier lead, from which on people are shown a pair.
+const leadLikelihood = .05
+
 // curvePoints bounds the points of a curve.
 const curvePoints = 200
 
@@ -137,6 +141,12 @@ func (r *run) measureOwn(s *scope, m *measure.Method) (out OwnReport, err error)
 	}
 	out.AveragePrecision = s.draws.AveragePrecision(m)
 	out.Calibration, out.Estimates = m.Calibration(), s.draws.Calibration(m)
+	shown := slices.DeleteFunc(slices.Clone(r.own.pairs), func(p measure.Pair) bool { return p.P < leadLikelihood })
+	listed, err := s.method(shown)
+	if err != nil {
+		return out, err
+	}
+	out.Listed = s.draws.Calibration(listed)
 	out.Curve = m.Curve(curvePoints)
 	out.Band = s.draws.Band(m, out.Curve)
 	if out.Turing, err = s.ground.Turing(ratios(s.within(r.own.pairs), r.own.prior), turingFactors()...); err != nil {
