@@ -42,12 +42,12 @@ func (r *runner) bulk(ctx context.Context) error {
 	if err := r.submitAll(ctx, &data, began); err != nil {
 		return err
 	}
-	stored := time.Since(began)
+	stored, storedCPU := time.Since(began), r.service.cpu()
 	linked, err := r.settle(ctx, r.service, r.Limit)
 	if err != nil {
 		return err
 	}
-	all := time.Since(began)
+	all, allCPU := time.Since(began), r.service.cpu()
 	r.behind = !linked
 	stopMemory()
 	stopBacklog()
@@ -69,7 +69,19 @@ func (r *runner) bulk(ctx context.Context) error {
 	}
 	rows[1] = rows[1].bound(ofRate, Goal{AtLeast: goalLinked})
 	r.add(rows...)
+	if allCPU > 0 {
+		r.add(
+			perCase("cpu/stored", "processor time of the service for a case until all were acknowledged, links made meanwhile included", storedCPU, data.Cases),
+			perCase("cpu/linked", "the same, until the backlog is empty", allCPU, data.Cases),
+		)
+	}
 	return r.footprint(ctx)
+}
+
+// perCase is a row of what each case took. Unlike a rate it hardly depends on
+// what else the machine does.
+func perCase(name, what string, took time.Duration, cases int) Row {
+	return Row{Name: name, What: what, N: cases, P50: micros(took) / float64(max(cases, 1))}
 }
 
 // generator says how fast the load is made, which shares the machine with the
