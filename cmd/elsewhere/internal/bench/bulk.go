@@ -84,6 +84,17 @@ func perCase(name, what string, took time.Duration, cases int) Row {
 	return Row{Name: name, What: what, N: cases, P50: micros(took) / float64(max(cases, 1))}
 }
 
+// spent returns what notes on a row the processor time that the service takes for
+// a case from now on, with the links that it makes in the background.
+func (r *runner) spent() func(*Row) {
+	stored, cpu := r.stored.Load(), r.service.cpu()
+	return func(row *Row) {
+		if n, took := r.stored.Load()-stored, r.service.cpu()-cpu; n > 0 && took > 0 {
+			row.note("%.1f ms of the service's processor time a case, links in the background included", took.Seconds()*1e3/float64(n))
+		}
+	}
+}
+
 // generator says how fast the load is made, which shares the machine with the
 // service that it is for.
 func (r *runner) generator() {
