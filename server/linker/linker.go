@@ -16,6 +16,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/elsewhere-project/elsewhere/server/evidence"
@@ -54,6 +55,7 @@ func New(store Store, rules Source, log *slog.Logger) *Linker {
 const (
 	marksPerStep   = 8_192
 	marksPerWorker = 64
+	marksTogether  = 32
 	rowsPerBatch   = 2_000
 	expandWorkers  = 16
 )
@@ -327,11 +329,12 @@ func (l *Linker) expand(ctx context.Context, marks []graph.Mark) error {
 	return errors.Join(errs...)
 }
 
-// relink re-scores the pairs on marked values, on all cores, and returns the
-// changes of rows that it has not stored yet.
+// relink re-scores the pairs on marked values, on all cores, notes on each mark
+// how, and returns the changes of rows that it has not stored yet.
 func (l *Linker) relink(ctx context.Context, marks []graph.Mark) (graph.RelinkBatch, error) {
 	workers := min(l.workers(), 1+len(marks)/marksPerWorker)
 	batches, errs := make([]batch, workers), make([]error, workers)
+	var next atomic.Int64
 	var running sync.WaitGroup
 	for w := range workers {
 		running.Go(func() {
@@ -344,12 +347,18 @@ func (l *Linker) relink(ctx context.Context, marks []graph.Mark) (graph.RelinkBa
 			}()
 			batches[w].linker = l
 			errs[w] = l.pass(ctx, &batches[w], func(p *pass) error {
-				for i := w; i < len(marks); i += workers {
-					if err := p.value(ctx, marks[i]); err != nil {
-						return err
+				for {
+					// Marks of one case stand together, and share most pairs.
+					from := int(next.Add(marksTogether)) - marksTogether
+					if from >= len(marks) {
+						return nil
+					}
+					for i := from; i < min(from+marksTogether, len(marks)); i++ {
+						if err := p.value(ctx, &marks[i]); err != nil {
+							return err
+						}
 					}
 				}
-				return nil
 			})
 		})
 	}
