@@ -155,9 +155,12 @@ const (
 
 // How long the linker rests while cases come in, as a multiple of what its last
 // step took, how long marks gather for a sweep at least, and what counts as quiet.
+// So it takes a tenth of the time of one processor from who submits, and falls
+// behind by ten times what it takes to score all pairs; who asks for what it
+// stores ends the rest.
 const (
-	restFor   = 3
-	gatherFor = time.Second
+	restFor   = 9
+	gatherFor = 2 * time.Second
 	quiet     = 20 * time.Millisecond
 )
 
@@ -283,8 +286,8 @@ func (l *Linker) Step(ctx context.Context) (more bool, err error) {
 
 // marksPerCase is the number of marks for each case of the store from which it
 // costs less to score all pairs than those on the marked values: what the pairs
-// on one marked value depend on costs as much to read and score as twelve to
-// twenty cases in a sweep (measured on the made-up corpus of the bench command).
+// on one marked value depend on costs as much to read and score as twenty cases
+// in a sweep (measured on the made-up corpus of the bench command).
 const marksPerCase = .05
 
 // many reports whether so many marks wait that a sweep costs less, and when the
@@ -304,7 +307,7 @@ func (l *Linker) many(ctx context.Context) (bool, time.Time, error) {
 }
 
 // minMarks is the least number of marks for which a sweep is considered.
-const minMarks = 1_024
+const minMarks = 128
 
 // expand carries out the marks that ask for it, side by side so that they share
 // commits. What they leave is for the next step.
