@@ -286,9 +286,10 @@ func (l *Linker) Step(ctx context.Context) (more bool, err error) {
 
 // marksPerCase is the number of marks for each case of the store from which it
 // costs less to score all pairs than those on the marked values: what the pairs
-// on one marked value depend on costs as much to read and score as twenty cases
-// in a sweep (measured on the made-up corpus of the bench command).
-const marksPerCase = .05
+// on one marked value depend on costs as much to read and score as 20 cases in a
+// sweep where 8,000 are stored, and more where the cases that it reads are not in
+// memory (measured on the made-up corpus of the bench command).
+const marksPerCase = .03
 
 // many reports whether so many marks wait that a sweep costs less, and when the
 // oldest was left.
@@ -307,7 +308,7 @@ func (l *Linker) many(ctx context.Context) (bool, time.Time, error) {
 }
 
 // minMarks is the least number of marks for which a sweep is considered.
-const minMarks = 128
+const minMarks = 256
 
 // expand carries out the marks that ask for it, side by side so that they share
 // commits. What they leave is for the next step.
