@@ -155,13 +155,14 @@ const (
 
 // How long the linker rests while cases come in, as a multiple of what its last
 // step took, how long marks gather for a sweep at least, and what counts as quiet.
+// It is longer than a commit that waits for the disk or for a processor.
 // So it takes a tenth of the time of one processor from who submits, and falls
 // behind by ten times what it takes to score all pairs; who asks for what it
 // stores ends the rest.
 const (
 	restFor   = 9
 	gatherFor = 2 * time.Second
-	quiet     = 20 * time.Millisecond
+	quiet     = 200 * time.Millisecond
 )
 
 // rest waits while cases come in: who submits needs the processors more, and
