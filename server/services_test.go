@@ -83,6 +83,22 @@ func TestEveryViolationAtOnce(t *testing.T) {
 	}
 }
 
+// TestNoLinks holds that a submit answers links unless it says that it wants none.
+func TestNoLinks(t *testing.T) {
+	d := start(t, server.Config{Memory: true})
+	for _, step := range []struct {
+		tenant string
+		none   bool
+		links  int
+	}{{"a", false, 0}, {"b", true, 0}, {"b", false, 1}} {
+		c := newCase(step.tenant, "1", obs("forward_to", "x@y.example"), obs("ip", "70.0.0.1"))
+		res, err := d.SubmitCase(t.Context(), elsewherev1.SubmitCaseRequest_builder{Case: c, NoLinks: step.none}.Build())
+		if err != nil || res.GetRevision() != 1 || len(res.GetLinks()) != step.links || res.GetMoreLinks() {
+			t.Errorf("%+v: %v, %v", step, res, err)
+		}
+	}
+}
+
 func day(n int) time.Time { return time.Date(2024, 1, n, 0, 0, 0, 0, time.UTC) }
 
 func TestRevisions(t *testing.T) {

@@ -41,9 +41,10 @@ goal for more cases than were loaded stays open as long as it is not missed.
   relink     check --rebuild, its check and a scan of all sightings reported apart
 
 bulk runs before those that need the corpus, all after start. A million cases take
-tens of GB of disk and hours: give --limit.`,
+20 GB of disk with the baselines, and an hour or more: give --limit.`,
 		Example: `  elsewhere bench
   elsewhere bench --cases 100000 --only seen,seen-1000
+  elsewhere bench --cases 1000000 --only link,relink --limit 2h --data /srv/bench
   elsewhere bench --cases 1000000 --limit 3h --rest 3m --data /srv/bench --json > million.json
   elsewhere bench --only popular --popular 100000 --limit 1h`,
 		Annotations: map[string]string{noServer: ""},

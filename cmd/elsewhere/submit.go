@@ -30,7 +30,7 @@ type openFile func(ctx context.Context, name string) (io.ReadCloser, error)
 
 func (a *app) submitCommand() *cobra.Command {
 	s := submission{app: a}
-	var partial, validate bool
+	var partial, validate, noLinks bool
 	var expected, maxLinks uint32
 	cmd := &cobra.Command{
 		Use:   "submit FILE...",
@@ -43,14 +43,14 @@ A case that is rejected changes nothing; what is wrong is printed with file, lin
 and column, and the next case follows. The exit code is then 1.`,
 		Example: `  elsewhere submit case.json
   elsewhere submit --validate-only *.json
-  zcat cases.ndjson.gz | elsewhere submit -`,
+  zcat cases.ndjson.gz | elsewhere submit --quiet --no-links -`,
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			if maxLinks > 1000 {
 				return usageError{fmt.Errorf("--max-links %d: want at most 1000", maxLinks)}
 			}
 			s.template = elsewherev1.SubmitCaseRequest_builder{
-				AllowPartial: partial, ValidateOnly: validate, MaxLinks: maxLinks,
+				AllowPartial: partial, ValidateOnly: validate, MaxLinks: maxLinks, NoLinks: noLinks,
 			}.Build()
 			if cmd.Flags().Changed("expected-revision") {
 				s.template.SetExpectedRevision(expected)
@@ -71,6 +71,7 @@ and column, and the next case follows. The exit code is then 1.`,
 	flags.BoolVar(&validate, "validate-only", false, "check the cases and store nothing")
 	flags.Uint32Var(&expected, "expected-revision", 0, "store only over this `revision`; 0 only if there is no such case")
 	flags.Uint32Var(&maxLinks, "max-links", 20, "show at most this `number` of links a case, up to 1000")
+	flags.BoolVar(&noLinks, "no-links", false, "show no links, which makes a load of many cases faster; they can be listed later")
 	flags.BoolVarP(&s.quiet, "quiet", "q", false, "print only what is wrong, and the summary")
 	return cmd
 }

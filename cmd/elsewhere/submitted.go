@@ -66,6 +66,9 @@ func (s *submission) result(r *elsewherev1.SubmitCaseResponse) string {
 	}
 	outcome, _ := strings.CutPrefix(r.GetOutcome().String(), "SUBMIT_OUTCOME_")
 	found := "no links"
+	if s.template.GetNoLinks() {
+		found = "links not asked for"
+	}
 	if n := len(r.GetLinks()); n > 0 {
 		found = count(n, "link", "links")
 		if r.GetMoreLinks() {

@@ -14,12 +14,13 @@
 // # Dirty marks
 //
 // Every change leaves, in the batch that makes it, a mark on each value whose
-// pairs may score differently from now on: all old and new values of the
-// changed case, derived ones (evidence.Derive) as any other. Where the spread of a
-// value w changes so that pairs on other values may score differently (see
-// Limits.Reaches), the mark asks for more: the other values of every case on w. The
-// linker drains the marks through Queue. So link rows are, when no mark is left, a
-// pure function of the live cases.
+// pairs may score differently from now on: all old values of the changed case,
+// derived ones (evidence.Derive) as any other, and of the new ones those on which
+// there are pairs (see Limits.Pairs). Where the spread of a value w changes so that
+// pairs on other values may score differently (see Limits.Reaches), the mark asks
+// for more: the other values of every case on w. The linker drains the marks
+// through Queue. So link rows are, when no mark is left, a pure function of the
+// live cases.
 package graph
 
 import (
@@ -107,13 +108,21 @@ func (l Limits) Power(tenants, cases int) Power {
 // Reaches reports whether a change of a value's spread may change scores of pairs
 // on other values: its explaining power changed for cases of two tenants that
 // were on it already, or it begins to weigh again. A case that comes or goes
-// marks all its own values anyhow.
+// marks its own values anyhow.
 func (l Limits) Reaches(tenantsBefore, casesBefore, tenants, cases uint32) bool {
 	if l.WeighsAgain(tenantsBefore, tenants) {
 		return true
 	}
 	return tenantsBefore >= 2 &&
 		l.Power(int(tenantsBefore), int(casesBefore)) != l.Power(int(tenants), int(cases))
+}
+
+// Pairs reports whether pairs on a value may score differently after a case came
+// to it: not where it is in one tenant, so that there is none, nor where it was in
+// too many already to propose or weigh anything. Other pairs of that case are
+// found by the values that propose them.
+func (l Limits) Pairs(tenantsBefore, tenants uint32) bool {
+	return tenants > 1 && int(tenantsBefore) <= max(l.CandidateTenants, l.ScoringTenants)
 }
 
 // WeighsAgain reports whether a value was in too many tenants to weigh anything
@@ -382,6 +391,10 @@ type Mark struct {
 	// what was done about it then does not start from Tenants, or that more than
 	// the spread changed (Queue.Touch).
 	Again bool
+	// Scored is set by who has carried the mark out: the number of tenants on
+	// Value with which it was, 0 if that is not known. A mark that was left anew
+	// meanwhile stands for what changed since, and need not be Again.
+	Scored uint32
 }
 
 // Sweep is the progress of a look at every pair.

@@ -155,9 +155,10 @@ func (s *Scorer) Shared() []evidence.Value {
 	return out
 }
 
-// Pairs compares the pairs of cases that a value proposes and yields what came
-// of each. An error is the last element.
-func (s *Scorer) Pairs(of evidence.Value) iter.Seq2[Outcome, error] {
+// Pairs compares the pairs of cases that a value proposes, but for those that are
+// known, the smaller ref first, and yields what came of each. known is nil or
+// asked as it goes. An error is the last element.
+func (s *Scorer) Pairs(of evidence.Value, known func(a, b evidence.Ref) bool) iter.Seq2[Outcome, error] {
 	return func(yield func(Outcome, error) bool) {
 		s.relax()
 		v := s.value(of)
@@ -174,7 +175,8 @@ func (s *Scorer) Pairs(of evidence.Value) iter.Seq2[Outcome, error] {
 		}
 		for i := range v.refs {
 			for k := i + 1; k < len(v.refs); k++ {
-				if v.tenantOf[i] == v.tenantOf[k] {
+				// Representatives are in order of their tenants.
+				if v.tenantOf[i] == v.tenantOf[k] || known != nil && known(v.refs[i], v.refs[k]) {
 					continue
 				}
 				o, err := s.scorePair(v, i, k)

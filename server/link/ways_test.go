@@ -300,7 +300,7 @@ func waysAgree(t *testing.T, m *Model) {
 		}
 		byValue := make(map[[2]evidence.Ref]Outcome)
 		for v := range c.on {
-			for o, err := range s.Pairs(v) {
+			for o, err := range s.Pairs(v, nil) {
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -16,6 +16,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/elsewhere-project/elsewhere/server/evidence"
@@ -54,6 +55,7 @@ func New(store Store, rules Source, log *slog.Logger) *Linker {
 const (
 	marksPerStep   = 8_192
 	marksPerWorker = 64
+	marksTogether  = 32
 	rowsPerBatch   = 2_000
 	expandWorkers  = 16
 )
@@ -153,10 +155,14 @@ const (
 
 // How long the linker rests while cases come in, as a multiple of what its last
 // step took, how long marks gather for a sweep at least, and what counts as quiet.
+// It is longer than a commit that waits for the disk or for a processor.
+// So it takes a tenth of the time of one processor from who submits, and falls
+// behind by ten times what it takes to score all pairs; who asks for what it
+// stores ends the rest.
 const (
-	restFor   = 3
-	gatherFor = time.Second
-	quiet     = 20 * time.Millisecond
+	restFor   = 9
+	gatherFor = 2 * time.Second
+	quiet     = 200 * time.Millisecond
 )
 
 // rest waits while cases come in: who submits needs the processors more, and
@@ -281,9 +287,10 @@ func (l *Linker) Step(ctx context.Context) (more bool, err error) {
 
 // marksPerCase is the number of marks for each case of the store from which it
 // costs less to score all pairs than those on the marked values: what the pairs
-// on one marked value depend on costs as much to read and score as twelve to
-// twenty cases in a sweep (measured on the made-up corpus of the bench command).
-const marksPerCase = .05
+// on one marked value depend on costs as much to read and score as 20 cases in a
+// sweep where 8,000 are stored, and more where the cases that it reads are not in
+// memory (measured on the made-up corpus of the bench command).
+const marksPerCase = .03
 
 // many reports whether so many marks wait that a sweep costs less, and when the
 // oldest was left.
@@ -302,7 +309,7 @@ func (l *Linker) many(ctx context.Context) (bool, time.Time, error) {
 }
 
 // minMarks is the least number of marks for which a sweep is considered.
-const minMarks = 1_024
+const minMarks = 256
 
 // expand carries out the marks that ask for it, side by side so that they share
 // commits. What they leave is for the next step.
@@ -327,11 +334,12 @@ func (l *Linker) expand(ctx context.Context, marks []graph.Mark) error {
 	return errors.Join(errs...)
 }
 
-// relink re-scores the pairs on marked values, on all cores, and returns the
-// changes of rows that it has not stored yet.
+// relink re-scores the pairs on marked values, on all cores, notes on each mark
+// how, and returns the changes of rows that it has not stored yet.
 func (l *Linker) relink(ctx context.Context, marks []graph.Mark) (graph.RelinkBatch, error) {
 	workers := min(l.workers(), 1+len(marks)/marksPerWorker)
 	batches, errs := make([]batch, workers), make([]error, workers)
+	var next atomic.Int64
 	var running sync.WaitGroup
 	for w := range workers {
 		running.Go(func() {
@@ -344,12 +352,18 @@ func (l *Linker) relink(ctx context.Context, marks []graph.Mark) (graph.RelinkBa
 			}()
 			batches[w].linker = l
 			errs[w] = l.pass(ctx, &batches[w], func(p *pass) error {
-				for i := w; i < len(marks); i += workers {
-					if err := p.value(ctx, marks[i]); err != nil {
-						return err
+				for {
+					// Marks of one case stand together, and share most pairs.
+					from := int(next.Add(marksTogether)) - marksTogether
+					if from >= len(marks) {
+						return nil
+					}
+					for i := from; i < min(from+marksTogether, len(marks)); i++ {
+						if err := p.value(ctx, &marks[i]); err != nil {
+							return err
+						}
 					}
 				}
-				return nil
 			})
 		})
 	}

@@ -26,12 +26,14 @@ type pass struct {
 const maxKept = 200_000
 
 // value re-scores every pair whose score depends on a value and whose row may
-// change: all pairs of its representatives, and the stored rows that share it.
-func (p *pass) value(ctx context.Context, m graph.Mark) error {
+// change: all pairs of its representatives, and the stored rows that share it. It
+// notes on the mark with what spread it did.
+func (p *pass) value(ctx context.Context, m *graph.Mark) error {
 	tenants, _, err := p.snapshot.Spread(m.Value)
 	if err != nil {
 		return err
 	}
+	m.Scored = tenants
 	if !m.Again && m.Tenants <= 1 && tenants <= 1 {
 		// No two tenants had it, and none do: there is no pair.
 		return nil
@@ -53,7 +55,12 @@ func (p *pass) value(ctx context.Context, m graph.Mark) error {
 			}
 		}
 	}
-	for o, err := range p.scorer.Pairs(m.Value) {
+	// Cases that share one value often share more, and a pair is scored once.
+	known := func(a, b evidence.Ref) bool {
+		_, known := p.kept[graph.RowKey{A: a, B: b}]
+		return known
+	}
+	for o, err := range p.scorer.Pairs(m.Value, known) {
 		if err != nil {
 			return err
 		}

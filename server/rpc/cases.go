@@ -52,6 +52,9 @@ func (s *Service) submit(ctx context.Context, req *elsewherev1.SubmitCaseRequest
 	}
 	b.Outcome = elsewherev1.SubmitOutcome(receipt.Outcome)
 	b.Revision = receipt.Revision
+	if req.GetNoLinks() {
+		return b.Build(), nil
+	}
 	limit := int(req.GetMaxLinks())
 	if limit == 0 {
 		limit = defaultLinks

@@ -75,6 +75,7 @@ type SubmitCaseRequest struct {
 	xxx_hidden_AllowPartial     bool                   `protobuf:"varint,3,opt,name=allow_partial,json=allowPartial"`
 	xxx_hidden_ValidateOnly     bool                   `protobuf:"varint,4,opt,name=validate_only,json=validateOnly"`
 	xxx_hidden_MaxLinks         uint32                 `protobuf:"varint,5,opt,name=max_links,json=maxLinks"`
+	xxx_hidden_NoLinks          bool                   `protobuf:"varint,6,opt,name=no_links,json=noLinks"`
 	XXX_raceDetectHookData      protoimpl.RaceDetectHookData
 	XXX_presence                [1]uint32
 	unknownFields               protoimpl.UnknownFields
@@ -141,13 +142,20 @@ func (x *SubmitCaseRequest) GetMaxLinks() uint32 {
 	return 0
 }
 
+func (x *SubmitCaseRequest) GetNoLinks() bool {
+	if x != nil {
+		return x.xxx_hidden_NoLinks
+	}
+	return false
+}
+
 func (x *SubmitCaseRequest) SetCase(v *Case) {
 	x.xxx_hidden_Case = v
 }
 
 func (x *SubmitCaseRequest) SetExpectedRevision(v uint32) {
 	x.xxx_hidden_ExpectedRevision = v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 1, 5)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 1, 6)
 }
 
 func (x *SubmitCaseRequest) SetAllowPartial(v bool) {
@@ -160,6 +168,10 @@ func (x *SubmitCaseRequest) SetValidateOnly(v bool) {
 
 func (x *SubmitCaseRequest) SetMaxLinks(v uint32) {
 	x.xxx_hidden_MaxLinks = v
+}
+
+func (x *SubmitCaseRequest) SetNoLinks(v bool) {
+	x.xxx_hidden_NoLinks = v
 }
 
 func (x *SubmitCaseRequest) HasCase() bool {
@@ -198,6 +210,9 @@ type SubmitCaseRequest_builder struct {
 	ValidateOnly bool
 	// At most this many links in the answer, best first; 0 means 20, 1,000 at most.
 	MaxLinks uint32
+	// Answer no links: a load of many cases takes less time, and ListLinks has
+	// them a little later.
+	NoLinks bool
 }
 
 func (b0 SubmitCaseRequest_builder) Build() *SubmitCaseRequest {
@@ -206,12 +221,13 @@ func (b0 SubmitCaseRequest_builder) Build() *SubmitCaseRequest {
 	_, _ = b, x
 	x.xxx_hidden_Case = b.Case
 	if b.ExpectedRevision != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 1, 5)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 1, 6)
 		x.xxx_hidden_ExpectedRevision = *b.ExpectedRevision
 	}
 	x.xxx_hidden_AllowPartial = b.AllowPartial
 	x.xxx_hidden_ValidateOnly = b.ValidateOnly
 	x.xxx_hidden_MaxLinks = b.MaxLinks
+	x.xxx_hidden_NoLinks = b.NoLinks
 	return m0
 }
 
@@ -946,13 +962,14 @@ var File_elsewhere_v1_case_service_proto protoreflect.FileDescriptor
 
 const file_elsewhere_v1_case_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1felsewhere/v1/case_service.proto\x12\felsewhere.v1\x1a\x17elsewhere/v1/case.proto\x1a\x17elsewhere/v1/link.proto\x1a\x17google/rpc/status.proto\"\xd6\x01\n" +
+	"\x1felsewhere/v1/case_service.proto\x12\felsewhere.v1\x1a\x17elsewhere/v1/case.proto\x1a\x17elsewhere/v1/link.proto\x1a\x17google/rpc/status.proto\"\xf1\x01\n" +
 	"\x11SubmitCaseRequest\x12&\n" +
 	"\x04case\x18\x01 \x01(\v2\x12.elsewhere.v1.CaseR\x04case\x122\n" +
 	"\x11expected_revision\x18\x02 \x01(\rB\x05\xaa\x01\x02\b\x01R\x10expectedRevision\x12#\n" +
 	"\rallow_partial\x18\x03 \x01(\bR\fallowPartial\x12#\n" +
 	"\rvalidate_only\x18\x04 \x01(\bR\fvalidateOnly\x12\x1b\n" +
-	"\tmax_links\x18\x05 \x01(\rR\bmaxLinks\"\x80\x02\n" +
+	"\tmax_links\x18\x05 \x01(\rR\bmaxLinks\x12\x19\n" +
+	"\bno_links\x18\x06 \x01(\bR\anoLinks\"\x80\x02\n" +
 	"\x12SubmitCaseResponse\x12\x19\n" +
 	"\bcase_ref\x18\x01 \x01(\tR\acaseRef\x125\n" +
 	"\aoutcome\x18\x02 \x01(\x0e2\x1b.elsewhere.v1.SubmitOutcomeR\aoutcome\x12\x1a\n" +

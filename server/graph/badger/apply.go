@@ -275,10 +275,14 @@ func (w *writer) relateValue(c *change, v evidence.Value, t turn) error {
 		return err
 	}
 	if t.scores {
-		if err := w.leave(c, n, &r, tenants); err != nil {
-			return err
+		reaches := w.limits.Reaches(tenants, cases, r.tenants, r.cases)
+		// A mark that was read before has to be seen to have been left anew.
+		if reaches || r.mark != nil || t.live[0] != nil || w.limits.Pairs(tenants, r.tenants) {
+			if err := w.leave(c, n, &r, tenants); err != nil {
+				return err
+			}
 		}
-		if w.limits.Reaches(tenants, cases, r.tenants, r.cases) {
+		if reaches {
 			r.mark.expand = sequence
 		}
 	} else if !counted {

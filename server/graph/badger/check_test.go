@@ -83,7 +83,7 @@ func TestCheckFindsDamage(t *testing.T) {
 		{"newest", edit(func(r *record) { r.newest[0].Count = 7 }), "newest"},
 		{"a mark that is not listed", edit(func(r *record) { r.mark.part++ }), "not marked so"},
 		{"a listed value that is not marked", edit(func(r *record) { r.mark = nil }), "not marked so"},
-		{"no queue record", remove(queueKey(1, 0)), "2 values are marked, 0 are listed"},
+		{"no queue record", remove(queueKey(2, 0)), "2 values are marked, 0 are listed"},
 		{"size", func(c *change) error { c.setNumber(keySize, 5); return nil }, "size is 5"},
 		{
 			"another case's record", func(c *change) error {
@@ -96,7 +96,10 @@ func TestCheckFindsDamage(t *testing.T) {
 	} {
 		t.Run(damage.name, func(t *testing.T) {
 			s := openMemory(t)
-			submit(t, s, live, held)
+			// A case that changes leaves marks.
+			before := *live
+			before.Title = "Before"
+			submit(t, s, &before, live, held)
 			err := s.write(t.Context(), true, func(_ *writer, c *change) error { return damage.do(c) })
 			if err != nil {
 				t.Fatal(err)

@@ -97,10 +97,15 @@ func (c *change) settle(done []graph.Mark) error {
 			continue
 		}
 		if r.mark.version != m.Version {
-			if !r.mark.again {
+			switch {
+			case r.mark.again || m.Scored > 0 && m.Scored == r.mark.tenants:
+				continue
+			case m.Scored > 0:
+				r.mark.tenants = m.Scored
+			default:
 				r.mark.again = true
-				c.setRecord(n, &r)
 			}
+			c.setRecord(n, &r)
 			continue
 		}
 		at := place{r.mark.sequence, r.mark.part}

@@ -207,18 +207,22 @@ func (m *machine) change(ref evidence.Ref, apply func()) {
 	for _, e := range m.marks {
 		delete(e.due, ref)
 	}
+	// Whether a live case held the value before.
 	touched := map[evidence.Value]bool{}
 	if old != nil && old.Live || now != nil && now.Live {
-		for _, p := range []*evidence.Profile{old, now} {
+		for _, p := range []*evidence.Profile{now, old} {
 			if p != nil {
 				for _, s := range p.Sightings {
-					touched[s.Value] = true
+					touched[s.Value] = p == old && old.Live
 				}
 			}
 		}
 	}
-	for v := range touched {
+	for v, held := range touched {
 		e := m.marks[v]
+		if e == nil && !held && !m.model.Limits.OrDefaults().Pairs(before[v].tenants, m.model.Summary(v).Tenants) {
+			continue
+		}
 		if e == nil {
 			e = &expected{expectation: expectation{Tenants: before[v].tenants}, left: m.clock.now()}
 			m.marks[v] = e

@@ -26,19 +26,19 @@ func (s *store) expectMarks(want map[evidence.Value]expectation) {
 func testMarks(t *testing.T, open Opener) {
 	limits := graph.Limits{RepresentativesPerTenant: 2, CandidateTenants: 4, ExplainingTenants: 2, ExplainingCases: 6, ScoringTenants: 6}
 	s := newStore(t, open, Config{Limits: limits})
+	// Where there is one tenant, there is no pair.
 	s.submit(holding("a", "1", ip(1), ip(2)))
-	s.expectMarks(map[evidence.Value]expectation{ip(1): {0, false}, ip(2): {0, false}})
-	s.settle()
 	s.expectMarks(nil)
 
 	// Old and new values; a mark keeps the number of tenants it began with.
 	s.submit(holding("b", "1", ip(1), ip(3)))
-	s.expectMarks(map[evidence.Value]expectation{ip(1): {1, false}, ip(3): {0, false}})
+	s.expectMarks(map[evidence.Value]expectation{ip(1): {1, false}})
 	s.submit(holding("b", "1", ip(1), ip(2)))
-	s.expectMarks(map[evidence.Value]expectation{ip(1): {1, false}, ip(2): {1, false}, ip(3): {0, false}})
+	s.expectMarks(map[evidence.Value]expectation{ip(1): {1, false}, ip(2): {1, false}, ip(3): {1, false}})
 	s.submit(holding("c", "1", ip(1)))
-	s.expectMarks(map[evidence.Value]expectation{ip(1): {1, true}, ip(2): {1, false}, ip(3): {0, false}})
+	s.expectMarks(map[evidence.Value]expectation{ip(1): {1, true}, ip(2): {1, false}, ip(3): {1, false}})
 	s.settle()
+	s.expectMarks(nil)
 
 	// A change of nothing but the title makes rows of another revision.
 	c := holding("c", "1", ip(1))
@@ -75,7 +75,9 @@ func testMarks(t *testing.T, open Opener) {
 	s.settle()
 
 	// A value that was in too many tenants to weigh anything and no longer is.
-	for i, tenant := range []string{"c", "d", "e", "f", "g"} {
+	s.submit(holding("c", "9", ip(9)))
+	for i, tenant := range []string{"d", "e", "f", "g"} {
+		i++
 		s.submit(holding(tenant, "9", ip(9)))
 		s.expectMarks(map[evidence.Value]expectation{ip(9): {uint32(i), i == 2 || i == 4}})
 		s.settle()
@@ -85,6 +87,13 @@ func testMarks(t *testing.T, open Opener) {
 		s.expectMarks(map[evidence.Value]expectation{ip(9): {uint32(5 + i), false}})
 		s.settle()
 	}
+	// One more there says nothing about any pair, one that changes does.
+	s.submit(holding("j", "9", ip(9)))
+	s.expectMarks(nil)
+	s.submit(holding("j", "9", ip(9), ip(90)))
+	s.expectMarks(map[evidence.Value]expectation{ip(9): {8, false}})
+	s.remove(ref("j", "9"))
+	s.settle()
 	s.remove(ref("i", "9"))
 	s.expectMarks(map[evidence.Value]expectation{ip(9): {7, true}})
 	s.settle()
@@ -104,7 +113,7 @@ func testMarks(t *testing.T, open Opener) {
 // testMarkVersions takes marks away that were left again meanwhile.
 func testMarkVersions(t *testing.T, open Opener) {
 	s := newStore(t, open, Config{})
-	s.submit(holding("a", "1", ip(1), ip(2)))
+	s.submit(holding("a", "1", ip(1), ip(2)), holding("c", "1", ip(1), ip(2)))
 	before := s.marks()
 	s.submit(holding("b", "1", ip(1)))
 	after := s.marks()
@@ -112,14 +121,35 @@ func testMarkVersions(t *testing.T, open Opener) {
 		t.Fatalf("versions: %v, then %v", before, after)
 	}
 	s.relink(graph.RelinkBatch{Done: []graph.Mark{before[ip(1)], before[ip(2)]}})
-	s.expectMarks(map[evidence.Value]expectation{ip(1): {0, false}})
+	s.expectMarks(map[evidence.Value]expectation{ip(1): {1, false}})
 	s.relink(graph.RelinkBatch{Done: []graph.Mark{after[ip(1)], before[ip(2)]}})
 	s.expectMarks(nil)
 
 	// A mark that was taken away and left again is another one.
 	s.submit(holding("b", "1", ip(1), ip(2)))
 	s.relink(graph.RelinkBatch{Done: []graph.Mark{before[ip(1)], before[ip(2)], after[ip(1)]}})
-	s.expectMarks(map[evidence.Value]expectation{ip(1): {2, false}, ip(2): {1, false}})
+	s.expectMarks(map[evidence.Value]expectation{ip(1): {3, false}, ip(2): {2, false}})
+
+	// Who says with how many tenants the value was scored leaves a mark that
+	// stands for what changed since; who does not, one that says so.
+	s.settle()
+	s.submit(holding("d", "1", ip(1), ip(2)))
+	read := s.marks()
+	s.submit(holding("e", "1", ip(1), ip(2)))
+	scored := read[ip(1)]
+	scored.Scored = 4
+	s.relink(graph.RelinkBatch{Done: []graph.Mark{scored, read[ip(2)]}})
+	s.expectMarks(map[evidence.Value]expectation{ip(1): {4, true}, ip(2): {3, true}})
+	if left := s.marks(); left[ip(1)].Again || !left[ip(2)].Again {
+		t.Errorf("left anew while they were scored, with and without a word on how: %+v", left)
+	}
+	// What is Again stays so.
+	scored = s.marks()[ip(2)]
+	scored.Version, scored.Scored = 0, 5
+	s.relink(graph.RelinkBatch{Done: []graph.Mark{scored}})
+	if left := s.marks()[ip(2)]; !left.Again || left.Tenants != 3 {
+		t.Errorf("a mark that stands for an unknown change: %+v", left)
+	}
 
 	marks, err := s.Dirty(t.Context(), 1)
 	if err != nil || len(marks) != 1 {
@@ -145,8 +175,10 @@ func testMarksOfUnlinked(t *testing.T, open Opener) {
 	s.submit(restricted)
 	s.remove(dismissed.Ref)
 	s.expectMarks(nil)
+	s.submit(holding("b", "1", ip(1), ip(2)))
+	s.expectMarks(nil)
 	s.submit(holding("a", "1", ip(2)))
-	s.expectMarks(map[evidence.Value]expectation{ip(1): {0, false}, ip(2): {0, false}})
+	s.expectMarks(map[evidence.Value]expectation{ip(2): {1, false}})
 	s.check()
 }
 
@@ -164,7 +196,7 @@ func testChanged(t *testing.T, open Opener) {
 		t.Error("a signal before any change")
 	}
 	c := holding("a", "1", ip(1))
-	s.submit(c, holding("a", "2", ip(1)))
+	s.submit(c, holding("b", "2", ip(1)))
 	if !pending() {
 		t.Error("no signal after marks were left")
 	}
@@ -202,6 +234,8 @@ func testBacklog(t *testing.T, open Opener) {
 	if at := backlog(10, 0); !at.(interface{ IsZero() bool }).IsZero() {
 		t.Errorf("the oldest of no marks was left at %v", at)
 	}
+	s.submit(holding("z", "1", ip(1), ip(2), ip(3), ip(4)))
+	backlog(10, 0)
 	first := clock.pass()
 	s.submit(holding("a", "1", ip(1), ip(2), ip(3)))
 	next := clock.pass()
@@ -233,8 +267,9 @@ func testExpand(t *testing.T, open Opener) {
 	withheld.Restricted = true
 	s.submit(withheld)
 	s.settle()
+	s.submit(holding("z", "1", ip(50)))
 	s.submit(holding("c", "1", ip(1), ip(50)))
-	want := map[evidence.Value]expectation{ip(1): {2, true}, ip(50): {0, false}}
+	want := map[evidence.Value]expectation{ip(1): {2, true}, ip(50): {1, false}}
 	s.expectMarks(want)
 	before := s.marks()
 	for _, v := range []evidence.Value{ip(50), ip(1)} {
@@ -245,7 +280,7 @@ func testExpand(t *testing.T, open Opener) {
 	// ip(10), ip(11) and ip(20) are marked; ip(60), which only a and b have, and
 	// the values of their other cases are not.
 	s.expectMarks(map[evidence.Value]expectation{
-		ip(1): {2, false}, ip(50): {0, false}, ip(10): {3, false}, ip(11): {3, false}, ip(20): {4, false},
+		ip(1): {2, false}, ip(50): {1, false}, ip(10): {3, false}, ip(11): {3, false}, ip(20): {4, false},
 	})
 	// Expanding leaves marks again that were there.
 	again := s.marks()
@@ -258,14 +293,14 @@ func testExpand(t *testing.T, open Opener) {
 		t.Error("a mark that was expanded to once more has the same version")
 	}
 	s.expectMarks(map[evidence.Value]expectation{
-		ip(1): {2, false}, ip(50): {0, false}, ip(10): {3, false}, ip(11): {3, false}, ip(20): {4, false},
+		ip(1): {2, false}, ip(50): {1, false}, ip(10): {3, false}, ip(11): {3, false}, ip(20): {4, false},
 	})
 	// Nobody has the value any more: nothing to expand to.
 	if err := s.Expand(t.Context(), s.marks()[ip(50)]); err != nil {
 		t.Fatal(err)
 	}
 	s.expectMarks(map[evidence.Value]expectation{
-		ip(1): {2, false}, ip(50): {0, false}, ip(10): {3, false}, ip(11): {3, false}, ip(20): {4, false},
+		ip(1): {2, false}, ip(50): {1, false}, ip(10): {3, false}, ip(11): {3, false}, ip(20): {4, false},
 	})
 	// A mark that is gone, or that never was.
 	s.settle()

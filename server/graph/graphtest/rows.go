@@ -138,10 +138,10 @@ func testRowsChange(t *testing.T, open Opener) {
 	s.compareRows([]graph.Row{row(x, y, 2, ip(2), ip(3)), row(x, z, 1, ip(1))}, tenants, values)
 
 	// One change: a row goes, one comes, a mark is taken away.
-	s.submit(holding("a", "1", ip(1)))
+	s.submit(holding("d", "1", ip(1)), holding("a", "1", ip(1)))
 	marks, err := s.Dirty(t.Context(), 1)
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || len(marks) != 1 {
+		t.Fatal(marks, err)
 	}
 	s.relink(graph.RelinkBatch{
 		Put: []graph.Row{row(y, z, 3, ip(3))}, Remove: []graph.RowKey{graph.Pair(x, y), graph.Pair(x, ref("no", "such"))}, Done: marks,

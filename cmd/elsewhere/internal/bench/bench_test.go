@@ -105,6 +105,7 @@ func TestMeasuresEverything(t *testing.T) {
 	want := map[string][]string{
 		"popular/many/10": nil, "popular/many/12": nil, "popular/one/10": nil, "popular/one/12": nil,
 		"bulk/made": nil, "bulk/stored": {"bulk/badger"}, "bulk/linked": nil, "bulk/badger": nil,
+		"cpu/stored": nil, "cpu/linked": nil,
 		"memory/peak": nil, "memory/steady": nil, "start/cold": nil, "start/killed": nil,
 		"ping/1": nil, "ping/8": nil, "ping/64": nil,
 		"seen/1": {"ping/1", "ping/1"}, "seen/8": {"ping/8", "ping/8"}, "seen/64": {"ping/64", "ping/64"},
@@ -115,9 +116,10 @@ func TestMeasuresEverything(t *testing.T) {
 		"relink": {"relink/scan"}, "relink/check": nil, "relink/scan": nil,
 	}
 	if runtime.GOOS != "linux" {
-		// Other systems do not tell how much memory a process has.
-		delete(want, "memory/peak")
-		delete(want, "memory/steady")
+		// Other systems do not tell how much memory and time a process takes.
+		for _, name := range []string{"memory/peak", "memory/steady", "cpu/stored", "cpu/linked"} {
+			delete(want, name)
+		}
 	}
 	got := make(map[string][]string)
 	for name, row := range rows {
@@ -189,7 +191,7 @@ func TestKeepsAGivenFolder(t *testing.T) {
 	c := quick(5, "seen-1000")
 	c.Dir = dir
 	r := run(t, c)
-	if n := len(r.Rows); n != 8 {
+	if n := len(r.Rows); n != 10 {
 		t.Errorf("%d rows, want those of the load, of the fill and of the one benchmark", n)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "store")); err != nil {

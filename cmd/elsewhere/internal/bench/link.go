@@ -106,6 +106,7 @@ func (r *runner) link(ctx context.Context) error {
 		}
 		return r.raw.putCase(cases.take())
 	}
+	spent := r.spent()
 	s, err := r.turns(ctx, 1, side{call: read, before: r.settled},
 		side{call: readAndPut, before: r.prepared(cases, 2_000)}, side{call: submit, before: r.prepared(cases, 1_000)})
 	if err != nil {
@@ -121,6 +122,7 @@ func (r *runner) link(ctx context.Context) error {
 	row := s[2].row("link", "SubmitCase of 50 observables, with its links, 1 client", "cases", 1)
 	r.state(&base)
 	r.state(&row)
+	spent(&row)
 	r.add(base, durable, row.against(ofP50, base, Goal{AtMost: goalLink, Cases: million}).against(ofP50, durable).
 		bound(ofP99, Goal{AtMost: goalLinkP99, Cases: million}))
 	return nil

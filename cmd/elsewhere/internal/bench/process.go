@@ -2,12 +2,14 @@ package bench
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -97,6 +99,27 @@ func (p *process) stop() error {
 // anon and file are the parts of the resident set of the process.
 func (p *process) anon() uint64 { return kilobytes(field(p.status(), "RssAnon")) }
 func (p *process) file() uint64 { return kilobytes(field(p.status(), "RssFile")) }
+
+// ticksPerSecond is the unit in which Linux tells the time that a process took,
+// whatever its kernel counts in.
+const ticksPerSecond = 100
+
+// cpu returns the processor time that the process has taken, 0 where the system
+// does not tell.
+func (p *process) cpu() time.Duration {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	// The second field is the program's name, in brackets and with any bytes.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseInt(fields[11], 10, 64)
+	system, _ := strconv.ParseInt(fields[12], 10, 64)
+	return time.Duration(user+system) * time.Second / ticksPerSecond
+}
 
 func (p *process) status() string { return fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid) }
 

@@ -38,6 +38,7 @@ func (r *runner) submit(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		spent := r.spent()
 		s, err := r.turns(ctx, clients, side{call: set, before: r.settled}, side{call: same, before: before}, side{call: submit, before: before})
 		if err != nil {
 			return err
@@ -48,6 +49,7 @@ func (r *runner) submit(ctx context.Context) error {
 		base.note("%s, the faster of the two ways to handle conflicts", how)
 		row := s[2].row(fmt.Sprintf("submit/%d", clients), "SubmitCase, durable, "+clientsText(clients), "cases", 1)
 		r.state(&row)
+		spent(&row)
 		if clients == manyClients {
 			row = row.against(ofRate, base, Goal{AtLeast: goalSubmits}).bound(ofRate, Goal{AtLeast: goalSubmitsEach})
 		} else {
