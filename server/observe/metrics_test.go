@@ -128,18 +128,21 @@ func TestBacklogIsShown(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	c, _, err := evidence.Parse(evidence.Draft{
-		Ref: evidence.Ref{Tenant: "alder", Case: "1"}, Kind: "bec", State: evidence.Open, TLP: evidence.TLPAmber,
-		Findings: []evidence.Finding{{Technique: "T1114.003", Observables: []evidence.Observable{
-			{Value: evidence.Value{Kind: "ip", Text: "104.161.20.102"}},
-			{Value: evidence.Value{Kind: "domain", Text: "example.net"}},
-		}}},
-	}, evidence.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := store.Submit(t.Context(), c, nil); err != nil {
-		t.Fatal(err)
+	// Marks stand where two tenants have a value.
+	for _, tenant := range []string{"alder", "birch"} {
+		c, _, err := evidence.Parse(evidence.Draft{
+			Ref: evidence.Ref{Tenant: tenant, Case: "1"}, Kind: "bec", State: evidence.Open, TLP: evidence.TLPAmber,
+			Findings: []evidence.Finding{{Technique: "T1114.003", Observables: []evidence.Observable{
+				{Value: evidence.Value{Kind: "ip", Text: "104.161.20.102"}},
+				{Value: evidence.Value{Kind: "domain", Text: "example.net"}},
+			}}},
+		}, evidence.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Submit(t.Context(), c, nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := store.StartSweep(t.Context(), "another model", true); err != nil {
 		t.Fatal(err)
@@ -150,7 +153,7 @@ func TestBacklogIsShown(t *testing.T) {
 		// A little more than an hour.
 		`(?m)^elsewhere_linker_backlog_oldest_age_seconds 36\d\d\.`,
 		`(?m)^elsewhere_linker_sweep_pending 1$`,
-		`(?m)^elsewhere_store_live_cases 1$`,
+		`(?m)^elsewhere_store_live_cases 2$`,
 		`(?m)^elsewhere_store_disk_bytes\{part="lsm"\} 12$`,
 		`(?m)^elsewhere_store_disk_bytes\{part="value_log"\} 34$`,
 		`(?m)^elsewhere_store_cache_lookups_total\{cache="values",result="hit"\} 5$`,
