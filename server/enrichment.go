@@ -252,8 +252,10 @@ func (e *enrichment) reload(ctx context.Context) error {
 
 // compareBasis asks for a sweep if rows were scored by other rules.
 func (e *enrichment) compareBasis(ctx context.Context) error {
-	e.owed.Store(false)
-	err := e.store.StartSweep(ctx, e.rules.Now().Basis(), false)
+	// One that could not be asked for is due whatever the rules are by now: rows may
+	// have been scored by those in between.
+	owed := e.owed.Swap(false)
+	err := e.store.StartSweep(ctx, e.rules.Now().Basis(), owed)
 	e.owed.Store(err != nil)
 	return err
 }

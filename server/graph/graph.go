@@ -353,9 +353,10 @@ type Queue interface {
 	// Expand leaves a plain mark on every value of every case on the marked
 	// value, in as many changes as it takes, and then turns the mark itself into
 	// a plain one, unless it was asked for again. Values in one tenant may be left
-	// out, and where the value's explaining power changed those in two: for a
-	// pair of two tenants a third is needed to be explained. So may cases that
-	// came to the value since: they have marked all their values themselves.
+	// out, and where nothing but the value's explaining power changed those in two:
+	// for a pair of two tenants a third is needed to be explained. So may cases that
+	// came to the value since: they have marked themselves all their values on which
+	// there are pairs.
 	Expand(ctx context.Context, m Mark) error
 	// Sweep returns where the look at every pair, asked for because N, the model
 	// or the classes changed, stands.
@@ -388,8 +389,11 @@ type Mark struct {
 	// Version tells one leaving of the mark from the next.
 	Version uint64
 	// Again says that the mark was left anew after it had been read, so that
-	// what was done about it then does not start from Tenants, or that more than
-	// the spread changed (Queue.Touch).
+	// what was done about it then does not start from Tenants, that more than the
+	// spread changed (Queue.Touch), or that the number of tenants rose and fell
+	// since, in either order: rows may stand for one that is neither Tenants nor that of
+	// now, since a pair is scored for the sake of any of its values. Where it is not
+	// set, every number since lies between these two.
 	Again bool
 	// Scored is set by who has carried the mark out: the number of tenants on
 	// Value with which it was, 0 if that is not known. A mark that was left anew

@@ -335,60 +335,59 @@ func (l *Linker) expand(ctx context.Context, marks []graph.Mark) error {
 }
 
 // relink re-scores the pairs on marked values, on all cores, notes on each mark
-// how, and returns the changes of rows that it has not stored yet.
+// how, and returns the changes of rows that it has not stored yet. All of it is done
+// on one state: else a mark could say that it was scored with a spread that a row of
+// another goroutine does not know.
 func (l *Linker) relink(ctx context.Context, marks []graph.Mark) (graph.RelinkBatch, error) {
 	workers := min(l.workers(), 1+len(marks)/marksPerWorker)
-	batches, errs := make([]batch, workers), make([]error, workers)
-	var next atomic.Int64
-	var running sync.WaitGroup
-	for w := range workers {
-		running.Go(func() {
-			// A panic would end the process from here; see guarded.
-			defer func() {
-				if recover() != nil {
-					l.log.ErrorContext(ctx, "panic while linking", "stack", string(debug.Stack()))
-					errs[w] = errPanic
+	batches := make([]batch, workers)
+	var worker, next atomic.Int64
+	rules := l.rules.Now()
+	err := l.store.Views(ctx, workers, func(s graph.Snapshot) (err error) {
+		// A panic would end the process from here; see guarded.
+		defer func() {
+			if recover() != nil {
+				l.log.ErrorContext(ctx, "panic while linking", "stack", string(debug.Stack()))
+				err = errPanic
+			}
+		}()
+		b := &batches[worker.Add(1)-1]
+		b.linker = l
+		p, err := newPass(rules, s, b)
+		if err != nil {
+			return err
+		}
+		for {
+			// Marks of one case stand together, and share most pairs.
+			from := int(next.Add(marksTogether)) - marksTogether
+			if from >= len(marks) {
+				return nil
+			}
+			for i := from; i < min(from+marksTogether, len(marks)); i++ {
+				if err := p.value(ctx, &marks[i]); err != nil {
+					return err
 				}
-			}()
-			batches[w].linker = l
-			errs[w] = l.pass(ctx, &batches[w], func(p *pass) error {
-				for {
-					// Marks of one case stand together, and share most pairs.
-					from := int(next.Add(marksTogether)) - marksTogether
-					if from >= len(marks) {
-						return nil
-					}
-					for i := from; i < min(from+marksTogether, len(marks)); i++ {
-						if err := p.value(ctx, &marks[i]); err != nil {
-							return err
-						}
-					}
-				}
-			})
-		})
-	}
-	running.Wait()
+			}
+		}
+	})
 	var all graph.RelinkBatch
 	for _, b := range batches {
 		all.Put = append(all.Put, b.rows.Put...)
 		all.Remove = append(all.Remove, b.rows.Remove...)
 	}
-	return all, errors.Join(errs...)
+	return all, err
 }
 
-// pass runs one pass on a snapshot.
-func (l *Linker) pass(ctx context.Context, b *batch, f func(*pass) error) error {
-	rules := l.rules.Now()
-	return l.store.View(ctx, func(s graph.Snapshot) error {
-		scorer, err := rules.Scorer(s)
-		if err != nil {
-			return err
-		}
-		return f(&pass{
-			batch: b, snapshot: s, scorer: scorer, limits: rules.Limits,
-			kept: make(map[graph.RowKey]bool), revisions: make(map[evidence.Ref]uint32),
-		})
-	})
+// newPass returns a pass on a snapshot.
+func newPass(rules Rules, s graph.Snapshot, b *batch) (*pass, error) {
+	scorer, err := rules.Scorer(s)
+	if err != nil {
+		return nil, err
+	}
+	return &pass{
+		batch: b, snapshot: s, scorer: scorer, limits: rules.Limits,
+		kept: make(map[graph.RowKey]bool), revisions: make(map[evidence.Ref]uint32),
+	}, nil
 }
 
 // batch collects changes of rows and stores them before they grow large. Only

@@ -553,6 +553,8 @@ func drawDraft(t *rapid.T, r evidence.Ref) evidence.Draft {
 	rule(evidence.KindRuleName, "invoices to archive", "invoice to archive", "archive: to invoice", "archive to invoices")
 	rule(evidence.KindRuleName, "Block Spoofing", "spoofing block")
 	rule(evidence.KindRuleWords, "alpha beta gamma", "alpha beta gamma delta", "alpha beta gamma delta epsilon", "eta iota theta zeta")
+	// Names that are equal or under one domain.
+	rule(evidence.KindDomain, "one.near.example", "two.near.example")
 	d.Findings = []evidence.Finding{f}
 	return d
 }

@@ -284,6 +284,7 @@ func (w *writer) relateValue(c *change, v evidence.Value, t turn) error {
 		}
 		if reaches {
 			r.mark.expand = sequence
+			r.mark.touched = r.mark.touched || w.limits.WeighsAgain(tenants, r.tenants)
 		}
 	} else if !counted {
 		return nil

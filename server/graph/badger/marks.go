@@ -52,15 +52,19 @@ func countListing(val []byte) (left time.Time, n int, err error) {
 }
 
 // leave puts a mark on the value of r, or leaves the one that is there anew.
-// tenants is the number of tenants on the value before the change.
+// tenants is the number of tenants on the value before the change, of which r has
+// the number after it.
 func (w *writer) leave(c *change, n node, r *record, tenants uint32) error {
 	sequence, err := c.next()
 	if err != nil {
 		return err
 	}
 	c.tell = true
-	if r.mark != nil {
-		r.mark.version = sequence
+	if m := r.mark; m != nil {
+		m.version = sequence
+		// Pairs may have been scored, for another value, where it turned.
+		rose, fell := m.tenants < tenants, m.tenants > tenants
+		m.again = m.again || rose && r.tenants < tenants || fell && r.tenants > tenants
 		return nil
 	}
 	if k := len(c.lists); k == 0 || len(c.lists[k-1].values) == maxListed {

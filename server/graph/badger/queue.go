@@ -204,9 +204,7 @@ func (s *Store) Expand(ctx context.Context, m graph.Mark) error {
 		}
 		since = r.mark.expand
 		fewest := uint32(3)
-		if r.mark.touched || int(r.tenants) > s.limits.CandidateTenants {
-			// It may be that it weighs again, or for the first time, which matters to
-			// a pair of two.
+		if r.mark.touched {
 			fewest = 2
 		}
 		for ref, err := range sn.casesBefore(n.key, since) {

@@ -49,10 +49,11 @@ type mark struct {
 	// sequence and part name the queue record that lists the value.
 	sequence uint64
 	part     uint32
-	// again says that the linker has read the mark before it was left anew.
+	// again is that of graph.Mark.
 	again bool
-	// touched says that more changed than the spread, so that a pair of two may
-	// have had no row for want of weight.
+	// touched says that more changed since the last Expand than explaining power:
+	// the value may weigh again, or for the first time, so that a pair of two may have
+	// had no row for want of weight.
 	touched bool
 }
 

@@ -55,6 +55,8 @@ type expected struct {
 	version uint64
 	// leftAgain: the version has to be another one. mayBe: it may.
 	leftAgain, mayBe bool
+	// ofTwo: the value began to weigh again, so values in two tenants are due.
+	ofTwo bool
 	// due are the cases that were on the value when its power changed, and that
 	// have not changed since.
 	due map[evidence.Ref]bool
@@ -231,6 +233,7 @@ func (m *machine) change(ref evidence.Ref, apply func()) {
 		spread := m.model.Summary(v)
 		if m.model.Limits.OrDefaults().Reaches(before[v].tenants, before[v].cases, spread.Tenants, spread.Cases) {
 			e.Expand = true
+			e.ofTwo = e.ofTwo || m.model.Limits.OrDefaults().WeighsAgain(before[v].tenants, spread.Tenants)
 			e.due = map[evidence.Ref]bool{}
 			for _, s := range m.model.Sightings(v) {
 				e.due[s.Ref] = true
@@ -301,7 +304,7 @@ func (m *machine) expandAny(t *rapid.T) {
 	}
 	got := m.store.marks()
 	fewest := uint32(3)
-	if int(m.model.Summary(w).Tenants) > m.model.Limits.OrDefaults().CandidateTenants {
+	if m.marks[w].ofTwo {
 		fewest = 2
 	}
 	for _, s := range m.model.Sightings(w) {
@@ -320,7 +323,7 @@ func (m *machine) expandAny(t *rapid.T) {
 			}
 		}
 	}
-	m.marks[w].Expand = false
+	m.marks[w].Expand, m.marks[w].ofTwo = false, false
 	m.marks[w].due = nil
 }
 

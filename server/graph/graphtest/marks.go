@@ -151,6 +151,15 @@ func testMarkVersions(t *testing.T, open Opener) {
 		t.Errorf("a mark that stands for an unknown change: %+v", left)
 	}
 
+	// So is one whose value came and went, but not one that only came.
+	s.settle()
+	s.submit(holding("f", "1", ip(1)), holding("g", "1", ip(2)))
+	s.remove(ref("f", "1"))
+	s.submit(holding("h", "1", ip(2)))
+	if left := s.marks(); !left[ip(1)].Again || left[ip(2)].Again {
+		t.Errorf("a value that came and went, and one that came twice: %+v", left)
+	}
+
 	marks, err := s.Dirty(t.Context(), 1)
 	if err != nil || len(marks) != 1 {
 		t.Errorf("%d marks with a limit of 1: %v", len(marks), err)
