@@ -223,7 +223,7 @@ func (s *Service) readJudged(ctx context.Context, viewer access.Viewer, sent []*
 				path, ref string
 				to        *evidence.Ref
 			}{{at + ".a", pair.GetA(), &j.A}, {at + ".b", pair.GetB(), &j.B}} {
-				ref, err := evidence.ParseRefAt(end.path, end.ref)
+				ref, err := s.refAt(end.path, end.ref)
 				if bad, ok := errors.AsType[*evidence.InvalidError](err); ok {
 					refuse(end.path, bad.Violations[0].Reason, bad.Violations[0].Message)
 					continue
@@ -231,7 +231,8 @@ func (s *Service) readJudged(ctx context.Context, viewer access.Viewer, sent []*
 				if err != nil {
 					return err
 				}
-				switch _, err := readable(viewer, snap, ref); {
+				// An administrator reads no case, and names the pairs that others judged.
+				switch _, err := snap.Meta(ref); {
 				case errors.Is(err, graph.ErrNotFound):
 					refuse(end.path, "NOT_FOUND", fmt.Sprintf("there is no case %s", ref))
 				case err != nil:
