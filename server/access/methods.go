@@ -31,6 +31,7 @@ func Methods() []Method {
 		cases     = "elsewhere.v1.CaseService"
 		correlate = "elsewhere.v1.CorrelationService"
 		enrich    = "elsewhere.v1.EnrichmentService"
+		models    = "elsewhere.v1.ModelService"
 		admin     = "elsewhere.v1.AdminService"
 	)
 	writers := []Role{RoleSubmitter, RoleTenant, RoleAnalyst, RoleLead}
@@ -49,6 +50,11 @@ func Methods() []Method {
 		{correlate, "ExplainLink", analysts, "both cases on the list"},
 		{enrich, "Enrich", askers, "tenant: infrastructure only, from local data only"},
 		{enrich, "ListFeeds", []Role{RoleTenant, RoleAnalyst, RoleLead, RoleAdmin}, ""},
+		{models, "ListModels", []Role{RoleAnalyst, RoleLead, RoleAdmin}, ""},
+		{models, "GetModel", []Role{RoleAnalyst, RoleLead, RoleAdmin}, ""},
+		{models, "ProposeModel", admins, "of the judged cases only whether they exist"},
+		{models, "ApplyModel", admins, ""},
+		{models, "RollbackModel", admins, ""},
 		{admin, "CreateTenant", admins, ""},
 		{admin, "GetTenant", admins, ""},
 		{admin, "ListTenants", admins, ""},

@@ -188,7 +188,7 @@ func (s *Service) proposeModel(ctx context.Context, req *elsewherev1.ProposeMode
 	if err := link.CheckNote(req.GetNote()); err != nil {
 		return nil, violation("note", "INVALID", err.Error())
 	}
-	judged, err := s.readJudged(ctx, viewer, req.GetJudged())
+	judged, err := s.readJudged(ctx, req.GetJudged())
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +200,7 @@ func (s *Service) proposeModel(ctx context.Context, req *elsewherev1.ProposeMode
 }
 
 // readJudged reads judged pairs, all of whose cases have to exist.
-func (s *Service) readJudged(ctx context.Context, viewer access.Viewer, sent []*elsewherev1.JudgedPair) ([]learn.Judged, error) {
+func (s *Service) readJudged(ctx context.Context, sent []*elsewherev1.JudgedPair) ([]learn.Judged, error) {
 	if n := len(sent); n > maxJudged {
 		return nil, violation("judged", "TOO_MANY", fmt.Sprintf("%d pairs; at most %d", n, maxJudged))
 	}
