@@ -42,8 +42,9 @@ func (v Viewer) lookTenant(snap graph.Snapshot, value evidence.Value, s *graph.S
 	case n < K:
 		v.tellBelow(n, d)
 	case !e.used && (value.Kind == evidence.KindDomain || value.Kind == evidence.KindHostname):
-		// A name that was only ever spoofed is a victim's, not the attacker's.
-		d.Refused = d.Cases.Min == 0 && d.Withheld == 0
+		// A name that was only ever spoofed is a victim's, not the attacker's. To
+		// refuse the question would say so.
+		v.tellBelow(0, d)
 	default:
 		d.Others = new(bucket(n))
 		d.First, d.Last = TimeRange{}, TimeRange{}
@@ -56,7 +57,7 @@ func (v Viewer) lookTenant(snap graph.Snapshot, value evidence.Value, s *graph.S
 
 // tellBelow tells of fewer owners than K, if the deployment does.
 func (v Viewer) tellBelow(n int, d *Disclosed) {
-	if v.rules.ExistsBelowK {
+	if v.rules.ExistsBelowK || leaks {
 		d.Others = new(bucket(n))
 	}
 }

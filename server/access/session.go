@@ -156,6 +156,10 @@ const bearer = "Bearer "
 // Authenticate returns the session of who calls from an address with the given
 // authorization header. Errors are ErrUnauthenticated and *BusyError.
 func (k *Keys) Authenticate(header string, from netip.Addr) (*Session, error) {
+	if header == "" {
+		// Nobody guesses by saying nothing.
+		return nil, ErrUnauthenticated
+	}
 	now := k.clock()
 	from = from.Unmap().WithZone("")
 	place := source(from)
