@@ -35,6 +35,9 @@ const (
 	manyOwners = 10
 	// maxOwnCases is how far the cases of one tenant on a value are counted.
 	maxOwnCases = 1_000
+	// casesPerSeek is how many sightings are read in the time that it takes to find
+	// those of one tenant.
+	casesPerSeek = 16
 	// MaxSightings is how many sightings an answer to Look holds.
 	MaxSightings = 10
 )
@@ -141,7 +144,8 @@ func (v Viewer) lookListed(snap graph.Snapshot, value evidence.Value, s *graph.S
 func (v Viewer) own(snap graph.Snapshot, value evidence.Value, s *graph.Summary, d *Disclosed) (int, error) {
 	var o ownCount
 	o.newest = d.Sightings
-	if int(s.Cases) == len(s.Newest) {
+	switch {
+	case int(s.Cases) == len(s.Newest):
 		for _, sighting := range s.Newest {
 			if v.has(sighting.Tenant) {
 				o.add(sighting)
@@ -149,7 +153,17 @@ func (v Viewer) own(snap graph.Snapshot, value evidence.Value, s *graph.Summary,
 		}
 		slices.Sort(o.tenants)
 		o.tenants = slices.Compact(o.tenants)
-	} else {
+	case int(s.Cases) <= casesPerSeek*len(v.tenants):
+		for sighting, err := range snap.Sightings(value, nil) {
+			if err != nil {
+				return 0, err
+			}
+			if v.has(sighting.Tenant) {
+				o.add(sighting)
+			}
+		}
+		o.tenants = slices.Compact(o.tenants)
+	default:
 		for _, tenant := range v.tenants {
 			n := 0
 			for sighting, err := range snap.Sightings(value, graph.StartOf(tenant)) {
