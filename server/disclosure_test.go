@@ -267,6 +267,10 @@ func TestRestrictedCasesAreForKeysThatMay(t *testing.T) {
 			want(t, "links", status.Code(err), who.want)
 			_, err = who.ExplainLink(t.Context(), elsewherev1.ExplainLinkRequest_builder{A: "a/" + id, B: "b/1"}.Build())
 			want(t, "why", status.Code(err), who.want)
+			if !who.told {
+				_, err = who.DeleteCase(t.Context(), elsewherev1.DeleteCaseRequest_builder{CaseRef: "a/" + id}.Build())
+				want(t, "delete", status.Code(err), who.want)
+			}
 			got := brief(who.seen(t, ip)[0])
 			if !strings.HasPrefix(got, "seen tenants 1 cases 1 others 0 b/1") || strings.Contains(got, "a/"+id) != who.told {
 				t.Errorf("seen: %q", got)

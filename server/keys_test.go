@@ -180,10 +180,22 @@ func TestKeysAreNeededOnceThereIsOne(t *testing.T) {
 	}
 	_, err := create(analyst)
 	want(t, "a first key that is no admin's", status.Code(err), codes.FailedPrecondition)
+	before, err := d.SubmitCases(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := before.Send(elsewherev1.SubmitCasesRequest_builder{Submit: elsewherev1.SubmitCaseRequest_builder{Case: newCase("a", "2")}.Build()}.Build()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := before.Recv(); err != nil {
+		t.Fatal(err)
+	}
 	made, err := create(admin)
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, err = before.Recv()
+	want(t, "a stream from before", status.Code(err), codes.Unauthenticated)
 	_, err = d.Seen(t.Context(), &elsewherev1.SeenRequest{})
 	want(t, "without a key", status.Code(err), codes.Unauthenticated)
 	stream, err := d.SubmitCases(t.Context())

@@ -201,7 +201,7 @@ func openStore(ctx context.Context, c Config) (graph.Store, *access.Tenants, err
 	var tenants *access.Tenants
 	o := badger.Options{
 		Memory: c.Memory, Reserve: c.DiskReserve, CacheBytes: c.CacheBytes, Logger: c.logger(),
-		// Asked by the first change, which nobody makes before there are tenants.
+		// Asked when a case comes or goes, which none does before there are tenants.
 		Counted: func(tenant string) bool { return tenants.CountsInSize(tenant) },
 	}
 	if !c.Memory {

@@ -66,6 +66,8 @@ type Keys struct {
 
 	mu   sync.RWMutex
 	byID map[string]*held
+	// open ends with the first key: what began without one does too.
+	open *tie
 }
 
 // OpenKeys reads the keys of a store. clock is time.Now when nil.
@@ -73,7 +75,7 @@ func OpenKeys(ctx context.Context, store Store, rules *Rules, log *slog.Logger, 
 	if clock == nil {
 		clock = time.Now
 	}
-	k := &Keys{store: store, rules: rules, log: log, clock: clock, guard: newGuard(), byID: make(map[string]*held)}
+	k := &Keys{store: store, rules: rules, log: log, clock: clock, guard: newGuard(), byID: make(map[string]*held), open: newTie()}
 	for entry, err := range store.Scan(ctx, storedKeys) {
 		if err != nil {
 			return nil, err
@@ -138,13 +140,15 @@ func (k *Keys) Any() bool {
 	return len(k.byID) > 0
 }
 
-// HasAdmin reports whether some key of an admin is taken.
-func (k *Keys) HasAdmin() bool {
+// Open returns, as long as there has never been a key, a context that ends with the
+// first one, with ErrEnded as cause.
+func (k *Keys) Open() (until context.Context, ok bool) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	return k.admins("") > 0
+	return k.open.ctx, len(k.byID) == 0
 }
 
+// admins counts the admin keys that are taken, but for one.
 func (k *Keys) admins(but string) (n int) {
 	now := k.clock()
 	for id, h := range k.byID {
@@ -196,6 +200,7 @@ func (k *Keys) write(ctx context.Context, r keyRecord) (*held, error) {
 	if h == nil {
 		h = k.hold(r)
 		k.byID[r.ID] = h
+		k.open.cut()
 		return h, nil
 	}
 	h.exchange(r, k.clock())
@@ -326,6 +331,7 @@ func (k *Keys) writeUses(ctx context.Context) {
 func (k *Keys) Close() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.open.cut()
 	for _, h := range k.byID {
 		h.end()
 	}

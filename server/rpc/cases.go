@@ -298,5 +298,15 @@ func (s *Service) deleteCase(ctx context.Context, req *elsewherev1.DeleteCaseReq
 	if !viewer.Writes(ref.Tenant) {
 		return graph.ErrNotFound
 	}
+	if !viewer.ReadsWithheld(ref.Tenant) {
+		// One that he may not read is not there to be deleted either.
+		err := s.store.View(ctx, func(snap graph.Snapshot) error {
+			_, err := readable(viewer, snap, ref)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
 	return s.store.Delete(ctx, ref)
 }

@@ -71,16 +71,17 @@ type door struct{ keys *access.Keys }
 type visit struct {
 	ctx     context.Context
 	session *access.Session // nil without a key
+	ended   context.Context // ends when the call may not go on
 	leave   func()
 }
 
-// over reports whether the key of the call has ended.
-func (v *visit) over() bool { return v.session != nil && v.session.Ended.Err() != nil }
+// over reports whether the key of the call has ended, or the time without keys.
+func (v *visit) over() bool { return v.ended.Err() != nil }
 
 // enter says who calls a method that counts as so many calls.
 func (d door) enter(ctx context.Context, method string, calls int) (*visit, error) {
-	if !d.keys.Any() {
-		return &visit{ctx: access.With(ctx, access.Open()), leave: func() {}}, nil
+	if until, ok := d.keys.Open(); ok {
+		return newVisit(access.With(ctx, access.Open()), until, nil), nil
 	}
 	md, _ := metadata.FromIncomingContext(ctx)
 	for name, values := range md {
@@ -91,7 +92,7 @@ func (d door) enter(ctx context.Context, method string, calls int) (*visit, erro
 		}
 	}
 	if !access.NeedsKey(method) {
-		return &visit{ctx: access.With(ctx, access.Viewer{}), leave: func() {}}, nil
+		return newVisit(access.With(ctx, access.Viewer{}), context.Background(), nil), nil
 	}
 	header := ""
 	if given := md[authorization]; len(given) == 1 {
@@ -110,13 +111,20 @@ func (d door) enter(ctx context.Context, method string, calls int) (*visit, erro
 	if err := s.Begin(calls); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(access.With(ctx, s.Viewer))
-	stop := context.AfterFunc(s.Ended, cancel)
-	return &visit{ctx, s, func() {
+	return newVisit(access.With(ctx, s.Viewer), s.Ended, s), nil
+}
+
+// newVisit returns a call that ends with a context besides its own.
+func newVisit(ctx, ended context.Context, s *access.Session) *visit {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(ended, cancel)
+	return &visit{ctx, s, ended, func() {
 		stop()
 		cancel()
-		s.Done()
-	}}, nil
+		if s != nil {
+			s.Done()
+		}
+	}}
 }
 
 // authorization is the only metadata that a key may come in.
@@ -164,12 +172,10 @@ func (s *viewedStream) Context() context.Context { return s.visit.ctx }
 
 // RecvMsg ends with the key, whatever the stream is waiting for.
 func (s *viewedStream) RecvMsg(m any) error {
-	session := s.visit.session
-	if session == nil {
-		return s.ServerStream.RecvMsg(m)
-	}
-	if err := session.Wait(s.visit.ctx); err != nil {
-		return err
+	if session := s.visit.session; session != nil {
+		if err := session.Wait(s.visit.ctx); err != nil {
+			return err
+		}
 	}
 	// Left behind it ends with the stream, which is over when the handler returns.
 	received := make(chan error, 1)
@@ -177,7 +183,7 @@ func (s *viewedStream) RecvMsg(m any) error {
 	select {
 	case err := <-received:
 		return err
-	case <-session.Ended.Done():
+	case <-s.visit.ended.Done():
 		return access.ErrEnded
 	}
 }
