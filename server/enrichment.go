@@ -118,6 +118,8 @@ type enrichment struct {
 	report atomic.Pointer[local.Report]
 	// owed says that a sweep could not be asked for.
 	owed atomic.Bool
+	// egress says that the networks of tenants may have changed.
+	egress atomic.Bool
 	// said are the errors of the last reload, by what they are about.
 	said map[string]string
 }
@@ -237,7 +239,8 @@ func (e *enrichment) reloadChanged(ctx context.Context) {
 		case <-ticks.C:
 		}
 		// Looked at before the reading, so that what changes meanwhile is seen.
-		if !e.watch.changed() && !owed && !e.owed.Load() {
+		changed := e.watch.changed()
+		if !e.egress.Swap(false) && !changed && !owed && !e.owed.Load() {
 			continue
 		}
 		err := e.reload(ctx)
@@ -256,15 +259,16 @@ func (e *enrichment) reload(ctx context.Context) error {
 	}
 	e.complain(ctx, report)
 	e.using.Lock()
-	before := e.classes.Version()
-	if t := e.data.Table(); t.Version() != before {
-		e.classes.exchange(t)
-		e.log.InfoContext(ctx, "classes of values changed with their data; all links are scored anew", "version", t.Version())
+	if e.classes.renew(e.data.Table()) {
+		e.log.InfoContext(ctx, "classes of values changed with their data; all links are scored anew", "version", e.classes.Version())
 	}
 	e.using.Unlock()
 	// Asked for each time: it does nothing unless an earlier one went wrong.
 	return e.compareBasis(ctx)
 }
+
+// egressChanged has the networks of the tenants' records taken up, soon.
+func (e *enrichment) egressChanged() { e.egress.Store(true) }
 
 // compareBasis asks for a sweep if rows were scored by other rules.
 func (e *enrichment) compareBasis(ctx context.Context) error {
@@ -278,7 +282,7 @@ func (e *enrichment) compareBasis(ctx context.Context) error {
 // own: the model says what a hit on a list of prefixes is worth.
 func (e *enrichment) rulesOf(m *link.Model) linker.Rules {
 	c := newClasses(m, e.data.Table())
-	c.book = e.book
+	c.book, c.egress = e.book, e.tenants.EgressPrefixes
 	c.exchange(e.data.Table())
 	rules := linker.NewRules(m, c, graph.Limits{})
 	rules.Trust = e.tenants.Trust

@@ -180,7 +180,12 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	rpc.New(rpc.Dependencies{
 		Store: known.cases(), Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
 		Enricher: known.enricher, Feeds: known, Models: newModels(store.Kept(), known),
-		Tenants: tenants, Keys: side.keys, Retrust: side.retrust,
+		Tenants: tenants, Keys: side.keys, TenantChanged: func(t access.Tenant) {
+			known.egressChanged()
+			if t.Unsettled {
+				side.retrust()
+			}
+		},
 	}).Register(s.grpc)
 	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)

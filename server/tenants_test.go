@@ -245,3 +245,40 @@ func TestOpenModeMakesTenants(t *testing.T) {
 	_, err := with(t, g.addr, "").Seen(context.Background(), &elsewherev1.SeenRequest{})
 	want(t, "afterwards without a key", status.Code(err), codes.Unauthenticated)
 }
+
+// TestEgressIsNoEvidence puts the addresses that two cases share into the record of
+// a tenant, and takes them out again.
+func TestEgressIsNoEvidence(t *testing.T) {
+	g := guard(t, server.Config{Memory: true, Enrichment: server.Enrichment{FeedsEvery: 10 * time.Millisecond}})
+	g.tenants(t, "a", "b", "c")
+	all := g.key(t, lead)
+	for _, tenant := range []string{"a", "b"} {
+		all.put(t, newCase(tenant, "1", obs("ip", "185.241.149.122", "login_source")))
+	}
+	class := func() string {
+		return all.seen(t, obs("ip", "185.241.149.122"))[0].GetClass()
+	}
+	links := func() int {
+		res, err := all.ListLinks(t.Context(), elsewherev1.ListLinksRequest_builder{CaseRef: new("a/1"), MinTier: elsewherev1.Tier_TIER_LEAD}.Build())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(res.GetLinks())
+	}
+	was := class()
+	if was == "tenant_egress" || links() != 1 {
+		t.Fatalf("before: class %s, %d links", was, links())
+	}
+	until := func(what string, ok func() bool) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); !ok(); {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: class %s, %d links", what, class(), links())
+			}
+		}
+	}
+	g.admin.set(t, elsewherev1.Tenant_builder{Id: "c", Egress: []string{"185.241.149.0/24"}}.Build(), "egress")
+	until("with it", func() bool { return class() == "tenant_egress" && links() == 0 })
+	g.admin.set(t, elsewherev1.Tenant_builder{Id: "c"}.Build(), "egress")
+	until("without it", func() bool { return class() == was && links() == 1 })
+}

@@ -154,6 +154,18 @@ func (t *Tenants) Egress(p netip.Prefix) bool {
 	return false
 }
 
+// EgressPrefixes returns the networks from which tenants come, sorted.
+func (t *Tenants) EgressPrefixes() []netip.Prefix {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	var all []netip.Prefix
+	for _, r := range t.byID {
+		all = append(all, r.Egress...)
+	}
+	slices.SortFunc(all, netip.Prefix.Compare)
+	return slices.Compact(all)
+}
+
 // CountsInSize reports whether a tenant's cases are ones of customers. It never
 // changes for a tenant that has cases.
 func (t *Tenants) CountsInSize(id string) bool {

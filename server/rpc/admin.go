@@ -25,6 +25,7 @@ func (s *Service) CreateTenant(ctx context.Context, req *elsewherev1.CreateTenan
 	if err != nil {
 		return nil, toStatus(ctx, s.log, err)
 	}
+	s.changed(t)
 	return elsewherev1.CreateTenantResponse_builder{Tenant: wireTenant(&t)}.Build(), nil
 }
 
@@ -99,8 +100,8 @@ func (s *Service) updateTenant(ctx context.Context, req *elsewherev1.UpdateTenan
 	t, err := s.tenants.Update(ctx, given.ID, expected, func(t *access.Tenant) error {
 		return applyMask(t, &given, req.GetUpdateMask())
 	})
-	if err == nil && t.Unsettled {
-		s.retrust()
+	if err == nil {
+		s.changed(t)
 	}
 	return t, err
 }

@@ -44,7 +44,7 @@ type Service struct {
 	sealer   *access.Sealer
 	tenants  *access.Tenants
 	keys     *access.Keys
-	retrust  func()
+	changed  func(access.Tenant)
 	log      *slog.Logger
 	clock    func() time.Time
 
@@ -65,17 +65,17 @@ type Dependencies struct {
 	Sealer   *access.Sealer
 	Tenants  *access.Tenants
 	Keys     *access.Keys
-	// Retrust is told when the trust of a tenant changed, and returns at once.
-	Retrust func()
-	Log     *slog.Logger
-	Clock   func() time.Time
+	// TenantChanged is told of records that were made or changed, and returns at once.
+	TenantChanged func(access.Tenant)
+	Log           *slog.Logger
+	Clock         func() time.Time
 }
 
 // New returns a service.
 func New(d Dependencies) *Service {
 	s := &Service{
 		store: d.Store, settler: d.Settler, enricher: d.Enricher, feeds: d.Feeds, models: d.Models, rules: d.Rules,
-		key: d.Key, sealer: d.Sealer, tenants: d.Tenants, keys: d.Keys, retrust: d.Retrust, log: d.Log, clock: d.Clock,
+		key: d.Key, sealer: d.Sealer, tenants: d.Tenants, keys: d.Keys, changed: d.TenantChanged, log: d.Log, clock: d.Clock,
 	}
 	if s.clock == nil {
 		s.clock = time.Now

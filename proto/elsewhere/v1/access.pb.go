@@ -442,7 +442,7 @@ type Tenant_builder struct {
 	Names   []string
 	Domains []string
 	// Addresses or prefixes from which the organisation itself comes. They are
-	// never disclosed to third parties.
+	// no evidence, within seconds, and never disclosed to third parties.
 	Egress []string
 	Region string
 	// Days that cases are kept; 0 is for ever.
