@@ -23,6 +23,10 @@ var (
 	// ErrRefused means that the request is right but the server is not in a state
 	// to do it; the message says why.
 	ErrRefused = errors.New("refused")
+	// ErrKey means that the server takes no call without a key, or not with this one.
+	ErrKey = errors.New("a key is needed")
+	// ErrDenied means that the key is not for this call.
+	ErrDenied = errors.New("not for this key")
 	// ErrUnavailable means that no server answered.
 	ErrUnavailable = errors.New("server unavailable")
 )
@@ -100,10 +104,14 @@ func fromStatus(err error) error {
 		return invalid(st)
 	case codes.NotFound:
 		return &statusError{ErrNotFound, st}
-	case codes.FailedPrecondition:
+	case codes.FailedPrecondition, codes.AlreadyExists:
 		return &statusError{ErrRefused, st}
 	case codes.Aborted:
 		return &statusError{ErrRevision, st}
+	case codes.Unauthenticated:
+		return &statusError{ErrKey, st}
+	case codes.PermissionDenied:
+		return &statusError{ErrDenied, st}
 	case codes.Unavailable:
 		return &statusError{ErrUnavailable, st}
 	case codes.Unimplemented:

@@ -1,14 +1,19 @@
 package server
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"hash/maphash"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 
 	"github.com/elsewhere-project/elsewhere/enrich"
 	"github.com/elsewhere-project/elsewhere/enrich/netclass"
+	"github.com/elsewhere-project/elsewhere/server/access"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/link"
 )
@@ -20,7 +25,9 @@ type classes struct {
 	model *link.Model
 	// book is nil until there is one.
 	book *enrich.Book
-	now  atomic.Pointer[classTable]
+	// egress returns the networks of the tenants' records; nil: there are none.
+	egress func() []netip.Prefix
+	now    atomic.Pointer[classTable]
 }
 
 func newClasses(m *link.Model, t *netclass.Table) *classes {
@@ -31,7 +38,30 @@ func newClasses(m *link.Model, t *netclass.Table) *classes {
 
 // exchange puts other lists in the place of those in use.
 func (c *classes) exchange(t *netclass.Table) {
-	c.now.Store(&classTable{model: c.model, book: c.book, lists: t, seed: maphash.MakeSeed()})
+	c.now.Store(c.table(t))
+}
+
+// renew takes other lists, or other networks of tenants, into use and reports
+// whether anything is not as it was.
+func (c *classes) renew(t *netclass.Table) bool {
+	next := c.table(t)
+	if next.Version() == c.Version() {
+		return false
+	}
+	c.now.Store(next)
+	return true
+}
+
+func (c *classes) table(t *netclass.Table) *classTable {
+	table := &classTable{model: c.model, book: c.book, lists: t, seed: maphash.MakeSeed(), version: t.Version()}
+	if c.egress == nil {
+		return table
+	}
+	if table.egress = c.egress(); len(table.egress) > 0 {
+		sum := sha256.Sum256(fmt.Append(nil, table.egress))
+		table.version += "+egress-" + hex.EncodeToString(sum[:4])
+	}
+	return table
 }
 
 // Current implements linker.Changing.
@@ -53,8 +83,11 @@ type classTable struct {
 	model *link.Model
 	book  *enrich.Book
 	lists *netclass.Table
-	seed  maphash.Seed
-	known [rememberedClasses]atomic.Pointer[knownClass]
+	// egress are the networks of the tenants' records.
+	egress  []netip.Prefix
+	version string
+	seed    maphash.Seed
+	known   [rememberedClasses]atomic.Pointer[knownClass]
 }
 
 type knownClass struct {
@@ -63,10 +96,14 @@ type knownClass struct {
 }
 
 // Version implements link.Classifier.
-func (c *classTable) Version() string { return c.lists.Version() }
+func (c *classTable) Version() string { return c.version }
 
 // Class implements link.Classifier.
 func (c *classTable) Class(v evidence.Value) link.Class {
+	if len(c.egress) > 0 && (v.Kind == evidence.KindIP || v.Kind == evidence.KindCIDR) && c.tenants(v.Text) {
+		// No record is named: the reason is shown to all.
+		return link.Class{Name: link.ClassTenantEgress, Reasons: reasons(link.ClassTenantEgress, []string{shieldedEgress})}
+	}
 	if c.book != nil && (v.Kind == evidence.KindIP || v.Kind == evidence.KindCIDR) {
 		if claims := c.book.Claims(enrich.Value{Kind: enrich.Kind(v.Kind), Text: v.Text}); len(claims) > 0 {
 			of := c.of(v)
@@ -80,6 +117,14 @@ func (c *classTable) Class(v evidence.Value) link.Class {
 	class := c.listed(v)
 	slot.Store(&knownClass{v, class})
 	return class
+}
+
+// tenants reports whether an address or a network is one of the tenants' own.
+func (c *classTable) tenants(s string) bool {
+	p, err := access.ParsePrefix(s)
+	return err == nil && slices.ContainsFunc(c.egress, func(own netip.Prefix) bool {
+		return own.Bits() <= p.Bits() && own.Contains(p.Addr())
+	})
 }
 
 // listed is the class that follows from the lists alone.

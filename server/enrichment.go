@@ -15,6 +15,7 @@ import (
 	"github.com/elsewhere-project/elsewhere/enrich/abuseipdb"
 	"github.com/elsewhere-project/elsewhere/enrich/feeds"
 	"github.com/elsewhere-project/elsewhere/enrich/local"
+	"github.com/elsewhere-project/elsewhere/server/access"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/link"
@@ -74,6 +75,20 @@ func (c Ceilings) Ceiling(_ context.Context, tenant string) (enrich.TLP, error) 
 	return c.Default, nil
 }
 
+// tenantCeilings put the ceiling of a tenant's record before the operator's.
+type tenantCeilings struct {
+	Ceilings
+	tenants *access.Tenants
+}
+
+// Ceiling implements enrich.Ceilings.
+func (c tenantCeilings) Ceiling(ctx context.Context, tenant string) (enrich.TLP, error) {
+	if own := c.tenants.Ceiling(tenant); own != "" {
+		return enrich.TLP(own), nil
+	}
+	return c.Ceilings.Ceiling(ctx, tenant)
+}
+
 func (c Config) feedsDir() string {
 	if c.FeedsDir == "" && !c.Memory {
 		return filepath.Join(c.DataDir, "feeds")
@@ -92,6 +107,7 @@ type enrichment struct {
 	lookups  *lookupCounts
 	ahead    *ahead // nil unless asked for
 	store    graph.Store
+	tenants  *access.Tenants
 	rules    *linker.Changeable
 	log      *slog.Logger
 	every    time.Duration
@@ -102,15 +118,17 @@ type enrichment struct {
 	report atomic.Pointer[local.Report]
 	// owed says that a sweep could not be asked for.
 	owed atomic.Bool
+	// egress says that the networks of tenants may have changed.
+	egress atomic.Bool
 	// said are the errors of the last reload, by what they are about.
 	said map[string]string
 }
 
 // openEnrichment loads the lists and the book. It asks nobody.
-func openEnrichment(ctx context.Context, c Config, store graph.Store) (*enrichment, error) {
+func openEnrichment(ctx context.Context, c Config, store graph.Store, tenants *access.Tenants) (*enrichment, error) {
 	options := local.Options{Databases: c.Databases}
 	e := &enrichment{
-		store: store, log: c.logger(), every: cmp.Or(c.FeedsEvery, DefaultFeedsEvery),
+		store: store, tenants: tenants, log: c.logger(), every: cmp.Or(c.FeedsEvery, DefaultFeedsEvery),
 		lookups: newLookupCounts(), watch: watch{files: c.Databases}, said: make(map[string]string),
 	}
 	if dir := c.feedsDir(); dir != "" {
@@ -158,9 +176,9 @@ func openEnrichment(ctx context.Context, c Config, store graph.Store) (*enrichme
 		}
 		sources = append(sources, listing)
 	}
-	gate := enrich.TLPGate{Ceilings: c.Ceilings}
+	gate := enrich.TLPGate{Ceilings: tenantCeilings{c.Ceilings, tenants}}
 	e.enricher, err = enrich.New(enrich.Config{
-		Sources: sources, Store: kept, Book: e.book, Log: e.log, Gate: gate, Shield: shield{e.data.Table, e.data.Unreadable},
+		Sources: sources, Store: kept, Book: e.book, Log: e.log, Gate: gate, Shield: shield{e.data.Table, e.data.Unreadable, tenants.Egress},
 	})
 	if err == nil && c.LookupAhead && e.asksAbuseIPDB {
 		e.ahead = newAhead(store, gate, e.rules, e.enricher)
@@ -221,7 +239,8 @@ func (e *enrichment) reloadChanged(ctx context.Context) {
 		case <-ticks.C:
 		}
 		// Looked at before the reading, so that what changes meanwhile is seen.
-		if !e.watch.changed() && !owed && !e.owed.Load() {
+		changed := e.watch.changed()
+		if !e.egress.Swap(false) && !changed && !owed && !e.owed.Load() {
 			continue
 		}
 		err := e.reload(ctx)
@@ -240,15 +259,16 @@ func (e *enrichment) reload(ctx context.Context) error {
 	}
 	e.complain(ctx, report)
 	e.using.Lock()
-	before := e.classes.Version()
-	if t := e.data.Table(); t.Version() != before {
-		e.classes.exchange(t)
-		e.log.InfoContext(ctx, "classes of values changed with their data; all links are scored anew", "version", t.Version())
+	if e.classes.renew(e.data.Table()) {
+		e.log.InfoContext(ctx, "classes of values changed with their data; all links are scored anew", "version", e.classes.Version())
 	}
 	e.using.Unlock()
 	// Asked for each time: it does nothing unless an earlier one went wrong.
 	return e.compareBasis(ctx)
 }
+
+// egressChanged has the networks of the tenants' records taken up, soon.
+func (e *enrichment) egressChanged() { e.egress.Store(true) }
 
 // compareBasis asks for a sweep if rows were scored by other rules.
 func (e *enrichment) compareBasis(ctx context.Context) error {
@@ -264,9 +284,11 @@ func (e *enrichment) compareBasis(ctx context.Context) error {
 // own: the model says what a hit on a list of prefixes is worth.
 func (e *enrichment) rulesOf(m *link.Model) linker.Rules {
 	c := newClasses(m, e.data.Table())
-	c.book = e.book
+	c.book, c.egress = e.book, e.tenants.EgressPrefixes
 	c.exchange(e.data.Table())
-	return linker.NewRules(m, c, graph.Limits{})
+	rules := linker.NewRules(m, c, graph.Limits{})
+	rules.Trust = e.tenants.Trust
+	return rules
 }
 
 // use takes another model into use and asks for a sweep. Where that goes wrong it

@@ -1,11 +1,18 @@
 package server
 
 import (
+	"net/netip"
+
+	"google.golang.org/grpc"
+
 	"github.com/elsewhere-project/elsewhere/enrich"
 	"github.com/elsewhere-project/elsewhere/enrich/netclass"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/link"
 )
+
+// Services returns what the server has registered.
+func (s *Server) Services() map[string]grpc.ServiceInfo { return s.grpc.GetServiceInfo() }
 
 // KeptStore returns the enrich.Store in a store of the graph.
 func KeptStore(s graph.Store) enrich.Store { return keptStore{s.Kept()} }
@@ -20,5 +27,5 @@ func Classes(t *netclass.Table, book *enrich.Book) link.Classifier {
 
 // Shield returns the shield on lists.
 func Shield(current func() *netclass.Table) enrich.Shield {
-	return shield{current, func() bool { return false }}
+	return shield{current, func() bool { return false }, func(netip.Prefix) bool { return false }}
 }

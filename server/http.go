@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/elsewhere-project/elsewhere/server/access"
 	"github.com/elsewhere-project/elsewhere/server/observe"
 )
 
@@ -51,7 +52,7 @@ func (s *Server) listenHTTP(ctx context.Context, addr string) (*httpSide, error)
 	// Requests end with the server, not with the context of its start.
 	base, leave := context.WithCancel(context.Background())
 	return &httpSide{listener, &http.Server{
-		Handler:           pages.Handler(),
+		Handler:           withoutKeys(pages.Handler()),
 		ReadHeaderTimeout: httpHeaderWithin,
 		ReadTimeout:       httpReadWithin,
 		WriteTimeout:      httpWriteWithin,
@@ -60,6 +61,24 @@ func (s *Server) listenHTTP(ctx context.Context, addr string) (*httpSide, error)
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return base },
 	}, leave}, nil
+}
+
+// withoutKeys refuses requests with a key in their address or their headers: no
+// page needs one, and whoever sent it believes that it belongs there.
+func withoutKeys(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		found := access.HoldsKey(r.RequestURI)
+		for _, values := range r.Header {
+			for _, v := range values {
+				found = found || access.HoldsKey(v)
+			}
+		}
+		if found {
+			http.Error(w, access.ErrMisplacedKey.Error(), http.StatusBadRequest)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // serve answers until stop.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -40,12 +39,14 @@ type Config struct {
 	DataDir string
 	// Memory keeps everything in memory and forgets it at the end.
 	Memory bool
-	// GRPCAddr is the address to listen on, DefaultGRPCAddr if "". Without keys
-	// only loopback is accepted.
+	// GRPCAddr is the address to listen on, DefaultGRPCAddr if "". Other than
+	// loopback is accepted only with TLS and with keys.
 	GRPCAddr string
-	// HTTPAddr is the address for metrics, health and profiles; "" is none.
-	// Without keys only loopback is accepted.
+	// HTTPAddr is the address for metrics, health and profiles; "" is none. It
+	// asks nobody for a key, so only loopback is accepted.
 	HTTPAddr string
+	// Access is who comes in and what is told across tenants.
+	Access
 	// TraceEndpoint is the host:port of an OpenTelemetry collector that takes
 	// OTLP over gRPC; "" sends no traces.
 	TraceEndpoint string
@@ -84,29 +85,35 @@ const stopWithin = 10 * time.Second
 
 // Server is one running deployment.
 type Server struct {
-	listener  net.Listener
-	grpc      *grpc.Server
-	http      *httpSide // nil if there is none
-	health    *health.Server
-	store     graph.Store
-	linker    *linker.Linker
-	enrich    *enrichment
-	telemetry *telemetry
-	log       *slog.Logger
+	listener    net.Listener
+	grpc        *grpc.Server
+	http        *httpSide // nil if there is none
+	health      *health.Server
+	store       graph.Store
+	linker      *linker.Linker
+	access      *accessSide
+	certificate *certificate // nil without TLS
+	enrich      *enrichment
+	telemetry   *telemetry
+	log         *slog.Logger
 }
 
 // Open opens the store and listens. Serve has to follow; it closes both.
 func Open(ctx context.Context, c Config) (*Server, error) {
 	c.Logger = slog.New(observe.NewLogHandler(c.logger().Handler()))
 	log := c.Logger
-	addr, err := loopback(cmp.Or(c.GRPCAddr, DefaultGRPCAddr))
-	if err != nil {
+	addr := cmp.Or(c.GRPCAddr, DefaultGRPCAddr)
+	if err := c.mayListen(addr, true); err != nil {
 		return nil, err
 	}
 	if c.HTTPAddr != "" {
-		if _, err := loopback(c.HTTPAddr); err != nil {
+		if err := loopback(c.HTTPAddr); err != nil {
 			return nil, err
 		}
+	}
+	certificate, err := openCertificate(c.TLS, log)
+	if err != nil {
+		return nil, err
 	}
 	secret, err := correlationSecret(c)
 	if err != nil {
@@ -123,9 +130,16 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := openStore(ctx, c)
+	store, tenants, err := openStore(ctx, c)
 	if err != nil {
 		return nil, err
+	}
+	side, err := openAccess(ctx, c, store, tenants)
+	if err == nil {
+		err = c.mayListen(addr, side.keys.Any())
+	}
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -135,7 +149,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, listener.Close(), store.Close())
 	}
-	known, err := openEnrichment(ctx, c, store)
+	known, err := openEnrichment(ctx, c, store, tenants)
 	if err != nil {
 		telemetry.stop()
 		return nil, errors.Join(err, listener.Close(), store.Close())
@@ -143,6 +157,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	s := &Server{
 		listener: listener, store: store, log: log, health: health.NewServer(),
 		linker: linker.New(store, known.rules, log), enrich: known, telemetry: telemetry,
+		access: side, certificate: certificate,
 	}
 	if err = telemetry.watch(known.metrics()...); err == nil && c.HTTPAddr != "" {
 		s.http, err = s.listenHTTP(ctx, c.HTTPAddr)
@@ -153,6 +168,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		return nil, errors.Join(err, listener.Close(), store.Close())
 	}
 	s.grpc = grpc.NewServer(append([]grpc.ServerOption{
+		certificate.option(),
 		grpc.MaxRecvMsgSize(MessageBytes),
 		grpc.MaxSendMsgSize(MessageBytes),
 		grpc.ConnectionTimeout(10 * time.Second),
@@ -160,10 +176,16 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		// A dead peer is noticed within 80 s; clients may ping every 20 s.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 20 * time.Second, PermitWithoutStream: true}),
-	}, append(telemetry.options(), rpc.Interceptors(openMode, log)...)...)...)
+	}, append(telemetry.options(), rpc.Interceptors(side.keys, log)...)...)...)
 	rpc.New(rpc.Dependencies{
 		Store: known.cases(), Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
 		Enricher: known.enricher, Feeds: known, Models: newModels(store.Kept(), known),
+		Tenants: tenants, Keys: side.keys, TenantChanged: func(t access.Tenant) {
+			known.egressChanged()
+			if t.Unsettled {
+				side.retrust()
+			}
+		},
 	}).Register(s.grpc)
 	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
@@ -171,37 +193,34 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	for _, service := range []string{
 		"", elsewherev1.CaseService_ServiceDesc.ServiceName, elsewherev1.CorrelationService_ServiceDesc.ServiceName,
 		elsewherev1.EnrichmentService_ServiceDesc.ServiceName, elsewherev1.ModelService_ServiceDesc.ServiceName,
+		elsewherev1.AdminService_ServiceDesc.ServiceName,
 	} {
 		s.health.SetServingStatus(service, grpc_health_v1.HealthCheckResponse_SERVING)
 	}
 	return s, nil
 }
 
-// openMode is who asks where no keys exist.
-func openMode(context.Context) (access.Viewer, error) { return access.Open(), nil }
-
-func openStore(ctx context.Context, c Config) (graph.Store, error) {
-	o := badger.Options{Memory: c.Memory, Reserve: c.DiskReserve, CacheBytes: c.CacheBytes, Logger: c.logger()}
+// openStore opens the store and the records of its tenants, which it has to ask
+// whose cases count.
+func openStore(ctx context.Context, c Config) (graph.Store, *access.Tenants, error) {
+	var tenants *access.Tenants
+	o := badger.Options{
+		Memory: c.Memory, Reserve: c.DiskReserve, CacheBytes: c.CacheBytes, Logger: c.logger(),
+		// Asked when a case comes or goes, which none does before there are tenants.
+		Counted: func(tenant string) bool { return tenants.CountsInSize(tenant) },
+	}
 	if !c.Memory {
 		o.Dir = c.storeDir()
 	}
-	return badger.Open(ctx, o)
-}
-
-// loopback returns the address to listen on, which without keys has to be one
-// that no other machine reaches.
-func loopback(addr string) (string, error) {
-	host, _, err := net.SplitHostPort(addr)
+	store, err := badger.Open(ctx, o)
 	if err != nil {
-		return "", fmt.Errorf("address to listen on: %w", err)
+		return nil, nil, err
 	}
-	if host == "localhost" {
-		return addr, nil
+	tenants, err = access.OpenTenants(ctx, store.Kept(), c.logger(), nil)
+	if err != nil {
+		return nil, nil, errors.Join(err, store.Close())
 	}
-	if ip, err := netip.ParseAddr(host); err != nil || !ip.IsLoopback() {
-		return "", fmt.Errorf("address to listen on: %q is not loopback; without keys everybody who reaches the service reads every tenant's cases", addr)
-	}
-	return addr, nil
+	return store, tenants, nil
 }
 
 // Addr returns the address that the service listens on.
@@ -225,6 +244,8 @@ func (s *Server) Serve(ctx context.Context) error {
 	var linkErr, httpErr error
 	parts.Go(func() { linkErr = s.linker.Run(background) })
 	parts.Go(func() { s.enrich.run(background) })
+	parts.Go(func() { s.access.run(background) })
+	parts.Go(func() { s.certificate.run(background) })
 	if s.http != nil {
 		parts.Go(func() { httpErr = s.http.serve() })
 	}
@@ -249,6 +270,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		s.http.stop()
 	}
 	parts.Wait()
+	s.access.keys.Close()
 	s.enrich.close()
 	s.telemetry.stop()
 	return errors.Join(err, linkErr, httpErr, s.store.Close())
@@ -279,7 +301,7 @@ func Check(ctx context.Context, c Config, rebuild bool, progress func(done, of i
 	if _, err := os.Stat(c.storeDir()); err != nil {
 		return fmt.Errorf("no store: %w", err)
 	}
-	store, err := openStore(ctx, c)
+	store, tenants, err := openStore(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -294,7 +316,7 @@ func Check(ctx context.Context, c Config, rebuild bool, progress func(done, of i
 		return nil
 	}
 	progress(0, 0)
-	known, err := openEnrichment(ctx, c, store)
+	known, err := openEnrichment(ctx, c, store, tenants)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"net/netip"
+
 	"github.com/elsewhere-project/elsewhere/enrich"
 	"github.com/elsewhere-project/elsewhere/enrich/netclass"
 )
@@ -11,6 +13,8 @@ type shield struct {
 	current func() *netclass.Table
 	// unreadable reports whether a list is missing that may be one of egress.
 	unreadable func() bool
+	// egress reports whether a tenant's record has addresses in a network.
+	egress func(netip.Prefix) bool
 }
 
 // The reasons name no tenant: they are shown to all.
@@ -41,6 +45,9 @@ func (s shield) Shielded(v enrich.Value) string {
 	}
 	if why := shielded(t.Prefix(p)); why != "" {
 		return why
+	}
+	if s.egress(p) {
+		return shieldedEgress
 	}
 	if p.IsSingleIP() {
 		return ""

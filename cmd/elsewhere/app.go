@@ -2,13 +2,11 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"strings"
 
@@ -18,7 +16,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/elsewhere-project/elsewhere/client"
-	"github.com/elsewhere-project/elsewhere/server"
 )
 
 // The exit codes.
@@ -44,8 +41,8 @@ type app struct {
 	style          style // of stdout
 	progress       bool  // stderr is a terminal
 
-	server string
-	json   bool
+	connection
+	json bool
 }
 
 // run is main with everything handed in. It returns the exit code.
@@ -96,12 +93,12 @@ Begin with: elsewhere demo`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.server, "server", cmp.Or(os.Getenv("ELSEWHERE_SERVER"), server.DefaultGRPCAddr),
-		"`address` of the server, host:port; default from ELSEWHERE_SERVER")
+	a.register(flags)
 	flags.BoolVar(&a.json, "json", false, "print the server's answers as JSON, one message a line")
 	root.AddCommand(
 		a.demoCommand(), a.serveCommand(),
 		a.submitCommand(), a.seenCommand(), a.enrichCommand(), a.linksCommand(), a.whyCommand(),
+		a.tenantsCommand(), a.keysCommand(),
 		a.modelCommand(), a.checkCommand(), a.dataCommand(), a.benchCommand(), a.evalCommand(), a.versionCommand(),
 	)
 	return root
@@ -115,9 +112,16 @@ const (
 
 // checkCommon refuses common flags where they would do nothing.
 func (a *app) checkCommon(cmd *cobra.Command, _ []string) error {
-	for flag, annotation := range map[string]string{"server": noServer, "json": noJSON} {
-		if _, without := cmd.Annotations[annotation]; without && cmd.Flags().Changed(flag) {
-			return usageError{fmt.Errorf("--%s means nothing to %s", flag, cmd.Name())}
+	without := map[string][]string{noServer: commonFlags(), noJSON: {"json"}}
+	for annotation, flags := range without {
+		if _, ok := cmd.Annotations[annotation]; !ok {
+			continue
+		}
+		for _, flag := range flags {
+			// A command may have a flag of that name for itself.
+			if cmd.InheritedFlags().Changed(flag) {
+				return usageError{fmt.Errorf("--%s means nothing to %s", flag, cmd.Name())}
+			}
 		}
 	}
 	return nil
@@ -135,10 +139,7 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 
 // ask calls f with a connection to the server.
 func (a *app) ask(f func(*client.Client) error) error {
-	if _, _, err := net.SplitHostPort(a.server); err != nil {
-		return usageError{fmt.Errorf("server %q: want host:port", a.server)}
-	}
-	c, err := client.Dial(a.server)
+	c, err := a.dial()
 	if err != nil {
 		return err
 	}
@@ -206,6 +207,9 @@ func (a *app) explain(err error) int {
 	if _, ok := errors.AsType[usageError](err); ok {
 		a.hint("elsewhere help")
 		return exitUsage
+	}
+	if errors.Is(err, client.ErrKey) && a.keyFile == "" && os.Getenv(keyVariable) == "" {
+		a.hint("give the key with --key-file or in %s", keyVariable)
 	}
 	if errors.Is(err, client.ErrUnavailable) {
 		a.hint("no server answers at %s; start one with: elsewhere serve", safe(a.server, valueWidth))

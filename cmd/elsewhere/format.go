@@ -107,3 +107,12 @@ func safeAll(list []string, limit int) []string {
 	}
 	return out
 }
+
+// months writes a time of which only the months are known.
+func months(first, last *timestamppb.Timestamp) string {
+	from, to := first.AsTime().Format("2006-01"), last.AsTime().Format("2006-01")
+	if !first.IsValid() || from == to {
+		return to
+	}
+	return from + " .. " + to
+}

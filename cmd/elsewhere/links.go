@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,7 +101,7 @@ func (a *app) links(ctx context.Context, c *client.Client, req *elsewherev1.List
 			if a.json {
 				err = a.printJSON(page)
 			} else if len(page.GetLinks()) > 0 {
-				err = a.print(linkTable(page.GetLinks(), req.GetCaseRef()))
+				err = a.print(linkTable(page.GetLinks(), cmp.Or(page.GetCaseRef(), req.GetCaseRef())))
 			}
 		}
 		if err != nil {

@@ -4,11 +4,18 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"io/fs"
+	"math/big"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -36,13 +43,16 @@ func TestMain(m *testing.M) {
 // scripts have:
 //
 //	start [FLAG...]   run a service, in memory unless told otherwise, until the end of
-//	                  the script or halt; other commands find it by ELSEWHERE_SERVER
+//	                  the script or halt; other commands find it by ELSEWHERE_SERVER;
+//	                  what it prints is in the file printed
 //	halt              interrupt it and expect exit code 0; stderr is what it wrote
 //	exits CODE CMD... run a command that has to end with this code
 //	page PATH         read a page of its HTTP listener to stdout
 //	stored REF...     expect exactly these cases on the service
 //	generate WHAT     write a file that is too large for a script
 //	publish FAULT F   offer a file over HTTP, see publisher_test.go
+//	prefix FILE       set PREFIX to what the key in a file begins with
+//	certificate NAME  write NAME.crt and NAME.key for this machine
 //	until RE CMD...   run a command again until its output matches, within bounds
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -59,14 +69,16 @@ func TestScripts(t *testing.T) {
 			return writeTestdata(filepath.Join(env.WorkDir, "cases"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start":    start,
-			"halt":     halt,
-			"page":     page,
-			"exits":    exits,
-			"stored":   stored,
-			"generate": generate,
-			"publish":  publish,
-			"until":    until,
+			"start":       start,
+			"halt":        halt,
+			"page":        page,
+			"exits":       exits,
+			"stored":      stored,
+			"generate":    generate,
+			"publish":     publish,
+			"until":       until,
+			"prefix":      prefix,
+			"certificate": certificate,
 		},
 	})
 }
@@ -123,6 +135,10 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 	s.cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "XDG_DATA_HOME="+ts.Getenv("XDG_DATA_HOME"))
 	s.http = ""
 	s.wrote.Reset()
+	out, err := os.Create(ts.MkAbs("printed"))
+	ts.Check(err)
+	defer out.Close()
+	s.cmd.Stdout = out
 	s.closed = make(chan struct{})
 	stderr, err := s.cmd.StderrPipe()
 	ts.Check(err)
@@ -143,7 +159,7 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 	}()
 	select {
 	case a := <-address:
-		ts.Setenv("ELSEWHERE_SERVER", a)
+		ts.Setenv("ELSEWHERE_SERVER", strings.NewReplacer("0.0.0.0:", "127.0.0.1:", "[::]:", "127.0.0.1:").Replace(a))
 	case <-s.closed:
 		kill(s)
 		ts.Fatalf("the service did not start: %s", s.wrote.String())
@@ -186,6 +202,38 @@ func page(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	if res.StatusCode != http.StatusOK {
 		ts.Fatalf("%s: %s", args[0], res.Status)
+	}
+}
+
+func prefix(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: prefix FILE")
+	}
+	key := ts.ReadFile(args[0])
+	if len(key) < 16 {
+		ts.Fatalf("%s holds no key", args[0])
+	}
+	ts.Setenv("PREFIX", key[:16])
+}
+
+func certificate(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: certificate NAME")
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ts.Check(err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	ts.Check(err)
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	ts.Check(err)
+	for name, block := range map[string]*pem.Block{
+		".crt": {Type: "CERTIFICATE", Bytes: cert}, ".key": {Type: "PRIVATE KEY", Bytes: secret},
+	} {
+		ts.Check(os.WriteFile(ts.MkAbs(args[0]+name), pem.EncodeToMemory(block), 0o600))
 	}
 }
 

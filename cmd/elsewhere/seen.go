@@ -189,9 +189,7 @@ func (a *app) seenText(r *elsewherev1.SeenResult) string {
 	default:
 		return title + "  unknown answer\n"
 	}
-	text := fmt.Sprintf("%s  seen in %s, %s, %s\n", title,
-		countRange(r.GetTenants(), "tenant", "tenants"), countRange(r.GetCases(), "case", "cases"),
-		span(r.GetFirstSeen().GetEarliest(), r.GetLastSeen().GetLatest()))
+	text := title + "  seen in " + seenCounts(r) + "\n"
 	text += a.seenNature(r)
 	rows := make([][]string, len(r.GetSightings()))
 	for i, s := range r.GetSightings() {
@@ -234,6 +232,29 @@ func (a *app) seenNature(r *elsewherev1.SeenResult) string {
 	text := strings.Join(wrap("  ", phrases), "\n") + "\n"
 	for _, record := range r.GetRecords() {
 		text += a.seenRecord(record)
+	}
+	return text
+}
+
+// seenCounts writes in how many tenants and cases a value was seen, and when.
+func seenCounts(r *elsewherev1.SeenResult) string {
+	others := ""
+	if n := r.GetOtherTenants(); n.GetMin() > 0 {
+		others = countRange(n, "other tenant", "other tenants")
+	}
+	when := span(r.GetFirstSeen().GetEarliest(), r.GetLastSeen().GetLatest())
+	if t := r.GetLastSeen(); t.GetEarliest().AsTime() != t.GetLatest().AsTime() {
+		when = months(r.GetFirstSeen().GetEarliest(), t.GetLatest())
+	}
+	if r.GetCases().GetMin() == 0 && others != "" {
+		if r.HasLastSeen() {
+			others += ", " + when
+		}
+		return others
+	}
+	text := fmt.Sprintf("%s, %s, %s", countRange(r.GetTenants(), "tenant", "tenants"), countRange(r.GetCases(), "case", "cases"), when)
+	if others != "" {
+		text += ", and in " + others
 	}
 	return text
 }

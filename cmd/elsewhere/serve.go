@@ -36,6 +36,7 @@ func (a *app) serveCommand() *cobra.Command {
 	c := serving{memoryLimit: defaultMemoryLimit}
 	reserve := byteSize(server.DefaultDiskReserve)
 	var about enrichmentFlags
+	var who accessFlags
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the service",
@@ -43,7 +44,10 @@ func (a *app) serveCommand() *cobra.Command {
 those under way and closes the store.
 
 Without keys everybody who reaches the service may read every tenant's cases, so
-it listens on loopback only.
+it listens on loopback only. With --init the first start prints an admin key, once, to
+stdout; from then on every call needs a key but those that ask for the health. Beyond
+loopback it listens only with keys and with a certificate (TLS 1.3), which is taken up
+anew when its files change. The HTTP side is for this machine.
 
 Over HTTP it shows operators /metrics (Prometheus), /healthz, /readyz and, on
 loopback, /debug/pprof/. The log goes to stderr: at level warn and above every
@@ -61,6 +65,7 @@ within seconds. Nothing of a case leaves the machine unless there is a key for
 AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 		Example: `  elsewhere serve
   elsewhere serve --data /srv/elsewhere --grpc 127.0.0.1:7431
+  elsewhere serve --init --grpc 0.0.0.0:7431 --tls-cert tls.crt --tls-key tls.key
   elsewhere serve --memory --grpc 127.0.0.1:0 --http 127.0.0.1:0
   elsewhere serve --mmdb GeoLite2-ASN.mmdb --mmdb GeoLite2-City.mmdb
   elsewhere serve --abuseipdb-key-file abuseipdb.key --tlp-ceiling alder=green
@@ -85,6 +90,9 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 			if c.Enrichment, err = about.enrichment(); err != nil {
 				return err
 			}
+			if c.Access, err = who.access(); err != nil {
+				return err
+			}
 			c.DiskReserve = uint64(reserve)
 			c.httpChosen = cmd.Flags().Changed("http")
 			return a.serve(cmd.Context(), c)
@@ -97,6 +105,7 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 	cmd.Flags().Var(&c.memoryLimit, "memory-limit", "soft limit for the memory of the process, a `size` as 512MiB, 0 for none; the default holds a bulk load of 20 million sightings; GOMEMLIMIT goes before it")
 	cmd.Flags().Var(&reserve, "disk-reserve", "take no cases with less than this `size` free on the disk")
 	about.register(cmd)
+	who.register(cmd.Flags())
 	cmd.Flags().StringVar(&c.TraceEndpoint, "trace-endpoint", "", "`host:port` of an OpenTelemetry collector (OTLP over gRPC; TLS unless on loopback)")
 	cmd.Flags().TextVar(&c.logLevel, "log-level", slog.LevelInfo, "least `level` that is logged: debug, info, warn or error")
 	cmd.Flags().StringVar(&c.logFormat, "log-format", formatText, "`form` of the log: text or json")
@@ -137,7 +146,18 @@ func (a *app) serve(ctx context.Context, c serving) error {
 	if addr := s.HTTPAddr(); addr != "" {
 		say("metrics and health on http://%s", addr)
 	}
-	say("listening on %s for gRPC, without keys: who reaches it reads everything", s.Addr())
+	if key, ok := s.FirstKey(); ok {
+		if err := a.print(key.Reveal() + "\n"); err != nil {
+			// Nobody has the key; it is made anew with keys recover.
+			over, stop := context.WithCancel(ctx)
+			stop()
+			return errors.Join(err, s.Serve(over))
+		}
+		say("the first key, for an admin, is on stdout; it is told once")
+	} else if c.Init {
+		say("there are keys already; --init made none")
+	}
+	say("listening on %s for gRPC, %s", s.Addr(), security(s, c.TLS.CertFile != ""))
 	if c.Memory {
 		say("data in memory only")
 	} else {

@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/graph"
@@ -11,25 +12,78 @@ import (
 // Viewer is who asks. The zero Viewer sees and may do nothing.
 type Viewer struct {
 	name string
-	all  bool
+	open bool
+	role Role
+	// all stands for every tenant, else tenants are sorted.
+	all     bool
+	tenants []string
+	// restricted says that restricted and tlp:red cases of the tenants are read.
+	restricted bool
+	rules      *Rules
 }
 
 // Open is the viewer of a deployment without keys: it sees all and may do all.
 // Such a deployment listens on loopback only.
-func Open() Viewer { return Viewer{name: "open", all: true} }
+func Open() Viewer { return Viewer{name: "open", open: true, all: true, restricted: true} }
+
+// viewer is who asks with a key.
+func (r *Rules) viewer(k *Key) Viewer {
+	return Viewer{
+		name: "key " + k.ID, role: k.Role, all: k.AllTenants, tenants: k.Tenants, restricted: k.Restricted, rules: r,
+	}
+}
 
 // Name tells one viewer's tokens and log lines from another's.
 func (v Viewer) Name() string { return v.name }
 
+// Role returns the role of the viewer's key, 0 without one.
+func (v Viewer) Role() Role { return v.role }
+
+// IsOpen reports whether nobody needs a key.
+func (v Viewer) IsOpen() bool { return v.open }
+
+// May reports whether a method, as gRPC names it, is for the viewer.
+func (v Viewer) May(fullMethod string) bool {
+	if v.open {
+		return true
+	}
+	return v.rules != nil && slices.Contains(v.rules.methods[fullMethod], v.role)
+}
+
+// Knows reports whether there is such a method for anybody.
+func (v Viewer) Knows(fullMethod string) bool {
+	if v.rules == nil {
+		return false
+	}
+	_, ok := v.rules.methods[fullMethod]
+	return ok
+}
+
+// has reports whether a tenant is one of the viewer's.
+func (v Viewer) has(tenant string) bool {
+	if v.all {
+		return true
+	}
+	_, ok := slices.BinarySearch(v.tenants, tenant)
+	return ok
+}
+
 // Writes reports whether the viewer may submit and delete a tenant's cases.
-func (v Viewer) Writes(tenant string) bool { return v.all }
+func (v Viewer) Writes(tenant string) bool { return v.has(tenant) }
 
 // Reads reports whether the viewer may be told of a tenant's cases by name.
-func (v Viewer) Reads(tenant string) bool { return v.all }
+func (v Viewer) Reads(tenant string) bool { return v.has(tenant) }
+
+// ReadsAll reports whether the viewer reads every tenant's cases, also of tenants
+// to come.
+func (v Viewer) ReadsAll() bool { return v.all }
+
+// Tenants are those whose cases the viewer reads, sorted, if not all.
+func (v Viewer) Tenants() []string { return v.tenants }
 
 // ReadsWithheld reports whether the viewer may read a tenant's restricted and
 // tlp:red cases.
-func (v Viewer) ReadsWithheld(tenant string) bool { return v.all }
+func (v Viewer) ReadsWithheld(tenant string) bool { return v.restricted && v.has(tenant) }
 
 // ReadsCase reports whether the viewer may read a case.
 func (v Viewer) ReadsCase(c *graph.StoredCase) bool {
@@ -39,25 +93,20 @@ func (v Viewer) ReadsCase(c *graph.StoredCase) bool {
 	return v.Reads(c.Tenant)
 }
 
-// Asks reports whether the viewer may ask where values of a kind were seen.
-func (v Viewer) Asks(k evidence.Kind) bool { return v.all }
-
 // Links reports whether the viewer may be told that two cases are linked.
-func (v Viewer) Links(a, b evidence.Ref) bool { return v.Reads(a.Tenant) && v.Reads(b.Tenant) }
+func (v Viewer) Links(a, b evidence.Ref) bool {
+	return v.SeesLinks() && v.Reads(a.Tenant) && v.Reads(b.Tenant)
+}
 
 // Administers reports whether the viewer may change how a deployment scores.
-func (v Viewer) Administers() bool { return v.all }
+func (v Viewer) Administers() bool { return v.open || v.role == RoleAdmin }
 
-// CountRange is a number as far as it is disclosed: exact where Min is Max.
-type CountRange struct{ Min, Max uint32 }
+// SeesLinks reports whether the viewer may hear of links at all.
+func (v Viewer) SeesLinks() bool { return v.open || v.role.readsMany() }
 
-// Counts returns how many tenants and live cases with a value are disclosed.
-func (v Viewer) Counts(s graph.Summary) (tenants, cases CountRange) {
-	if !v.all {
-		return CountRange{}, CountRange{}
-	}
-	return CountRange{s.Tenants, s.Tenants}, CountRange{s.Cases, s.Cases}
-}
+// LooksUp reports whether the viewer's questions may reach third parties and what
+// they said to others before. Who sees one tenant would learn what others asked.
+func (v Viewer) LooksUp() bool { return v.open || v.role.readsMany() }
 
 type viewerKey struct{}
 

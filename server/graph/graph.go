@@ -244,6 +244,10 @@ type Snapshot interface {
 	// unknown last), then by case id ascending. It starts after the given
 	// position; nil starts at the beginning.
 	Sightings(v evidence.Value, after *Position) iter.Seq2[Sighting, error]
+	// SightingsBefore is Sightings without those that were written, or changed, on
+	// the UTC day of a time or later. It is exact for the day of the last change
+	// and those after it; for a day before, it leaves out those of the last one.
+	SightingsBefore(v evidence.Value, day time.Time, after *Position) iter.Seq2[Sighting, error]
 	// Withheld is Sightings for restricted and tlp:red cases.
 	Withheld(v evidence.Value, after *Position) iter.Seq2[Sighting, error]
 	// Representatives returns, in order of Sightings, the first

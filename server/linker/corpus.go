@@ -20,7 +20,10 @@ type Rules struct {
 	// Classes may be Changing.
 	Classes link.Classifier
 	Limits  graph.Limits // zero: the constants of package graph
-	sides   *link.Sides
+	// Trust is an administrator's setting for a tenant, 0 to 1; nil: 1 for all. Who
+	// changes it marks the tenant's values.
+	Trust func(tenant string) float64
+	sides *link.Sides
 }
 
 // rememberedCases bounds the cases that scorers share in compact form: about
@@ -34,7 +37,7 @@ func NewRules(m *link.Model, classes link.Classifier, limits graph.Limits) Rules
 
 // Scorer returns a scorer on one snapshot of the store.
 func (r Rules) Scorer(s graph.Snapshot) (*link.Scorer, error) {
-	return link.NewScorer(r.Model, r.caps(), corpus{s}, r.classes(), r.sides)
+	return link.NewScorer(r.Model, r.caps(), corpus{s, r.trust}, r.classes(), r.sides)
 }
 
 func (r Rules) classes() link.Classifier {
@@ -55,7 +58,10 @@ func (r Rules) caps() link.Caps {
 }
 
 // corpus is a snapshot as a score reads it.
-type corpus struct{ graph.Snapshot }
+type corpus struct {
+	graph.Snapshot
+	trust func(tenant string) float64
+}
 
 func (c corpus) CasesOf(v evidence.Value, tenant string, limit int) (int, error) {
 	n := 0
@@ -71,7 +77,11 @@ func (c corpus) CasesOf(v evidence.Value, tenant string, limit int) (int, error)
 	return n, nil
 }
 
-// trust is that of every tenant until an administrator can set it.
-const trust = 1
+func (c corpus) Trust(tenant string) (float64, error) { return c.trust(tenant), nil }
 
-func (c corpus) Trust(string) (float64, error) { return trust, nil }
+func (r Rules) trust(tenant string) float64 {
+	if r.Trust == nil {
+		return 1
+	}
+	return r.Trust(tenant)
+}

@@ -121,7 +121,7 @@ func (l *Linker) world(ctx context.Context, workers int) (*link.World, error) {
 			w = link.NewWorld(rules.Model, rules.caps(), rules.Limits.RepresentativesPerTenant, rules.classes(), size)
 		},
 		Value: func(v evidence.Value, tenants, cases uint32) { w.AddValue(v, tenants, cases) },
-		Case:  func(p *evidence.Profile, revision uint32) { w.AddCase(p, revision, trust) },
+		Case:  func(p *evidence.Profile, revision uint32) { w.AddCase(p, revision, rules.trust(p.Tenant)) },
 	})
 	if err != nil {
 		return nil, err

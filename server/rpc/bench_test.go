@@ -23,6 +23,7 @@ type service struct {
 	elsewherev1.CorrelationServiceClient
 	elsewherev1.EnrichmentServiceClient
 	health grpc_health_v1.HealthClient
+	conn   *grpc.ClientConn
 }
 
 // serve keeps a service in memory until the test ends.
@@ -50,7 +51,7 @@ func serve(tb testing.TB) *service {
 	tb.Cleanup(func() { conn.Close() })
 	return &service{
 		elsewherev1.NewCaseServiceClient(conn), elsewherev1.NewCorrelationServiceClient(conn),
-		elsewherev1.NewEnrichmentServiceClient(conn), grpc_health_v1.NewHealthClient(conn),
+		elsewherev1.NewEnrichmentServiceClient(conn), grpc_health_v1.NewHealthClient(conn), conn,
 	}
 }
 

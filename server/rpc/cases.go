@@ -35,8 +35,8 @@ func (s *Service) submit(ctx context.Context, req *elsewherev1.SubmitCaseRequest
 	if err != nil {
 		return nil, err
 	}
-	if !viewer.Writes(c.Tenant) {
-		return nil, graph.ErrNotFound
+	if err := s.mayWrite(viewer, c.Tenant, req.GetValidateOnly()); err != nil {
+		return nil, err
 	}
 	b := elsewherev1.SubmitCaseResponse_builder{CaseRef: c.Ref.String(), Rejected: wireViolations(rejected)}
 	var expected *uint32
@@ -52,7 +52,8 @@ func (s *Service) submit(ctx context.Context, req *elsewherev1.SubmitCaseRequest
 	}
 	b.Outcome = elsewherev1.SubmitOutcome(receipt.Outcome)
 	b.Revision = receipt.Revision
-	if req.GetNoLinks() {
+	// A case that he may not read links for those who may.
+	if req.GetNoLinks() || !viewer.SeesLinks() || !c.Live() && !viewer.ReadsWithheld(c.Tenant) {
 		return b.Build(), nil
 	}
 	limit := int(req.GetMaxLinks())
@@ -69,6 +70,32 @@ func (s *Service) submit(ctx context.Context, req *elsewherev1.SubmitCaseRequest
 	}
 	b.Links, b.MoreLinks = best, more
 	return b.Build(), nil
+}
+
+// mayWrite reports whether the viewer may submit a tenant's cases. Without keys
+// the first case of a tenant makes its record; with keys an administrator does,
+// and a tenant without one is as unknown as one of somebody else.
+func (s *Service) mayWrite(viewer access.Viewer, tenant string, dry bool) error {
+	if !viewer.Writes(tenant) {
+		return graph.ErrNotFound
+	}
+	if viewer.IsOpen() && !dry {
+		s.tenants.Known(tenant)
+	}
+	switch t, ok := s.tenants.Get(tenant); {
+	case !ok && !viewer.IsOpen():
+		return graph.ErrNotFound
+	case ok && t.State == access.Closed:
+		return access.ErrTenantClosed
+	}
+	return nil
+}
+
+// refAt reads a ref of which the tenant may be named by an alias.
+func (s *Service) refAt(path, text string) (evidence.Ref, error) {
+	ref, err := evidence.ParseRefAt(path, text)
+	ref.Tenant = s.tenants.Resolve(ref.Tenant)
+	return ref, err
 }
 
 // checkRevision returns the error that a submit with an expected revision would.
@@ -102,8 +129,11 @@ func (s *Service) admitted(ctx context.Context, c *evidence.Case, expected *uint
 	return s.store.Submit(ctx, c, expected)
 }
 
-// caller tells those apart who take turns: without keys, connections.
+// caller tells those apart who take turns: keys, and without them connections.
 func caller(ctx context.Context) string {
+	if v, err := access.From(ctx); err == nil && !v.IsOpen() {
+		return v.Name()
+	}
 	if p, ok := peer.FromContext(ctx); ok {
 		return p.Addr.String()
 	}
@@ -123,14 +153,16 @@ func (s *Service) parse(req *elsewherev1.SubmitCaseRequest) (*evidence.Case, []e
 	}
 	o := s.options()
 	o.Partial = req.GetAllowPartial()
-	return evidence.Parse(draft(req.GetCase()), o)
+	d := draft(req.GetCase())
+	d.Tenant = s.tenants.Resolve(d.Tenant)
+	return evidence.Parse(d, o)
 }
 
 // GetCase implements elsewherev1.CaseServiceServer.
 func (s *Service) GetCase(ctx context.Context, req *elsewherev1.GetCaseRequest) (*elsewherev1.GetCaseResponse, error) {
 	var res elsewherev1.GetCaseResponse_builder
 	err := s.view(ctx, func(v access.Viewer, snap graph.Snapshot) error {
-		ref, err := evidence.ParseRefAt("case_ref", req.GetCaseRef())
+		ref, err := s.refAt("case_ref", req.GetCaseRef())
 		if err != nil {
 			return err
 		}
@@ -159,6 +191,9 @@ func (s *Service) view(ctx context.Context, f func(access.Viewer, graph.Snapshot
 // readable returns a case that the viewer may read; one that he may not read
 // does not exist for him.
 func readable(v access.Viewer, snap graph.Snapshot, ref evidence.Ref) (*graph.StoredCase, error) {
+	if !v.Reads(ref.Tenant) {
+		return nil, graph.ErrNotFound
+	}
 	c, err := snap.Case(ref)
 	if err != nil {
 		return nil, err
@@ -181,26 +216,24 @@ func (s *Service) listCases(ctx context.Context, req *elsewherev1.ListCasesReque
 	if err != nil {
 		return nil, err
 	}
-	if t := req.GetTenant(); t != "" {
-		if err := evidence.CheckTenant(t); err != nil {
+	tenant := s.tenants.Resolve(req.GetTenant())
+	if tenant != "" {
+		if err := evidence.CheckTenant(tenant); err != nil {
 			return nil, err
 		}
 	}
 	err = s.view(ctx, func(v access.Viewer, snap graph.Snapshot) error {
-		query := []string{"ListCases", req.GetTenant()}
+		query := []string{"ListCases", tenant}
 		var after evidence.Ref
 		if err := s.openToken(v, req.GetPageToken(), &after, query...); err != nil {
 			return err
 		}
-		for c, err := range snap.Cases(req.GetTenant(), after) {
+		for c, err := range v.Cases(snap, tenant, after) {
 			if err != nil {
 				return err
 			}
 			if err := ctx.Err(); err != nil {
 				return err
-			}
-			if !v.ReadsCase(c) {
-				continue
 			}
 			if len(res.Cases) == size {
 				res.NextPageToken, err = s.sealToken(v, after, query...)
@@ -258,12 +291,22 @@ func (s *Service) deleteCase(ctx context.Context, req *elsewherev1.DeleteCaseReq
 	if err != nil {
 		return err
 	}
-	ref, err := evidence.ParseRefAt("case_ref", req.GetCaseRef())
+	ref, err := s.refAt("case_ref", req.GetCaseRef())
 	if err != nil {
 		return err
 	}
 	if !viewer.Writes(ref.Tenant) {
 		return graph.ErrNotFound
+	}
+	if !viewer.ReadsWithheld(ref.Tenant) {
+		// One that he may not read is not there to be deleted either.
+		err := s.store.View(ctx, func(snap graph.Snapshot) error {
+			_, err := readable(viewer, snap, ref)
+			return err
+		})
+		if err != nil {
+			return err
+		}
 	}
 	return s.store.Delete(ctx, ref)
 }

@@ -195,9 +195,9 @@ func wireSeen(a *seenAnswer) *elsewherev1.SeenResult {
 		Status:        a.status,
 		Generic:       a.genericReason != "",
 		GenericReason: a.genericReason,
-		FirstSeen:     exactTime(a.first),
-		LastSeen:      exactTime(a.last),
-		MoreSightings: a.more,
+		FirstSeen:     wireRange(a.First),
+		LastSeen:      wireRange(a.Last),
+		MoreSightings: a.More,
 		Class:         a.class.Name,
 		ClassReasons:  a.class.Reasons,
 	}
@@ -205,24 +205,34 @@ func wireSeen(a *seenAnswer) *elsewherev1.SeenResult {
 		b.Violation = wireViolation(*a.violation)
 	}
 	if a.disclosed {
-		b.Tenants, b.Cases = wireCounts(a.tenants), wireCounts(a.cases)
+		b.Tenants, b.Cases = wireCounts(a.Tenants), wireCounts(a.Cases)
 	}
-	for i, s := range a.sightings {
-		b.Sightings = append(b.Sightings, wireSighting(s, i >= len(a.sightings)-a.withheld))
+	if a.Others != nil {
+		b.OtherTenants = wireCounts(*a.Others)
+	}
+	for i, s := range a.Sightings {
+		b.Sightings = append(b.Sightings, wireSighting(s, i >= len(a.Sightings)-a.Withheld))
 	}
 	return b.Build()
 }
 
 func wireCounts(r access.CountRange) *elsewherev1.CountRange {
-	return elsewherev1.CountRange_builder{Min: r.Min, Max: &r.Max}.Build()
+	b := elsewherev1.CountRange_builder{Min: r.Min}
+	if !r.OrMore {
+		b.Max = &r.Max
+	}
+	return b.Build()
 }
 
-func exactTime(t time.Time) *elsewherev1.TimeRange {
-	if t.IsZero() {
+func wireRange(r access.TimeRange) *elsewherev1.TimeRange {
+	if r.Latest.IsZero() {
 		return nil
 	}
-	at := toTimestamp(t)
-	return elsewherev1.TimeRange_builder{Earliest: at, Latest: at}.Build()
+	latest := toTimestamp(r.Latest)
+	if r.Earliest.Equal(r.Latest) {
+		return elsewherev1.TimeRange_builder{Earliest: latest, Latest: latest}.Build()
+	}
+	return elsewherev1.TimeRange_builder{Earliest: toTimestamp(r.Earliest), Latest: latest}.Build()
 }
 
 func wireLink(key graph.RowKey, s graph.Score, firstLinked time.Time) *elsewherev1.Link {

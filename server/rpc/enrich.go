@@ -112,7 +112,7 @@ func (s *Service) enrich(ctx context.Context, req *elsewherev1.EnrichRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	ask, err := askOf(viewer, req)
+	ask, err := s.askOf(viewer, req)
 	if err != nil {
 		return nil, err
 	}
@@ -145,8 +145,11 @@ func (s *Service) enrich(ctx context.Context, req *elsewherev1.EnrichRequest) (*
 }
 
 // askOf reads how a request asks.
-func askOf(viewer access.Viewer, req *elsewherev1.EnrichRequest) (enrich.Ask, error) {
-	ask := enrich.Ask{Tenant: req.GetTenant(), LocalOnly: req.GetLocalOnly(), Kept: viewer.ReadsWithheld(req.GetTenant())}
+func (s *Service) askOf(viewer access.Viewer, req *elsewherev1.EnrichRequest) (enrich.Ask, error) {
+	tenant := s.tenants.Resolve(req.GetTenant())
+	ask := enrich.Ask{
+		Tenant: tenant, LocalOnly: req.GetLocalOnly() || !viewer.LooksUp(), Kept: viewer.ReadsWithheld(tenant),
+	}
 	if ask.Tenant != "" {
 		if err := evidence.CheckTenant(ask.Tenant); err != nil {
 			return enrich.Ask{}, err

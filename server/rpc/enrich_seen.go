@@ -49,7 +49,7 @@ func (s *Service) addRecords(ctx context.Context, results []*elsewherev1.SeenRes
 	if err != nil {
 		return err
 	}
-	ask := enrich.Ask{Kept: viewer.ReadsWithheld(""), MaxLookups: -1}
+	ask := enrich.Ask{Kept: viewer.ReadsWithheld(""), MaxLookups: -1, LocalOnly: !viewer.LooksUp()}
 	for record, err := range s.records(ctx, ask, values) {
 		if err != nil {
 			return err
@@ -94,7 +94,7 @@ func newStatedFacts() *statedFacts {
 
 // add reads what the cases of an answer stated of its value.
 func (f *statedFacts) add(viewer access.Viewer, snap graph.Snapshot, nth int, a *seenAnswer) error {
-	if len(a.sightings) == 0 {
+	if len(a.Sightings) == 0 {
 		return nil
 	}
 	// One case at a time: what several goroutines would read at once is no
@@ -103,8 +103,8 @@ func (f *statedFacts) add(viewer access.Viewer, snap graph.Snapshot, nth int, a 
 	defer f.mu.Unlock()
 	value := evidence.Value{Kind: evidence.Kind(a.kind), Text: a.value}
 	var fields []*elsewherev1.RecordField
-	f.more[nth] = a.more
-	for _, sighting := range a.sightings {
+	f.more[nth] = a.More
+	for _, sighting := range a.Sightings {
 		facts, ok := f.cases[sighting.Ref]
 		if !ok {
 			if len(f.cases) >= maxFactCases || f.bytes >= maxFactBytes {

@@ -72,11 +72,45 @@ func toStatus(ctx context.Context, log *slog.Logger, err error) error {
 	case errors.Is(err, context.Canceled):
 		return status.Error(codes.Canceled, "canceled")
 	}
+	if s := accessStatus(err); s != nil {
+		return s
+	}
 	if _, ok := status.FromError(err); ok {
 		return err
 	}
 	log.ErrorContext(ctx, "internal error", "error", err)
 	return status.Error(codes.Internal, "internal error")
+}
+
+// accessStatus maps the errors of package access; nil if it is none of them.
+func accessStatus(err error) error {
+	var busy *access.BusyError
+	if errors.As(err, &busy) {
+		return withDetails(codes.ResourceExhausted, busy.Error(), &errdetails.RetryInfo{RetryDelay: durationpb.New(busy.Retry)})
+	}
+	for _, known := range []struct {
+		err    error
+		code   codes.Code
+		reason string
+	}{
+		{access.ErrUnauthenticated, codes.Unauthenticated, "KEY_NEEDED"},
+		{access.ErrMisplacedKey, codes.Unauthenticated, "KEY_MISPLACED"},
+		{access.ErrEnded, codes.Unauthenticated, "KEY_ENDED"},
+		{access.ErrForbidden, codes.PermissionDenied, "ROLE"},
+		{access.ErrNoTenant, codes.NotFound, "TENANT_UNKNOWN"},
+		{access.ErrTenantExists, codes.AlreadyExists, "TENANT_EXISTS"},
+		{access.ErrTenantRevision, codes.Aborted, "REVISION_MISMATCH"},
+		{access.ErrTenantClosed, codes.FailedPrecondition, "TENANT_CLOSED"},
+		{access.ErrNoKey, codes.NotFound, "KEY_UNKNOWN"},
+		{access.ErrFirstKey, codes.FailedPrecondition, "FIRST_KEY"},
+		{access.ErrLastAdmin, codes.FailedPrecondition, "LAST_ADMIN"},
+		{access.ErrKeyEnded, codes.FailedPrecondition, "KEY_ENDED"},
+	} {
+		if errors.Is(err, known.err) {
+			return withDetails(known.code, known.err.Error(), &errdetails.ErrorInfo{Reason: known.reason, Domain: errorDomain})
+		}
+	}
+	return nil
 }
 
 // violation returns an InvalidError of one violation.

@@ -162,7 +162,7 @@ func (s *Service) linksOfCase(ctx context.Context, req *elsewherev1.ListLinksReq
 	if err != nil {
 		return nil, err
 	}
-	ref, err := evidence.ParseRefAt("case_ref", req.GetCaseRef())
+	ref, err := s.refAt("case_ref", req.GetCaseRef())
 	if err != nil {
 		return nil, err
 	}
@@ -178,6 +178,7 @@ func (s *Service) linksOfCase(ctx context.Context, req *elsewherev1.ListLinksReq
 				return err
 			}
 		}
+		res.CaseRef = ref.String()
 		best, err := s.best(ctx, v, snap, ref, q)
 		if err != nil {
 			return err
@@ -211,7 +212,7 @@ func (s *Service) linksOfTenant(ctx context.Context, req *elsewherev1.ListLinksR
 	if err != nil {
 		return nil, err
 	}
-	tenant := req.GetTenant()
+	tenant := s.tenants.Resolve(req.GetTenant())
 	if err := evidence.CheckTenant(tenant); err != nil {
 		return nil, err
 	}
@@ -231,6 +232,9 @@ func (s *Service) linksOfTenant(ctx context.Context, req *elsewherev1.ListLinksR
 		if err := s.openToken(v, req.GetPageToken(), &at, query...); err != nil {
 			return err
 		}
+		if !v.Reads(tenant) {
+			return nil
+		}
 		fresh := &freshRows{service: s, snap: snap}
 		for row, err := range snap.Rows(tenant, at) {
 			if err != nil {
@@ -239,11 +243,14 @@ func (s *Service) linksOfTenant(ctx context.Context, req *elsewherev1.ListLinksR
 			if err := ctx.Err(); err != nil {
 				return err
 			}
+			if !v.Links(row.A, row.B) {
+				continue
+			}
 			score, ok, err := fresh.score(row)
 			if err != nil {
 				return err
 			}
-			if !ok || link.Tier(score.Tier) < tier || !v.Links(row.A, row.B) {
+			if !ok || link.Tier(score.Tier) < tier {
 				continue
 			}
 			if len(res.Links) == size {
@@ -302,7 +309,7 @@ func (s *Service) ExplainLink(ctx context.Context, req *elsewherev1.ExplainLinkR
 	err := s.view(ctx, func(v access.Viewer, snap graph.Snapshot) error {
 		var profiles [2]*evidence.Profile
 		for i, end := range []struct{ path, ref string }{{"a", req.GetA()}, {"b", req.GetB()}} {
-			ref, err := evidence.ParseRefAt(end.path, end.ref)
+			ref, err := s.refAt(end.path, end.ref)
 			if err != nil {
 				return err
 			}

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
 	"github.com/elsewhere-project/elsewhere/server/access"
@@ -19,8 +18,7 @@ import (
 
 // Bounds of one answer of Seen.
 const (
-	maxSeen       = 10_000
-	seenSightings = 10
+	maxSeen = 10_000
 	// seenTogether values are answered by one goroutine before it takes more.
 	// Fewer are not worth a second one.
 	seenTogether = 32
@@ -120,14 +118,9 @@ type seenAnswer struct {
 	status        elsewherev1.SeenStatus
 	violation     *evidence.Violation // where status is INVALID
 	genericReason string
-	disclosed     bool // counts are given
-	tenants       access.CountRange
-	cases         access.CountRange
-	first, last   time.Time
-	sightings     []graph.Sighting
-	withheld      int // the last so many of sightings
-	more          bool
-	class         link.Class
+	disclosed     bool // what follows is given
+	access.Disclosed
+	class link.Class
 }
 
 // answer says of the nth value what the viewer may know of it. The sightings are
@@ -140,42 +133,32 @@ func (q *question) answer(nth int, obs *elsewherev1.Observable) (seenAnswer, err
 			status: elsewherev1.SeenStatus_SEEN_STATUS_INVALID, violation: invalid,
 		}, nil
 	}
-	value, known, err := q.choose()
+	value, d, err := q.choose()
 	if err != nil {
 		return seenAnswer{}, err
 	}
 	a := seenAnswer{kind: string(value.Kind), value: value.Text}
-	if !q.viewer.Asks(value.Kind) {
+	if d.Refused {
 		a.status = elsewherev1.SeenStatus_SEEN_STATUS_NOT_DISCLOSED
+		if private(value.Kind) {
+			a.value = ""
+		}
 		return a, nil
 	}
-	summary := known.Summary
-	a.class = q.rules.Classes.Class(value)
-	a.genericReason = q.rules.Model.Generic(value, a.class, int(summary.Tenants), q.rules.Limits.ScoringTenants)
-	a.disclosed = true
-	a.tenants, a.cases = q.viewer.Counts(summary)
-	if a.cases.Min == 0 && len(known.withheld) == 0 {
+	rules := q.rules
+	// What look-ups said of a value tells that somebody asked about it.
+	if q.viewer.LooksUp() {
+		a.class = rules.Classes.Class(value)
+	}
+	a.genericReason = rules.Model.Generic(value, a.class, d.Spread, rules.Limits.ScoringTenants)
+	a.Disclosed, a.disclosed = d, true
+	if a.status = elsewherev1.SeenStatus_SEEN_STATUS_SEEN; !d.Seen() {
 		a.status = elsewherev1.SeenStatus_SEEN_STATUS_NOT_SEEN
 		if obs.GetKind() == "" && value.Kind == evidence.KindRuleName {
 			// Nobody said that it is the name of a rule; it had no other form.
 			a.value = obs.GetValue()
 		}
-		return a, nil
 	}
-	a.status = elsewherev1.SeenStatus_SEEN_STATUS_SEEN
-	a.first, a.last = summary.First, summary.Last
-	q.sightings = q.sightings[:0]
-	for _, sighting := range summary.Newest {
-		if q.viewer.Reads(sighting.Tenant) {
-			q.sightings = append(q.sightings, sighting)
-		}
-	}
-	live := len(q.sightings)
-	q.sightings = append(q.sightings, known.withheld...)
-	n := len(q.sightings)
-	a.more = int(a.cases.Min)+len(known.withheld) > n || n > seenSightings
-	a.sightings = q.sightings[:min(n, seenSightings)]
-	a.withheld = max(len(a.sightings)-live, 0)
 	return a, nil
 }
 
@@ -212,51 +195,25 @@ func (q *question) read(obs *elsewherev1.Observable) *evidence.Violation {
 	return nil
 }
 
-// known is what the store holds on a value as far as the viewer may read it.
-type known struct {
-	graph.Summary
-	withheld []graph.Sighting
-}
-
-// choose returns the first reading that was seen, else the first: who pastes an
-// address may not know that a case has it as the target of a forwarding rule.
-func (q *question) choose() (evidence.Value, known, error) {
-	var first known
+// choose returns the first reading that was seen as far as the viewer may know,
+// else the first: who pastes an address may not know that a case has it as the
+// target of a forwarding rule.
+func (q *question) choose() (evidence.Value, access.Disclosed, error) {
+	var first access.Disclosed
 	for i, value := range q.readings {
-		k, err := q.look(value)
+		d, err := q.viewer.Look(q.snap, value, q.sightings)
 		if err != nil {
-			return evidence.Value{}, known{}, err
+			return evidence.Value{}, access.Disclosed{}, err
 		}
-		if k.Cases > 0 || len(k.withheld) > 0 {
-			return value, k, nil
+		q.sightings = d.Sightings[:0]
+		if d.Seen() {
+			return value, d, nil
 		}
 		if i == 0 {
-			first = k
+			first = d
 		}
 	}
 	return q.readings[0], first, nil
-}
-
-// look reads what the store holds on a value.
-func (q *question) look(value evidence.Value) (known, error) {
-	summary, err := q.snap.Summary(value)
-	if err != nil || summary.Withheld == 0 {
-		return known{Summary: summary}, err
-	}
-	k := known{Summary: summary}
-	// One more at most than an answer holds.
-	for sighting, err := range q.snap.Withheld(value, nil) {
-		if err != nil {
-			return known{}, err
-		}
-		if !q.viewer.ReadsWithheld(sighting.Tenant) {
-			continue
-		}
-		if k.withheld = append(k.withheld, sighting); len(k.withheld) > seenSightings {
-			break
-		}
-	}
-	return k, nil
 }
 
 // echo returns a value as it was sent, but never one that may be private.
@@ -291,7 +248,7 @@ func (s *Service) listSightings(ctx context.Context, req *elsewherev1.ListSighti
 			return err
 		}
 		if !v.Asks(value.Kind) {
-			return graph.ErrNotFound
+			return violation("observable.kind", "NOT_DISCLOSED", "values of this kind are not for this key")
 		}
 		query := []string{"ListSightings", string(value.Kind), value.Text}
 		var at sightingCursor
@@ -300,19 +257,16 @@ func (s *Service) listSightings(ctx context.Context, req *elsewherev1.ListSighti
 		}
 		// Live sightings come first, then those withheld from others.
 		for ; at.Part < 2; at = (sightingCursor{Part: at.Part + 1}) {
-			sequence := snap.Sightings
+			sequence := v.Sightings
 			if at.Part == 1 {
-				sequence = snap.Withheld
+				sequence = v.Withheld
 			}
-			for sighting, err := range sequence(value, at.After) {
+			for sighting, err := range sequence(snap, value, at.After) {
 				if err != nil {
 					return err
 				}
 				if err := ctx.Err(); err != nil {
 					return err
-				}
-				if !v.Reads(sighting.Tenant) || at.Part == 1 && !v.ReadsWithheld(sighting.Tenant) {
-					continue
 				}
 				if len(res.Sightings) == size {
 					res.NextPageToken, err = s.sealToken(v, at, query...)

@@ -25,13 +25,14 @@ type Settler interface {
 	Settle(context.Context) error
 }
 
-// Service answers CaseService, CorrelationService, EnrichmentService and
-// ModelService.
+// Service answers CaseService, CorrelationService, EnrichmentService, ModelService
+// and AdminService.
 type Service struct {
 	elsewherev1.UnimplementedCaseServiceServer
 	elsewherev1.UnimplementedCorrelationServiceServer
 	elsewherev1.UnimplementedEnrichmentServiceServer
 	elsewherev1.UnimplementedModelServiceServer
+	elsewherev1.UnimplementedAdminServiceServer
 
 	store    Store
 	settler  Settler
@@ -41,6 +42,9 @@ type Service struct {
 	rules    linker.Source
 	key      *CorrelationKey
 	sealer   *access.Sealer
+	tenants  *access.Tenants
+	keys     *access.Keys
+	changed  func(access.Tenant)
 	log      *slog.Logger
 	clock    func() time.Time
 
@@ -59,15 +63,19 @@ type Dependencies struct {
 	Rules    linker.Source
 	Key      *CorrelationKey
 	Sealer   *access.Sealer
-	Log      *slog.Logger
-	Clock    func() time.Time
+	Tenants  *access.Tenants
+	Keys     *access.Keys
+	// TenantChanged is told of records that were made or changed, and returns at once.
+	TenantChanged func(access.Tenant)
+	Log           *slog.Logger
+	Clock         func() time.Time
 }
 
 // New returns a service.
 func New(d Dependencies) *Service {
 	s := &Service{
 		store: d.Store, settler: d.Settler, enricher: d.Enricher, feeds: d.Feeds, models: d.Models, rules: d.Rules,
-		key: d.Key, sealer: d.Sealer, log: d.Log, clock: d.Clock,
+		key: d.Key, sealer: d.Sealer, tenants: d.Tenants, keys: d.Keys, changed: d.TenantChanged, log: d.Log, clock: d.Clock,
 	}
 	if s.clock == nil {
 		s.clock = time.Now
@@ -81,6 +89,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	elsewherev1.RegisterCorrelationServiceServer(r, s)
 	elsewherev1.RegisterEnrichmentServiceServer(r, s)
 	elsewherev1.RegisterModelServiceServer(r, s)
+	elsewherev1.RegisterAdminServiceServer(r, s)
 }
 
 // options are how this deployment parses evidence.

@@ -24,9 +24,11 @@ const (
 type SeenStatus int32
 
 const (
-	SeenStatus_SEEN_STATUS_UNSPECIFIED   SeenStatus = 0
-	SeenStatus_SEEN_STATUS_SEEN          SeenStatus = 1
-	SeenStatus_SEEN_STATUS_NOT_SEEN      SeenStatus = 2
+	SeenStatus_SEEN_STATUS_UNSPECIFIED SeenStatus = 0
+	SeenStatus_SEEN_STATUS_SEEN        SeenStatus = 1
+	// Nowhere that the caller may know of; to a tenant: by fewer than 3 others.
+	SeenStatus_SEEN_STATUS_NOT_SEEN SeenStatus = 2
+	// The caller may not ask for values of this kind, or not for this one.
 	SeenStatus_SEEN_STATUS_NOT_DISCLOSED SeenStatus = 3
 	SeenStatus_SEEN_STATUS_INVALID       SeenStatus = 4
 )
@@ -237,6 +239,7 @@ type SeenResult struct {
 	xxx_hidden_LastSeen      *TimeRange             `protobuf:"bytes,9,opt,name=last_seen,json=lastSeen"`
 	xxx_hidden_Sightings     *[]*Sighting           `protobuf:"bytes,10,rep,name=sightings"`
 	xxx_hidden_MoreSightings bool                   `protobuf:"varint,11,opt,name=more_sightings,json=moreSightings"`
+	xxx_hidden_OtherTenants  *CountRange            `protobuf:"bytes,12,opt,name=other_tenants,json=otherTenants"`
 	xxx_hidden_Class         string                 `protobuf:"bytes,13,opt,name=class"`
 	xxx_hidden_ClassReasons  []string               `protobuf:"bytes,14,rep,name=class_reasons,json=classReasons"`
 	xxx_hidden_Records       *[]*Record             `protobuf:"bytes,15,rep,name=records"`
@@ -357,6 +360,13 @@ func (x *SeenResult) GetMoreSightings() bool {
 	return false
 }
 
+func (x *SeenResult) GetOtherTenants() *CountRange {
+	if x != nil {
+		return x.xxx_hidden_OtherTenants
+	}
+	return nil
+}
+
 func (x *SeenResult) GetClass() string {
 	if x != nil {
 		return x.xxx_hidden_Class
@@ -424,11 +434,15 @@ func (x *SeenResult) SetSightings(v []*Sighting) {
 		protoimpl.X.AtomicInitializePointer(protoimpl.Pointer(&x.xxx_hidden_Sightings), protoimpl.Pointer(&sv))
 	}
 	*sv = v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 9, 14)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 9, 15)
 }
 
 func (x *SeenResult) SetMoreSightings(v bool) {
 	x.xxx_hidden_MoreSightings = v
+}
+
+func (x *SeenResult) SetOtherTenants(v *CountRange) {
+	x.xxx_hidden_OtherTenants = v
 }
 
 func (x *SeenResult) SetClass(v string) {
@@ -485,6 +499,13 @@ func (x *SeenResult) HasLastSeen() bool {
 	return x.xxx_hidden_LastSeen != nil
 }
 
+func (x *SeenResult) HasOtherTenants() bool {
+	if x == nil {
+		return false
+	}
+	return x.xxx_hidden_OtherTenants != nil
+}
+
 func (x *SeenResult) ClearObservable() {
 	x.xxx_hidden_Observable = nil
 }
@@ -509,6 +530,10 @@ func (x *SeenResult) ClearLastSeen() {
 	x.xxx_hidden_LastSeen = nil
 }
 
+func (x *SeenResult) ClearOtherTenants() {
+	x.xxx_hidden_OtherTenants = nil
+}
+
 type SeenResult_builder struct {
 	_ [0]func() // Prevents comparability and use of unkeyed literals for the builder.
 
@@ -520,7 +545,8 @@ type SeenResult_builder struct {
 	// Too common to say anything.
 	Generic       bool
 	GenericReason string
-	// Of live cases, as are first_seen and last_seen.
+	// Of live cases that the caller may read, as are first_seen and last_seen. A
+	// tenant is told of others in first_seen and last_seen, in months.
 	Tenants   *CountRange
 	Cases     *CountRange
 	FirstSeen *TimeRange
@@ -528,7 +554,11 @@ type SeenResult_builder struct {
 	// The newest, at most 10.
 	Sightings     []*Sighting
 	MoreSightings bool
-	// 12 is kept for other_tenants, 16 for masked.
+	// How many tenants have the value besides those that the caller may know, as
+	// 0, 1-2, 3-9, or 10 and more. Unset where nothing is told of them: fewer than
+	// 3, or none. Owners count once, reports and tests not at all.
+	OtherTenants *CountRange
+	// 16 is kept for masked.
 	Class        string
 	ClassReasons []string
 	// With include_records: one, unless the value is INVALID or not disclosed.
@@ -549,10 +579,11 @@ func (b0 SeenResult_builder) Build() *SeenResult {
 	x.xxx_hidden_FirstSeen = b.FirstSeen
 	x.xxx_hidden_LastSeen = b.LastSeen
 	if b.Sightings != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 9, 14)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 9, 15)
 		x.xxx_hidden_Sightings = &b.Sightings
 	}
 	x.xxx_hidden_MoreSightings = b.MoreSightings
+	x.xxx_hidden_OtherTenants = b.OtherTenants
 	x.xxx_hidden_Class = b.Class
 	x.xxx_hidden_ClassReasons = b.ClassReasons
 	x.xxx_hidden_Records = &b.Records
@@ -1296,6 +1327,7 @@ type ListLinksResponse struct {
 	state                    protoimpl.MessageState `protogen:"opaque.v1"`
 	xxx_hidden_Links         *[]*Link               `protobuf:"bytes,1,rep,name=links"`
 	xxx_hidden_NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken"`
+	xxx_hidden_CaseRef       string                 `protobuf:"bytes,3,opt,name=case_ref,json=caseRef"`
 	unknownFields            protoimpl.UnknownFields
 	sizeCache                protoimpl.SizeCache
 }
@@ -1341,6 +1373,13 @@ func (x *ListLinksResponse) GetNextPageToken() string {
 	return ""
 }
 
+func (x *ListLinksResponse) GetCaseRef() string {
+	if x != nil {
+		return x.xxx_hidden_CaseRef
+	}
+	return ""
+}
+
 func (x *ListLinksResponse) SetLinks(v []*Link) {
 	x.xxx_hidden_Links = &v
 }
@@ -1349,11 +1388,18 @@ func (x *ListLinksResponse) SetNextPageToken(v string) {
 	x.xxx_hidden_NextPageToken = v
 }
 
+func (x *ListLinksResponse) SetCaseRef(v string) {
+	x.xxx_hidden_CaseRef = v
+}
+
 type ListLinksResponse_builder struct {
 	_ [0]func() // Prevents comparability and use of unkeyed literals for the builder.
 
 	Links         []*Link
 	NextPageToken string
+	// The case that was asked for, where the request may have had an alias of its
+	// tenant.
+	CaseRef string
 }
 
 func (b0 ListLinksResponse_builder) Build() *ListLinksResponse {
@@ -1362,6 +1408,7 @@ func (b0 ListLinksResponse_builder) Build() *ListLinksResponse {
 	_, _ = b, x
 	x.xxx_hidden_Links = &b.Links
 	x.xxx_hidden_NextPageToken = b.NextPageToken
+	x.xxx_hidden_CaseRef = b.CaseRef
 	return m0
 }
 
@@ -1515,7 +1562,7 @@ const file_elsewhere_v1_correlation_service_proto_rawDesc = "" +
 	"\x0finclude_records\x18\x02 \x01(\bR\x0eincludeRecords\"\x81\x01\n" +
 	"\fSeenResponse\x122\n" +
 	"\aresults\x18\x01 \x03(\v2\x18.elsewhere.v1.SeenResultR\aresults\x12=\n" +
-	"\fattributions\x18\x02 \x03(\v2\x19.elsewhere.v1.AttributionR\fattributions\"\x8e\x05\n" +
+	"\fattributions\x18\x02 \x03(\v2\x19.elsewhere.v1.AttributionR\fattributions\"\xcd\x05\n" +
 	"\n" +
 	"SeenResult\x128\n" +
 	"\n" +
@@ -1532,7 +1579,8 @@ const file_elsewhere_v1_correlation_service_proto_rawDesc = "" +
 	"\tlast_seen\x18\t \x01(\v2\x17.elsewhere.v1.TimeRangeR\blastSeen\x128\n" +
 	"\tsightings\x18\n" +
 	" \x03(\v2\x16.elsewhere.v1.SightingB\x02(\x01R\tsightings\x12%\n" +
-	"\x0emore_sightings\x18\v \x01(\bR\rmoreSightings\x12\x14\n" +
+	"\x0emore_sightings\x18\v \x01(\bR\rmoreSightings\x12=\n" +
+	"\rother_tenants\x18\f \x01(\v2\x18.elsewhere.v1.CountRangeR\fotherTenants\x12\x14\n" +
 	"\x05class\x18\r \x01(\tR\x05class\x12#\n" +
 	"\rclass_reasons\x18\x0e \x03(\tR\fclassReasons\x12.\n" +
 	"\arecords\x18\x0f \x03(\v2\x14.elsewhere.v1.RecordR\arecords\"7\n" +
@@ -1569,10 +1617,11 @@ const file_elsewhere_v1_correlation_service_proto_rawDesc = "" +
 	"\tpage_size\x18\x06 \x01(\rR\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\a \x01(\tR\tpageTokenB\x04\n" +
-	"\x02of\"e\n" +
+	"\x02of\"\x80\x01\n" +
 	"\x11ListLinksResponse\x12(\n" +
 	"\x05links\x18\x01 \x03(\v2\x12.elsewhere.v1.LinkR\x05links\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"0\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x19\n" +
+	"\bcase_ref\x18\x03 \x01(\tR\acaseRef\"0\n" +
 	"\x12ExplainLinkRequest\x12\f\n" +
 	"\x01a\x18\x01 \x01(\tR\x01a\x12\f\n" +
 	"\x01b\x18\x02 \x01(\tR\x01b\"R\n" +
@@ -1628,29 +1677,30 @@ var file_elsewhere_v1_correlation_service_proto_depIdxs = []int32{
 	5,  // 8: elsewhere.v1.SeenResult.first_seen:type_name -> elsewhere.v1.TimeRange
 	5,  // 9: elsewhere.v1.SeenResult.last_seen:type_name -> elsewhere.v1.TimeRange
 	6,  // 10: elsewhere.v1.SeenResult.sightings:type_name -> elsewhere.v1.Sighting
-	16, // 11: elsewhere.v1.SeenResult.records:type_name -> elsewhere.v1.Record
-	17, // 12: elsewhere.v1.TimeRange.earliest:type_name -> google.protobuf.Timestamp
-	17, // 13: elsewhere.v1.TimeRange.latest:type_name -> google.protobuf.Timestamp
-	17, // 14: elsewhere.v1.Sighting.first_seen:type_name -> google.protobuf.Timestamp
-	17, // 15: elsewhere.v1.Sighting.last_seen:type_name -> google.protobuf.Timestamp
-	13, // 16: elsewhere.v1.ListSightingsRequest.observable:type_name -> elsewhere.v1.Observable
-	6,  // 17: elsewhere.v1.ListSightingsResponse.sightings:type_name -> elsewhere.v1.Sighting
-	18, // 18: elsewhere.v1.ListLinksRequest.min_tier:type_name -> elsewhere.v1.Tier
-	19, // 19: elsewhere.v1.ListLinksResponse.links:type_name -> elsewhere.v1.Link
-	20, // 20: elsewhere.v1.ExplainLinkResponse.explanation:type_name -> elsewhere.v1.Explanation
-	1,  // 21: elsewhere.v1.CorrelationService.Seen:input_type -> elsewhere.v1.SeenRequest
-	7,  // 22: elsewhere.v1.CorrelationService.ListSightings:input_type -> elsewhere.v1.ListSightingsRequest
-	9,  // 23: elsewhere.v1.CorrelationService.ListLinks:input_type -> elsewhere.v1.ListLinksRequest
-	11, // 24: elsewhere.v1.CorrelationService.ExplainLink:input_type -> elsewhere.v1.ExplainLinkRequest
-	2,  // 25: elsewhere.v1.CorrelationService.Seen:output_type -> elsewhere.v1.SeenResponse
-	8,  // 26: elsewhere.v1.CorrelationService.ListSightings:output_type -> elsewhere.v1.ListSightingsResponse
-	10, // 27: elsewhere.v1.CorrelationService.ListLinks:output_type -> elsewhere.v1.ListLinksResponse
-	12, // 28: elsewhere.v1.CorrelationService.ExplainLink:output_type -> elsewhere.v1.ExplainLinkResponse
-	25, // [25:29] is the sub-list for method output_type
-	21, // [21:25] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	4,  // 11: elsewhere.v1.SeenResult.other_tenants:type_name -> elsewhere.v1.CountRange
+	16, // 12: elsewhere.v1.SeenResult.records:type_name -> elsewhere.v1.Record
+	17, // 13: elsewhere.v1.TimeRange.earliest:type_name -> google.protobuf.Timestamp
+	17, // 14: elsewhere.v1.TimeRange.latest:type_name -> google.protobuf.Timestamp
+	17, // 15: elsewhere.v1.Sighting.first_seen:type_name -> google.protobuf.Timestamp
+	17, // 16: elsewhere.v1.Sighting.last_seen:type_name -> google.protobuf.Timestamp
+	13, // 17: elsewhere.v1.ListSightingsRequest.observable:type_name -> elsewhere.v1.Observable
+	6,  // 18: elsewhere.v1.ListSightingsResponse.sightings:type_name -> elsewhere.v1.Sighting
+	18, // 19: elsewhere.v1.ListLinksRequest.min_tier:type_name -> elsewhere.v1.Tier
+	19, // 20: elsewhere.v1.ListLinksResponse.links:type_name -> elsewhere.v1.Link
+	20, // 21: elsewhere.v1.ExplainLinkResponse.explanation:type_name -> elsewhere.v1.Explanation
+	1,  // 22: elsewhere.v1.CorrelationService.Seen:input_type -> elsewhere.v1.SeenRequest
+	7,  // 23: elsewhere.v1.CorrelationService.ListSightings:input_type -> elsewhere.v1.ListSightingsRequest
+	9,  // 24: elsewhere.v1.CorrelationService.ListLinks:input_type -> elsewhere.v1.ListLinksRequest
+	11, // 25: elsewhere.v1.CorrelationService.ExplainLink:input_type -> elsewhere.v1.ExplainLinkRequest
+	2,  // 26: elsewhere.v1.CorrelationService.Seen:output_type -> elsewhere.v1.SeenResponse
+	8,  // 27: elsewhere.v1.CorrelationService.ListSightings:output_type -> elsewhere.v1.ListSightingsResponse
+	10, // 28: elsewhere.v1.CorrelationService.ListLinks:output_type -> elsewhere.v1.ListLinksResponse
+	12, // 29: elsewhere.v1.CorrelationService.ExplainLink:output_type -> elsewhere.v1.ExplainLinkResponse
+	26, // [26:30] is the sub-list for method output_type
+	22, // [22:26] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_elsewhere_v1_correlation_service_proto_init() }

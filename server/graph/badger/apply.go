@@ -5,7 +5,6 @@ import (
 	"iter"
 	"math/bits"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/elsewhere-project/elsewhere/server/evidence"
@@ -151,7 +150,10 @@ func (w *writer) relate(c *change, old, now *evidence.Profile) error {
 			return err
 		}
 	}
-	if !countsInSize(now.Tenant) || old.Live == now.Live {
+	if err := w.markDay(c); err != nil {
+		return err
+	}
+	if old.Live == now.Live || !w.counted(now.Tenant) {
 		return nil
 	}
 	size, err := c.number(keySize)
@@ -170,10 +172,6 @@ func (w *writer) relate(c *change, old, now *evidence.Profile) error {
 	}
 	return c.restartSweep(nil)
 }
-
-// countsInSize reports whether the cases of a tenant are ones of customers.
-// Public reports come in under tenants of their own.
-func countsInSize(tenant string) bool { return !strings.HasPrefix(tenant, "reports-") }
 
 // rounded is the binary logarithm of N: scores change only with it.
 func rounded(size uint64) int { return bits.Len64(max(size, 1024) - 1) }

@@ -23,7 +23,7 @@ func (s *Store) Check(ctx context.Context) iter.Seq2[string, error] {
 		err := s.read(ctx, func(sn *snapshot) error {
 			// What is stored, not what is remembered of it.
 			sn.caches = nil
-			k := &checker{snapshot: sn, yield: yield, seed: maphash.MakeSeed()}
+			k := &checker{snapshot: sn, yield: yield, counted: s.counted, seed: maphash.MakeSeed()}
 			for _, part := range []func() error{k.cases, k.values, k.sightings, k.marks, k.size} {
 				if err := part(); err != nil {
 					return err
@@ -42,7 +42,8 @@ var errEnough = errors.New("the reader has stopped")
 
 type checker struct {
 	*snapshot
-	yield func(string, error) bool
+	yield   func(string, error) bool
+	counted func(tenant string) bool
 
 	customers uint64 // live cases that count in Size
 	seed      maphash.Seed
@@ -136,7 +137,7 @@ func (k *checker) oneCase(ref evidence.Ref) error {
 			return err
 		}
 	}
-	if want.Live && countsInSize(ref.Tenant) {
+	if want.Live && k.counted(ref.Tenant) {
 		k.customers++
 	}
 	return k.eachAsked(want, func(space byte, v evidence.Value, s graph.Sighting) error {

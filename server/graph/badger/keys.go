@@ -46,6 +46,7 @@ const (
 	keySize     = "msize"
 	keySequence = "msequence"
 	keySweep    = "msweep"
+	keyDay      = "mday"
 )
 
 // present is the value of keys that say all by being there.

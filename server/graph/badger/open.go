@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -55,6 +56,10 @@ type Options struct {
 	Memory bool
 	// Limits are the caps of the model; zero fields mean the model's own.
 	Limits graph.Limits
+	// Counted reports whether live cases of a tenant count in Size. The answer
+	// never changes for a tenant that has cases; nil: all count but those of
+	// tenants whose ids begin with reports-.
+	Counted func(tenant string) bool
 	// Clock gives create, update and mark times; nil: time.Now.
 	Clock func() time.Time
 	// Logger takes what happens in the background; nil: nothing is logged.
@@ -89,13 +94,14 @@ var errForeign = errors.New("the folder holds a database that is no Elsewhere st
 
 // Store is a graph in Badger. It implements graph.Store.
 type Store struct {
-	db     *dgraph.DB
-	room   *space
-	inline int64
-	limits graph.Limits
-	now    func() time.Time
-	log    *slog.Logger
-	pack   *packer
+	db      *dgraph.DB
+	room    *space
+	inline  int64
+	limits  graph.Limits
+	counted func(tenant string) bool
+	now     func() time.Time
+	log     *slog.Logger
+	pack    *packer
 
 	views    views
 	caches   *caches
@@ -141,6 +147,10 @@ func open(ctx context.Context, o Options) (*Store, error) {
 	if now == nil {
 		now = time.Now
 	}
+	counted := o.Counted
+	if counted == nil {
+		counted = func(tenant string) bool { return !strings.HasPrefix(tenant, "reports-") }
+	}
 	opt := engineOptions(o, log)
 	room := newSpace(o, now, log)
 	db, err := openEngine(opt, room)
@@ -152,6 +162,7 @@ func open(ctx context.Context, o Options) (*Store, error) {
 		room:      room,
 		inline:    opt.ValueThreshold,
 		limits:    o.Limits.OrDefaults(),
+		counted:   counted,
 		caches:    newCaches(cmp.Or(o.CacheBytes, DefaultCacheBytes)),
 		now:       now,
 		log:       log,

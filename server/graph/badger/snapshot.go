@@ -206,12 +206,7 @@ func (s *snapshot) Withheld(v evidence.Value, after *graph.Position) iter.Seq2[g
 
 func (s *snapshot) sightings(space byte, v evidence.Value, after *graph.Position) iter.Seq2[graph.Sighting, error] {
 	return func(yield func(graph.Sighting, error) bool) {
-		n := newNode(v)
-		prefix := append([]byte{space}, n.key...)
-		start := prefix
-		if after != nil {
-			start = append(sightingKey(space, n.key, after.Ref, after.Last), 0)
-		}
+		prefix, start := sightingRange(space, v, after)
 		for it, err := range s.from(prefix, start) {
 			var sg graph.Sighting
 			if err == nil {
@@ -222,6 +217,17 @@ func (s *snapshot) sightings(space byte, v evidence.Value, after *graph.Position
 			}
 		}
 	}
+}
+
+// sightingRange returns the prefix of the sightings of a value, and where those
+// after a position begin.
+func sightingRange(space byte, v evidence.Value, after *graph.Position) (prefix, start []byte) {
+	n := newNode(v)
+	prefix = append([]byte{space}, n.key...)
+	if after == nil {
+		return prefix, prefix
+	}
+	return prefix, append(sightingKey(space, n.key, after.Ref, after.Last), 0)
 }
 
 // sightingAt returns the sighting that an iterator stands on, and the sequence

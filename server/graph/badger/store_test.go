@@ -236,7 +236,7 @@ func TestDeleteLeavesNothing(t *testing.T) {
 	if err := s.Relink(t.Context(), graph.RelinkBatch{Remove: []graph.RowKey{row.RowKey}, Done: marks}); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{keyLayout, keySequence, keySize}
+	want := []string{keyDay, keyLayout, keySequence, keySize}
 	if diff := gocmp.Diff(want, keys(t, s)); diff != "" {
 		t.Errorf("keys (-want +got):\n%s", diff)
 	}

@@ -101,6 +101,8 @@ type writer struct {
 	// present are sighting prefixes that some live sighting has, as far as they
 	// were asked for lately: asking again costs no search.
 	present map[string]bool
+	// day is the last day that has a mark.
+	day uint64
 	// committed receives what became of below.
 	committed chan error
 	// broken is the error of the first commit that went wrong. What reached the

@@ -1,0 +1,286 @@
+package access
+
+import (
+	"slices"
+	"time"
+
+	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/graph"
+)
+
+// CountRange is a number as far as it is disclosed: exact where Min is Max.
+type CountRange struct {
+	Min, Max uint32
+	// OrMore says that there is no Max.
+	OrMore bool
+}
+
+func exactly(n uint32) CountRange { return CountRange{Min: n, Max: n} }
+
+// bucket is how numbers of tenants are told that are not named.
+func bucket(n int) CountRange {
+	switch {
+	case n == 0:
+		return CountRange{}
+	case n < K:
+		return CountRange{Min: 1, Max: K - 1}
+	case n < manyOwners:
+		return CountRange{Min: K, Max: manyOwners - 1}
+	}
+	return CountRange{Min: manyOwners, OrMore: true}
+}
+
+const (
+	// manyOwners is where the last bucket begins: nobody counts further.
+	manyOwners = 10
+	// maxOwnCases is how far the cases of one tenant on a value are counted.
+	maxOwnCases = 1_000
+	// casesPerSeek is how many sightings are read in the time that it takes to find
+	// those of one tenant.
+	casesPerSeek = 16
+	// MaxSightings is how many sightings an answer to Look holds.
+	MaxSightings = 10
+)
+
+// TimeRange is a time as far as it is disclosed: exact where Earliest is Latest.
+type TimeRange struct{ Earliest, Latest time.Time }
+
+// month is the month of a time, UTC, to its last second.
+func month(t time.Time) TimeRange {
+	if t.IsZero() {
+		return TimeRange{}
+	}
+	y, m, _ := t.UTC().Date()
+	from := time.Date(y, m, 1, 0, 0, 0, 0, time.UTC)
+	return TimeRange{from, from.AddDate(0, 1, 0).Add(-time.Second)}
+}
+
+// Disclosed is what a viewer may know of where a value was seen.
+type Disclosed struct {
+	// Refused says that nothing is, of any value like it.
+	Refused bool
+	// Tenants and Cases count what the viewer may read.
+	Tenants, Cases CountRange
+	// Others are the owners of what he may not read; nil where nothing is told.
+	Others *CountRange
+	// Spread is the number of tenants with the value where that is granted.
+	Spread      int
+	First, Last TimeRange
+	// Sightings are those he may read, newest first, at most MaxSightings; the last
+	// Withheld of them are in restricted or tlp:red cases.
+	Sightings []graph.Sighting
+	Withheld  int
+	More      bool // sightings that he may read
+}
+
+// Seen reports whether the value was seen as far as the viewer may know.
+func (d *Disclosed) Seen() bool {
+	return d.Cases.Min > 0 || d.Withheld > 0 || d.Others != nil && d.Others.Min > 0
+}
+
+// Asks reports whether the viewer may ask where values of a kind were seen.
+func (v Viewer) Asks(k evidence.Kind) bool {
+	switch {
+	case v.open || v.role.readsMany():
+		return true
+	case v.role == RoleTenant:
+		visibility, known := evidence.KindVisibility(k)
+		return known && visibility == evidence.Infrastructure
+	}
+	return false
+}
+
+// Look says what a viewer may know of where a value was seen. The sightings are
+// put into room, which may be nil.
+func (v Viewer) Look(snap graph.Snapshot, value evidence.Value, room []graph.Sighting) (Disclosed, error) {
+	d := Disclosed{Sightings: room[:0]}
+	if !v.Asks(value.Kind) {
+		d.Refused = true
+		return d, nil
+	}
+	s, err := snap.Summary(value)
+	if err != nil {
+		return d, err
+	}
+	if v.all {
+		d.Tenants, d.Cases = exactly(s.Tenants), exactly(s.Cases)
+		d.First, d.Last = TimeRange{s.First, s.First}, TimeRange{s.Last, s.Last}
+		d.Spread = int(s.Tenants)
+		d.Sightings = append(d.Sightings, s.Newest...)
+		d.More = int(s.Cases) > len(s.Newest)
+	} else if err := v.lookListed(snap, value, &s, &d); err != nil {
+		return d, err
+	}
+	if err := v.addWithheld(snap, value, s.Withheld, &d); err != nil {
+		return d, err
+	}
+	visibility, known := evidence.KindVisibility(value.Kind)
+	if known && visibility == evidence.Private && !v.open && d.Cases.Min == 0 && d.Withheld == 0 {
+		// Whoever tries telephone numbers learns nothing, not even from others.
+		return Disclosed{Refused: true, Sightings: d.Sightings[:0]}, nil
+	}
+	return d, nil
+}
+
+// lookListed looks for who reads some tenants.
+func (v Viewer) lookListed(snap graph.Snapshot, value evidence.Value, s *graph.Summary, d *Disclosed) error {
+	own, err := v.own(snap, value, s, d)
+	if err != nil {
+		return err
+	}
+	if v.role == RoleTenant {
+		return v.lookTenant(snap, value, s, d)
+	}
+	d.Spread = int(s.Tenants)
+	others, err := v.others(snap, value, s, own)
+	if err == nil {
+		d.Others = new(bucket(others))
+	}
+	return err
+}
+
+// own adds what the viewer may read to an answer, and returns the number of his
+// tenants with the value.
+func (v Viewer) own(snap graph.Snapshot, value evidence.Value, s *graph.Summary, d *Disclosed) (int, error) {
+	var o ownCount
+	o.newest = d.Sightings
+	switch {
+	case int(s.Cases) == len(s.Newest):
+		for _, sighting := range s.Newest {
+			if v.has(sighting.Tenant) {
+				o.add(sighting)
+			}
+		}
+		slices.Sort(o.tenants)
+		o.tenants = slices.Compact(o.tenants)
+	case int(s.Cases) <= casesPerSeek*len(v.tenants):
+		for sighting, err := range snap.Sightings(value, nil) {
+			if err != nil {
+				return 0, err
+			}
+			if v.has(sighting.Tenant) {
+				o.add(sighting)
+			}
+		}
+		o.tenants = slices.Compact(o.tenants)
+	default:
+		for _, tenant := range v.tenants {
+			n := 0
+			for sighting, err := range snap.Sightings(value, graph.StartOf(tenant)) {
+				if err != nil {
+					return 0, err
+				}
+				if sighting.Tenant != tenant {
+					break
+				}
+				if n == maxOwnCases {
+					o.more = true
+					break
+				}
+				o.add(sighting)
+				n++
+			}
+			o.tenants = slices.Compact(o.tenants)
+		}
+	}
+	d.Sightings = o.newest
+	d.More = o.cases > len(o.newest)
+	d.Tenants = exactly(uint32(len(o.tenants)))
+	d.Cases = CountRange{Min: uint32(o.cases), Max: uint32(o.cases), OrMore: o.more}
+	d.First, d.Last = TimeRange{o.first, o.first}, TimeRange{o.last, o.last}
+	return len(o.tenants), nil
+}
+
+// ownCount counts sightings that may be read.
+type ownCount struct {
+	tenants     []string
+	cases       int
+	more        bool
+	first, last time.Time
+	newest      []graph.Sighting
+}
+
+func (o *ownCount) add(s graph.Sighting) {
+	o.cases++
+	o.tenants = append(o.tenants, s.Tenant)
+	if !s.First.IsZero() && (o.first.IsZero() || s.First.Before(o.first)) {
+		o.first = s.First
+	}
+	if s.Last.After(o.last) {
+		o.last = s.Last
+	}
+	i, _ := slices.BinarySearchFunc(o.newest, s, compareNewest)
+	if i < MaxSightings {
+		o.newest = slices.Insert(o.newest, i, s)
+		o.newest = o.newest[:min(len(o.newest), MaxSightings)]
+	}
+}
+
+// compareNewest is the order of graph.Summary.Newest.
+func compareNewest(x, y graph.Sighting) int {
+	if c := y.Last.Compare(x.Last); c != 0 {
+		return c
+	}
+	return x.Ref.Compare(y.Ref)
+}
+
+// others counts the owners of the tenants with a value that the viewer may not
+// name, up to manyOwners. Scores are computed over all of them, so analysts may
+// know as much at once.
+func (v Viewer) others(snap graph.Snapshot, value evidence.Value, s *graph.Summary, own int) (int, error) {
+	if v.rules.Tenants.plainCounts() {
+		return max(int(s.Tenants)-own, 0), nil
+	}
+	owners := make(map[string]bool)
+	count := func(tenant string) {
+		if owner := v.rules.Tenants.owner(tenant); owner != "" && !v.has(tenant) {
+			owners[owner] = true
+		}
+	}
+	if int(s.Cases) == len(s.Newest) {
+		for _, sighting := range s.Newest {
+			count(sighting.Tenant)
+		}
+		return len(owners), nil
+	}
+	for at := (*graph.Position)(nil); len(owners) < manyOwners; {
+		tenant := ""
+		for sighting, err := range snap.Sightings(value, at) {
+			if err != nil {
+				return 0, err
+			}
+			tenant = sighting.Tenant
+			break
+		}
+		if tenant == "" {
+			break
+		}
+		count(tenant)
+		at = afterTenant(tenant)
+	}
+	return len(owners), nil
+}
+
+// afterTenant is a place behind all sightings of a tenant and before those of any
+// other: no id has a character so small.
+func afterTenant(tenant string) *graph.Position { return graph.StartOf(tenant + "\x01") }
+
+// addWithheld adds sightings in restricted and tlp:red cases for who may read them.
+func (v Viewer) addWithheld(snap graph.Snapshot, value evidence.Value, any uint32, d *Disclosed) error {
+	if !v.restricted || any == 0 {
+		return nil
+	}
+	for sighting, err := range v.Withheld(snap, value, nil) {
+		if err != nil {
+			return err
+		}
+		if len(d.Sightings) == MaxSightings {
+			d.More = true
+			// One that is not shown is one that was seen.
+			break
+		}
+		d.Sightings = append(d.Sightings, sighting)
+		d.Withheld++
+	}
+	return nil
+}

@@ -1,0 +1,5 @@
+//go:build elsewhere_leak
+
+package access
+
+const leaks = true

@@ -1,0 +1,531 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/prototext"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+	"pgregory.net/rapid"
+
+	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
+	"github.com/elsewhere-project/elsewhere/server"
+)
+
+// worldPairs are how many pairs of worlds are drawn, 100 requests for each.
+var worldPairs = flag.Int("worlds", 15, "pairs of worlds in TestTwoWorlds, a fifth of them with -short")
+
+// hidden is the tenant of whom nobody in the test may learn anything.
+const hidden = "hidden"
+
+// worldTenants are the tenants of both worlds; the first two are on the lists of
+// those who ask.
+var worldTenants = []*elsewherev1.Tenant{
+	elsewherev1.Tenant_builder{Id: "alder", Aliases: []string{"alder-old"}}.Build(),
+	elsewherev1.Tenant_builder{Id: "birch"}.Build(),
+	elsewherev1.Tenant_builder{Id: "cedar"}.Build(),
+	elsewherev1.Tenant_builder{Id: "dogwood", Group: "one"}.Build(),
+	elsewherev1.Tenant_builder{Id: "elm", Group: "one"}.Build(),
+	elsewherev1.Tenant_builder{Id: "reports-x"}.Build(),
+	elsewherev1.Tenant_builder{Id: "trial", Type: elsewherev1.TenantType_TENANT_TYPE_TEST}.Build(),
+	elsewherev1.Tenant_builder{Id: hidden, Aliases: []string{"hidden-old"}, Group: "two"}.Build(),
+}
+
+// worldValues are what the cases are made of: few, so that they meet.
+var worldValues = []*elsewherev1.Observable{
+	obs("ip", "70.0.0.1", "login_source"), obs("ip", "70.0.0.2", "login_source"), obs("ip", "70.0.9.3", "allow_listed"),
+	obs("domain", "evil-invoices.net", "sending_infrastructure"), obs("domain", "victim-bank.com", "spoofed"),
+	obs("hostname", "mail.evil-invoices.net", "sending_infrastructure"),
+	obs("spoof_pair", "victim-bank.com>70.0.0.1"), obs("email", "billing@evil-invoices.net"),
+	obs("forward_to", "collect@evil-invoices.net", "forward_target"), obs("rule_name", "Invoices to RSS"),
+	obs("phone", "+15551234567"), obs("user_agent", "evil-agent/1.0"), obs("x_own", "something"),
+}
+
+// worldAsker is somebody who asks in both worlds.
+type worldAsker struct {
+	name, secret string
+	role         elsewherev1.Role
+}
+
+// worldBase is a folder with tenants and keys and no cases, of which both worlds
+// are copies: so keys, and what is sealed for them, are the same.
+type worldBase struct {
+	dir    string
+	writer string
+	askers []worldAsker
+}
+
+func newWorldBase(t *testing.T) *worldBase {
+	b := &worldBase{dir: t.TempDir()}
+	g := guard(t, server.Config{DataDir: b.dir})
+	for _, tenant := range worldTenants {
+		g.tenant(t, tenant)
+	}
+	_, b.writer = g.make(t, elsewherev1.Key_builder{Role: lead, AllTenants: true, Restricted: true}.Build())
+	for _, a := range []struct {
+		name       string
+		role       elsewherev1.Role
+		restricted bool
+		tenants    []string
+	}{
+		{"submitter", submitter, false, []string{"alder"}},
+		{"tenant", tenantKey, false, []string{"alder"}},
+		{"tenant, restricted", tenantKey, true, []string{"birch"}},
+		{"tenant of a group", tenantKey, false, []string{"dogwood"}},
+		{"analyst", analyst, false, []string{"alder", "birch"}},
+		{"analyst, restricted", analyst, true, []string{"alder", "birch"}},
+		{"lead", lead, false, []string{"alder", "birch", "elm"}},
+		{"admin", admin, false, nil},
+	} {
+		_, secret := g.make(t, elsewherev1.Key_builder{Role: a.role, Restricted: a.restricted, Tenants: a.tenants, CallsPerSecond: 1e6, Burst: 1e6}.Build())
+		b.askers = append(b.askers, worldAsker{a.name, secret, a.role})
+	}
+	b.askers = append(b.askers, worldAsker{"nobody", "", 0})
+	if err := g.stop(); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// world is a running copy of a base.
+type world struct {
+	writer caller
+	askers []caller
+	stop   func()
+}
+
+func (b *worldBase) open(t *testing.T, dir string, belowK bool) *world {
+	if err := os.CopyFS(dir, os.DirFS(b.dir)); err != nil {
+		t.Fatal(err)
+	}
+	g := guard(t, server.Config{DataDir: dir, Access: server.Access{DiscloseAtOnce: true, ExistsBelowK: belowK}})
+	w := &world{writer: with(t, g.addr, b.writer)}
+	for _, a := range b.askers {
+		w.askers = append(w.askers, with(t, g.addr, a.secret))
+	}
+	w.stop = func() {
+		w.writer.conn.Close()
+		for _, c := range w.askers {
+			c.conn.Close()
+		}
+		if err := g.stop(); err != nil {
+			t.Error(err)
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	}
+	return w
+}
+
+func drawValues(t *rapid.T, label string) []*elsewherev1.Observable {
+	picked := rapid.SliceOfNDistinct(rapid.IntRange(0, len(worldValues)-1), 1, 6, rapid.ID[int]).Draw(t, label)
+	var out []*elsewherev1.Observable
+	for _, i := range picked {
+		out = append(out, proto.CloneOf(worldValues[i]))
+	}
+	return out
+}
+
+func drawCase(t *rapid.T, tenants []string) *elsewherev1.Case {
+	c := newCase(rapid.SampledFrom(tenants).Draw(t, "tenant"), rapid.SampledFrom([]string{"1", "2", "3"}).Draw(t, "id"), drawValues(t, "values")...)
+	switch rapid.IntRange(0, 7).Draw(t, "withheld") {
+	case 0:
+		c.SetRestricted(true)
+	case 1:
+		c.SetTlp("red")
+	case 2:
+		c.SetState(elsewherev1.CaseState_CASE_STATE_DISMISSED)
+	}
+	return c
+}
+
+func worldTenantIDs(but ...string) []string {
+	var ids []string
+	for _, t := range worldTenants {
+		if !slices.Contains(but, t.GetId()) {
+			ids = append(ids, t.GetId())
+		}
+	}
+	return ids
+}
+
+// question is a request that is asked in both worlds.
+type worldQuestion struct {
+	name string
+	// ask returns the answers, a message each, or an error.
+	ask func(ctx context.Context, c caller) ([]proto.Message, error)
+}
+
+func one[M proto.Message](m M, err error) ([]proto.Message, error) {
+	if err != nil {
+		return nil, err
+	}
+	return []proto.Message{m}, nil
+}
+
+// drawQuestion draws a request of any RPC.
+func drawQuestion(t *rapid.T) worldQuestion {
+	ref := func() string {
+		return rapid.SampledFrom(append(worldTenantIDs(), "alder-old", "hidden-old", "unknown")).Draw(t, "of tenant") + "/" +
+			rapid.SampledFrom([]string{"1", "2", "3", "4"}).Draw(t, "case")
+	}
+	tenant := func() string {
+		return rapid.SampledFrom(append(worldTenantIDs(), "", "alder-old", "hidden-old", "unknown")).Draw(t, "tenant asked for")
+	}
+	value := func() *elsewherev1.Observable {
+		o := worldValues[rapid.IntRange(0, len(worldValues)-1).Draw(t, "value")]
+		kind := o.GetKind()
+		if rapid.IntRange(0, 3).Draw(t, "guess") == 0 {
+			kind = ""
+		}
+		return obs(kind, o.GetValue())
+	}
+	size := func() uint32 { return uint32(rapid.IntRange(1, 3).Draw(t, "page size")) }
+	switch rapid.IntRange(0, 14).Draw(t, "method") {
+	case 0:
+		req := elsewherev1.SubmitCaseRequest_builder{
+			Case:         drawCase(t, append(worldTenantIDs("cedar", "elm", "reports-x", "trial"), "unknown", "hidden-old")),
+			ValidateOnly: rapid.Bool().Draw(t, "validate only"),
+		}.Build()
+		if rapid.Bool().Draw(t, "expects") {
+			req.SetExpectedRevision(uint32(rapid.IntRange(0, 2).Draw(t, "revision")))
+		}
+		return worldQuestion{"SubmitCase", func(ctx context.Context, c caller) ([]proto.Message, error) { return one(c.SubmitCase(ctx, req)) }}
+	case 1:
+		reqs := []*elsewherev1.Case{drawCase(t, []string{"alder", hidden, "unknown"}), drawCase(t, []string{"alder", "birch"})}
+		return worldQuestion{"SubmitCases", func(ctx context.Context, c caller) ([]proto.Message, error) { return stream(ctx, c, reqs) }}
+	case 2:
+		r := ref()
+		return worldQuestion{"GetCase " + r, func(ctx context.Context, c caller) ([]proto.Message, error) {
+			return one(c.GetCase(ctx, elsewherev1.GetCaseRequest_builder{CaseRef: r}.Build()))
+		}}
+	case 3:
+		req := elsewherev1.ListCasesRequest_builder{Tenant: tenant(), PageSize: size()}.Build()
+		return worldQuestion{"ListCases", func(ctx context.Context, c caller) ([]proto.Message, error) {
+			return pages(req, func(r *elsewherev1.ListCasesRequest) (*elsewherev1.ListCasesResponse, error) {
+				return c.ListCases(ctx, r)
+			})
+		}}
+	case 4:
+		req := elsewherev1.DeleteCaseRequest_builder{CaseRef: ref(), AllowMissing: rapid.Bool().Draw(t, "allow missing")}.Build()
+		return worldQuestion{"DeleteCase " + req.GetCaseRef(), func(ctx context.Context, c caller) ([]proto.Message, error) {
+			return one(c.DeleteCase(ctx, req))
+		}}
+	case 5, 6, 7:
+		req := elsewherev1.SeenRequest_builder{IncludeRecords: rapid.Bool().Draw(t, "records")}
+		for range rapid.IntRange(1, 4).Draw(t, "number of values") {
+			req.Observables = append(req.Observables, value())
+		}
+		return worldQuestion{"Seen", func(ctx context.Context, c caller) ([]proto.Message, error) { return one(c.Seen(ctx, req.Build())) }}
+	case 8:
+		req := elsewherev1.ListSightingsRequest_builder{Observable: value(), PageSize: size()}.Build()
+		return worldQuestion{"ListSightings", func(ctx context.Context, c caller) ([]proto.Message, error) {
+			return pages(req, func(r *elsewherev1.ListSightingsRequest) (*elsewherev1.ListSightingsResponse, error) {
+				return c.ListSightings(ctx, r)
+			})
+		}}
+	case 9:
+		req := elsewherev1.ListLinksRequest_builder{CaseRef: new(ref()), MinTier: elsewherev1.Tier_TIER_LEAD, PageSize: size(), IncludeSameTenant: rapid.Bool().Draw(t, "same tenant")}.Build()
+		return worldQuestion{"ListLinks " + req.GetCaseRef(), func(ctx context.Context, c caller) ([]proto.Message, error) { return links(ctx, c, req) }}
+	case 10:
+		req := elsewherev1.ListLinksRequest_builder{Tenant: new(tenant()), MinTier: elsewherev1.Tier_TIER_LEAD, PageSize: size()}.Build()
+		return worldQuestion{"ListLinks of tenant " + req.GetTenant(), func(ctx context.Context, c caller) ([]proto.Message, error) { return links(ctx, c, req) }}
+	case 11:
+		req := elsewherev1.ExplainLinkRequest_builder{A: ref(), B: ref()}.Build()
+		return worldQuestion{"ExplainLink", func(ctx context.Context, c caller) ([]proto.Message, error) { return one(c.ExplainLink(ctx, req)) }}
+	case 12:
+		req := elsewherev1.EnrichRequest_builder{Tenant: tenant(), Observables: []*elsewherev1.Observable{value(), value()}}.Build()
+		return worldQuestion{"Enrich", func(ctx context.Context, c caller) ([]proto.Message, error) { return one(c.Enrich(ctx, req)) }}
+	case 13:
+		r := ref()
+		return worldQuestion{"a page token of something else", func(ctx context.Context, c caller) ([]proto.Message, error) {
+			token := ""
+			if res, err := c.ListCases(ctx, elsewherev1.ListCasesRequest_builder{PageSize: 1}.Build()); err == nil {
+				token = res.GetNextPageToken()
+			}
+			return one(c.ListLinks(ctx, elsewherev1.ListLinksRequest_builder{CaseRef: new(r), PageToken: token + "x"}.Build()))
+		}}
+	}
+	return worldQuestion{"AdminService", func(ctx context.Context, c caller) ([]proto.Message, error) {
+		name := hidden
+		var out []proto.Message
+		all := func(m []proto.Message, err error) {
+			out = append(append(out, m...), status.Convert(err).Proto())
+		}
+		all(one(c.GetTenant(ctx, elsewherev1.GetTenantRequest_builder{Tenant: name}.Build())))
+		all(one(c.ListTenants(ctx, &elsewherev1.ListTenantsRequest{})))
+		all(one(c.ListKeys(ctx, &elsewherev1.ListKeysRequest{})))
+		all(one(c.CreateTenant(ctx, elsewherev1.CreateTenantRequest_builder{Tenant: elsewherev1.Tenant_builder{Id: name}.Build()}.Build())))
+		all(one(c.UpdateTenant(ctx, elsewherev1.UpdateTenantRequest_builder{
+			Tenant: elsewherev1.Tenant_builder{Id: name}.Build(), UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"type"}},
+		}.Build())))
+		all(one(c.RevokeKey(ctx, elsewherev1.RevokeKeyRequest_builder{Key: "els_aaaaaaaaaaaa"}.Build())))
+		all(one(c.RotateKey(ctx, elsewherev1.RotateKeyRequest_builder{Key: "els_aaaaaaaaaaaa"}.Build())))
+		all(one(c.CreateKey(ctx, elsewherev1.CreateKeyRequest_builder{Key: elsewherev1.Key_builder{Role: tenantKey, Tenants: []string{"unknown"}}.Build()}.Build())))
+		all(one(c.ListFeeds(ctx, &elsewherev1.ListFeedsRequest{})))
+		return out, nil
+	}}
+}
+
+func links(ctx context.Context, c caller, req *elsewherev1.ListLinksRequest) ([]proto.Message, error) {
+	return pages(req, func(r *elsewherev1.ListLinksRequest) (*elsewherev1.ListLinksResponse, error) {
+		return c.ListLinks(ctx, r)
+	})
+}
+
+func stream(ctx context.Context, c caller, cases []*elsewherev1.Case) ([]proto.Message, error) {
+	s, err := c.SubmitCases(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []proto.Message
+	for i, of := range cases {
+		// One after the other, so that the answers are in order.
+		err := s.Send(elsewherev1.SubmitCasesRequest_builder{Index: uint64(i), Submit: elsewherev1.SubmitCaseRequest_builder{Case: of}.Build()}.Build())
+		if err != nil && !errors.Is(err, io.EOF) {
+			return out, err
+		}
+		ack, err := s.Recv()
+		if err != nil {
+			return out, err
+		}
+		out = append(out, ack)
+	}
+	if err := s.CloseSend(); err != nil {
+		return out, err
+	}
+	_, err = s.Recv()
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return out, err
+}
+
+// pages follows a list to its end.
+func pages[Req interface {
+	proto.Message
+	SetPageToken(string)
+}, Res interface {
+	proto.Message
+	GetNextPageToken() string
+}](req Req, list func(Req) (Res, error)) ([]proto.Message, error) {
+	var out []proto.Message
+	for page := proto.CloneOf(req); ; {
+		res, err := list(page)
+		if err != nil {
+			return out, err
+		}
+		out = append(out, res)
+		if res.GetNextPageToken() == "" || len(out) > 100 {
+			return out, nil
+		}
+		page.SetPageToken(res.GetNextPageToken())
+	}
+}
+
+// answerBytes are an answer but for what tells one run from the next.
+func answerBytes(messages []proto.Message, err error) []byte {
+	var b bytes.Buffer
+	for _, m := range messages {
+		maskClock(m.ProtoReflect())
+		raw, _ := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+		fmt.Fprintf(&b, "%d %x\n", len(raw), raw)
+	}
+	raw, _ := proto.MarshalOptions{Deterministic: true}.Marshal(status.Convert(err).Proto())
+	fmt.Fprintf(&b, "status %x\n", raw)
+	return b.Bytes()
+}
+
+// maskClock takes away the times at which something was stored or read: the two
+// worlds run one after the other.
+func maskClock(m protoreflect.Message) {
+	clocks := []protoreflect.Name{"create_time", "update_time", "first_linked_at", "looked_up_at", "last_used_time"}
+	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case slices.Contains(clocks, f.Name()):
+			m.Clear(f)
+		case f.Message() == nil || f.IsMap():
+		case f.IsList():
+			for i := range v.List().Len() {
+				maskClock(v.List().Get(i).Message())
+			}
+		default:
+			maskClock(v.Message())
+		}
+		return true
+	})
+}
+
+// maskGranted takes away of two answers what section 7 of the design lets follow
+// from what is hidden: to tenants the bucket from k on, to analysts the bucket and
+// scores. It fails on links that lead out of the list.
+func maskGranted(t *rapid.T, role elsewherev1.Role, x, y []proto.Message) {
+	for i := range min(len(x), len(y)) {
+		if a, ok := x[i].(*elsewherev1.SeenResponse); ok {
+			b := y[i].(*elsewherev1.SeenResponse)
+			for k := range min(len(a.GetResults()), len(b.GetResults())) {
+				maskSeen(role, a.GetResults()[k], b.GetResults()[k])
+			}
+		}
+	}
+	if role != analyst && role != lead {
+		return
+	}
+	for _, answers := range [][]proto.Message{x, y} {
+		for _, m := range answers {
+			switch m := m.(type) {
+			case *elsewherev1.SubmitCaseResponse:
+				checkLinks(t, m.GetLinks())
+				m.SetLinks(nil)
+				m.SetMoreLinks(false)
+			case *elsewherev1.SubmitCasesResponse:
+				checkLinks(t, m.GetResult().GetLinks())
+				if m.HasResult() {
+					m.GetResult().SetLinks(nil)
+					m.GetResult().SetMoreLinks(false)
+				}
+			case *elsewherev1.ListLinksResponse:
+				checkLinks(t, m.GetLinks())
+				m.SetLinks(nil)
+				m.SetNextPageToken("")
+			case *elsewherev1.ExplainLinkResponse:
+				e := m.GetExplanation()
+				m.SetExplanation(elsewherev1.Explanation_builder{
+					A: e.GetA(), B: e.GetB(), ModelVersion: e.GetModelVersion(), FeedsVersion: e.GetFeedsVersion(),
+					CorpusN: e.GetCorpusN(), PriorMillibits: e.GetPriorMillibits(), SharedGeneric: e.GetSharedGeneric(),
+				}.Build())
+			}
+		}
+	}
+}
+
+func checkLinks(t *rapid.T, links []*elsewherev1.Link) {
+	for _, l := range links {
+		for _, end := range []string{l.GetA(), l.GetB()} {
+			tenant, _, _ := strings.Cut(end, "/")
+			if !slices.Contains([]string{"alder", "birch", "elm"}, tenant) {
+				t.Fatalf("a link leads to %s", end)
+			}
+		}
+	}
+}
+
+// maskSeen takes away the bucket, and what follows from it.
+func maskSeen(role elsewherev1.Role, a, b *elsewherev1.SeenResult) {
+	if !a.HasOtherTenants() && !b.HasOtherTenants() {
+		return
+	}
+	if role == tenantKey && a.GetOtherTenants().GetMin() < 3 && b.GetOtherTenants().GetMin() < 3 {
+		return
+	}
+	// Of several kinds that a form fits the first that was seen is answered, and a
+	// text that no case has stays as it was sent.
+	guessed := !proto.Equal(a.GetObservable(), b.GetObservable())
+	for _, r := range []*elsewherev1.SeenResult{a, b} {
+		r.ClearOtherTenants()
+		if role == tenantKey {
+			r.ClearFirstSeen()
+			r.ClearLastSeen()
+			r.SetRecords(nil)
+		}
+		if r.GetCases().GetMin() == 0 && len(r.GetSightings()) == 0 {
+			r.SetStatus(elsewherev1.SeenStatus_SEEN_STATUS_NOT_SEEN)
+			r.ClearTenants()
+			r.ClearCases()
+		}
+		if guessed {
+			proto.Reset(r)
+		}
+	}
+}
+
+// TestTwoWorlds draws worlds with and without the cases of a hidden tenant and asks
+// both the same in every role. Answers are equal byte by byte but for what is
+// granted; where the hidden cases are restricted, nothing is.
+func TestTwoWorlds(t *testing.T) {
+	base := newWorldBase(t)
+	checks := flag.Lookup("rapid.checks")
+	before := checks.Value.String()
+	if err := checks.Value.Set(fmt.Sprint(*worldPairs)); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := checks.Value.Set(before); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	scratch := t.TempDir()
+	asked, opened := make(map[string]int), 0
+	rapid.Check(t, func(rt *rapid.T) {
+		withheld := rapid.Bool().Draw(rt, "hidden cases are restricted")
+		known := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) *elsewherev1.Case { return drawCase(t, worldTenantIDs(hidden)) }), 0, 10).Draw(rt, "cases")
+		unknown := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) *elsewherev1.Case {
+			c := drawCase(t, []string{hidden})
+			if withheld {
+				c.SetRestricted(true)
+			}
+			return c
+		}), 1, 3).Draw(rt, "hidden cases")
+		opened++
+		with := base.open(t, filepath.Join(scratch, fmt.Sprint(opened, "-with")), false)
+		defer with.stop()
+		without := base.open(t, filepath.Join(scratch, fmt.Sprint(opened, "-without")), false)
+		defer without.stop()
+		ctx := t.Context()
+		fill := func(w *world, cases []*elsewherev1.Case) {
+			for _, c := range cases {
+				if _, err := w.writer.SubmitCase(ctx, elsewherev1.SubmitCaseRequest_builder{Case: c}.Build()); err != nil {
+					rt.Fatal(err)
+				}
+			}
+		}
+		half := len(known) / 2
+		fill(with, known[:half])
+		fill(with, unknown)
+		fill(with, known[half:])
+		fill(without, known)
+		for range 100 {
+			who := rapid.IntRange(0, len(base.askers)-1).Draw(rt, "who")
+			q := drawQuestion(rt)
+			asker := base.askers[who]
+			asked[asker.name+" "+strings.Fields(q.name)[0]]++
+			x, errX := q.ask(ctx, with.askers[who])
+			y, errY := q.ask(ctx, without.askers[who])
+			for _, m := range x {
+				if asker.role != admin && !strings.HasPrefix(q.name, "Submit") && strings.Contains(prototext.Format(m), `"`+hidden) {
+					rt.Fatalf("%s asks %s and reads of the hidden tenant: %v", asker.name, q.name, m)
+				}
+			}
+			if status.Code(errX) == codes.Internal {
+				rt.Fatalf("%s asks %s: %v", asker.name, q.name, errX)
+			}
+			if !withheld {
+				maskGranted(rt, asker.role, x, y)
+				// How many pages links take is a matter of their scores.
+				if strings.HasPrefix(q.name, "ListLinks") && errX == nil && errY == nil {
+					x, y = x[:1], y[:1]
+				}
+			}
+			if a, b := answerBytes(x, errX), answerBytes(y, errY); !bytes.Equal(a, b) {
+				rt.Fatalf("%s asks %s\nwith the hidden tenant: %v %v\nwithout: %v %v", asker.name, q.name, x, errX, y, errY)
+			}
+		}
+	})
+	if !t.Failed() && !testing.Short() && len(asked) < 9*8 {
+		t.Errorf("only %d combinations of role and method were asked", len(asked))
+	}
+}
