@@ -8,10 +8,19 @@ import (
 
 // trim removes surrounding space; exports add some, and NULs where a column is
 // of fixed width.
-func trim(s string) string { return strings.Trim(s, " \t\r\n\u00a0\x00") }
+func trim(s string) string {
+	s = strings.TrimSpace(s)
+	if n := len(s); n > 0 && (s[0] == 0 || s[n-1] == 0) {
+		s = strings.TrimSpace(strings.Trim(s, "\x00"))
+	}
+	return s
+}
 
 // nothing reports a word that stands for no value.
 func nothing(s string) bool {
+	if len(s) > len("not available") {
+		return false
+	}
 	switch strings.ToLower(s) {
 	case "", "null", "<null>", "-", "none", "n/a", "not available", "undefined", "nil":
 		return true

@@ -35,7 +35,8 @@ func decode(r io.Reader) (io.Reader, error) {
 		}
 		z, err := gzip.NewReader(b)
 		if err != nil {
-			return nil, err
+			// A header that ends early is no end of the evidence.
+			return nil, gzip.ErrHeader
 		}
 		b = bufio.NewReaderSize(z, 64<<10)
 	}

@@ -85,12 +85,13 @@ const shards = 256
 // prints is a set of fingerprints: 9 to 18 bytes for each in memory, and 8 bytes
 // in a temporary file beyond a limit.
 type prints struct {
-	limit int
-	n     int // in memory
-	count int // in all
-	table [shards]shard
-	runs  []run
-	dir   string
+	limit   int
+	n       int // in memory
+	count   int // in all
+	spilled int // in files
+	table   [shards]shard
+	runs    []run
+	dir     string
 }
 
 // shard is an open-addressing table; 0 is a free place.
@@ -201,6 +202,7 @@ func (s *prints) spill() error {
 	if _, err := f.Write(buf); err != nil {
 		return fmt.Errorf("room to find duplicates: %w", err)
 	}
+	s.spilled += s.n
 	s.n = 0
 	return nil
 }
@@ -226,15 +228,6 @@ func (r *run) has(p mark) (bool, error) {
 		}
 	}
 	return low < n && mark(binary.LittleEndian.Uint64(buf[low*8:])) == p, nil
-}
-
-// spilled is how many fingerprints are in files.
-func (s *prints) spilled() int {
-	n := 0
-	for _, r := range s.runs {
-		n += r.n
-	}
-	return n
 }
 
 // close gives back the files.

@@ -113,27 +113,31 @@ func (s *splitter) lineAt(from int) (line []byte, next int) {
 	}
 }
 
-// isLines reports whether the records stand each on a line of their own. One of
+// isLines reports whether the records stand each on a line of their own. Some of
 // the first lines may be damaged.
 func (s *splitter) isLines() bool {
+	const looked = 20
 	var b builder
-	at, good, begins := 0, 0, 0
-	for range 3 {
+	at := 0
+	for i := range looked {
 		line, next := s.lineAt(at)
 		if next <= at {
 			break
 		}
-		if line = bytes.TrimSpace(line); bytes.HasPrefix(line, []byte(`{"`)) {
-			begins++
+		line = bytes.TrimSpace(line)
+		if i == 0 && (len(line) == 1 || bytes.HasSuffix(line, []byte("["))) {
+			break // a page with its list on lines
+		}
+		if bytes.HasPrefix(line, []byte(`{"`)) {
 			if d, err := parse(string(line)); err == nil {
 				if r, _ := b.object(Value{d, 0}); r != nil {
-					good++
+					return true
 				}
 			}
 		}
 		at = next
 	}
-	return good > 0 && begins > 1
+	return false
 }
 
 // table reads a table with a header.

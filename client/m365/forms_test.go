@@ -124,8 +124,12 @@ func containers(t testing.TB, records []string) map[string]string {
 		"lines, one per file": strings.Join(records, "\r\n\r\n"),
 		"arrays by line":      each(func(r string) string { return "[" + r + "]" }),
 		"objects indented":    each(indented),
-		"powershell JSON":     "[" + strings.TrimPrefix(each(func(r string) string { return `,{"RecordType":"x","CreationDate":"\/Date(1675238400000)\/","AuditData":` + quote(r) + `}` }), ",") + "]",
-		"elastic":             each(func(r string) string { return `{"@timestamp":"2024-01-01T00:00:00Z","event":{"original":` + quote(r) + `}}` }),
+		"powershell JSON": "[" + strings.TrimPrefix(each(func(r string) string {
+			return `,{"RecordType":"x","CreationDate":"\/Date(1675238400000)\/","AuditData":` + quote(r) + `}`
+		}), ",") + "]",
+		"elastic": each(func(r string) string {
+			return `{"@timestamp":"2024-01-01T00:00:00Z","event":{"original":` + quote(r) + `}}`
+		}),
 		"elastic hits": `{"took":3,"timed_out":false,"hits":{"total":{"value":3},"hits":[` + strings.TrimPrefix(each(func(r string) string {
 			return `,{"_index":"x","_id":"1","_source":{"o365":{"audit":` + r + `}}}`
 		}), ",") + `]}}`,

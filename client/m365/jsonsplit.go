@@ -2,6 +2,7 @@ package m365
 
 import (
 	"bytes"
+	"slices"
 )
 
 // objects cuts a stream of JSON into its records: elements of arrays, of the
@@ -9,14 +10,18 @@ import (
 type objects struct {
 	*splitter
 	open []byte // brackets around the record: of arrays, and of pages
-	// first is the first key of the first record, in quotes. After damage the
-	// next object that begins with it is where records go on.
-	first []byte
-	skip  bool // the row is too long to be kept
+	// firsts are the first keys of records, in quotes, and indent is the line
+	// end and space before them where each begins a line. After damage records go
+	// on at the next object that begins like this.
+	firsts [][]byte
+	indent []byte
+	skip   bool // the row is too long to be kept
 
 	depth    int
+	kinds    uint64 // of the innermost 64 brackets, 1 for an object
 	inString bool
-	from     int // of the string, relative to start
+	odd      bool // an odd number of backslashes is before pos
+	from     int  // of the string, relative to start
 	// last is the last string, and key the last key of depth 1, without quotes
 	// and relative to start.
 	last, lastN, key, keyN int
@@ -29,6 +34,11 @@ const (
 	maxName = 64
 	// maxBlank is how much space may stand after a bracket.
 	maxBlank = 4096
+	// maxIndent is how much space may stand around the bracket of a record that
+	// is looked for.
+	maxIndent = 128
+	// maxFirsts is how many first keys of records are told apart.
+	maxFirsts = 8
 )
 
 func (o *objects) run() {
@@ -52,6 +62,9 @@ func (o *objects) run() {
 			o.advance(o.pos + 1)
 		case c == '{' || c == '[':
 			o.record(0)
+		case o.firsts != nil:
+			// Behind a record stands what belongs to none.
+			o.damaged("text between records")
 		default:
 			o.scalar()
 		}
@@ -88,12 +101,13 @@ func (o *objects) peek() (byte, bool) {
 func (o *objects) scalar() {
 	quoted := o.buf[o.pos] == '"'
 	o.pos++
+	escaped := false
 	for {
-		for o.pos < len(o.buf) {
+		for end := o.bound(); o.pos < end; {
 			c := o.buf[o.pos]
 			o.pos++
-			if quoted && c == '\\' && o.pos < len(o.buf) {
-				o.pos++
+			if escaped || quoted && c == '\\' {
+				escaped = !escaped
 				continue
 			}
 			if quoted && c == '"' {
@@ -121,13 +135,17 @@ func (o *objects) scalar() {
 // a list in it.
 func (o *objects) record(depth int) {
 	page := depth > 0
-	o.depth, o.inString, o.keyN, o.known, o.skip = depth, false, 0, false, false
-	o.lastN = 0
+	o.depth, o.inString, o.keyN, o.lastN, o.known, o.skip = depth, false, 0, 0, false, false
+	o.kinds = uint64(depth) // the rest of a page is within an object
 	for {
-		for o.pos < len(o.buf) {
+		end := len(o.buf)
+		if !o.skip && !page {
+			end = o.bound()
+		}
+		for o.pos < end {
 			if o.inString {
-				if !o.str() {
-					o.damaged(ReasonJSON, "a line ends within a string")
+				if !o.str(end) {
+					o.damaged("a line ends within a string")
 					return
 				}
 				continue
@@ -135,7 +153,7 @@ func (o *objects) record(depth int) {
 			c := o.buf[o.pos]
 			switch c {
 			case '"':
-				o.inString = true
+				o.inString, o.odd = true, false
 				o.from = o.pos - o.start
 			case '{', '[':
 				if o.depth == 1 && !o.skip && (page || o.onTop()) && !o.known {
@@ -144,15 +162,33 @@ func (o *objects) record(depth int) {
 						return
 					}
 					if wait && o.more() {
+						// The buffer may have moved.
+						if end = len(o.buf); !page {
+							end = o.bound()
+						}
 						continue
 					}
 				}
 				o.depth++
+				o.kinds <<= 1
+				if c == '{' {
+					o.kinds |= 1
+				}
 			case '}', ']':
+				if o.depth < 64 && o.kinds&1 == 1 != (c == '}') {
+					o.damaged("brackets do not match")
+					return
+				}
 				o.depth--
+				o.kinds >>= 1
 			case ':':
 				if o.depth == 1 {
 					o.named()
+				}
+			default:
+				if !bare(c) {
+					o.damaged("text outside of a string")
+					return
 				}
 			}
 			o.pos++
@@ -174,27 +210,41 @@ func (o *objects) record(depth int) {
 	}
 }
 
+// bare reports a byte that may stand outside of strings: space, a comma, or part
+// of a number, true, false or null.
+func bare(c byte) bool {
+	switch c {
+	case ' ', '\t', '\r', '\n', ',', '-', '+', '.', 'E', 't', 'r', 'u', 'e', 'f', 'a', 'l', 's', 'n':
+		return true
+	}
+	return c >= '0' && c <= '9'
+}
+
 // str goes on within a string; false means that it holds a line end, which JSON
 // does not allow.
-func (o *objects) str() bool {
-	rest := o.buf[o.pos:]
+func (o *objects) str(end int) bool {
+	rest := o.buf[o.pos:end]
 	i := bytes.IndexByte(rest, '"')
 	if i < 0 {
 		i = len(rest)
 	}
-	if bytes.IndexByte(rest[:i], '\n') >= 0 {
+	if end := bytes.IndexByte(rest[:i], '\n'); end >= 0 {
+		o.pos += end
 		return false
+	}
+	slashes := i - len(bytes.TrimRight(rest[:i], `\`))
+	escaped := slashes%2 == 1
+	if slashes == i {
+		escaped = escaped != o.odd
 	}
 	o.pos += i
 	if i == len(rest) {
+		o.odd = escaped
 		return true
 	}
-	slashes := 0
-	for at := o.pos - 1; at > o.start+o.from && o.buf[at] == '\\'; at-- {
-		slashes++
-	}
 	o.pos++
-	if slashes%2 == 1 {
+	o.odd = false
+	if escaped {
 		return true
 	}
 	o.inString = false
@@ -229,9 +279,9 @@ func (o *objects) enter(c byte, page bool) (entered, wait bool) {
 			return false, false
 		}
 	} else {
-		next := bytes.TrimLeft(o.buf[o.pos+1:], " \t\r\n")
+		next := bytes.TrimLeft(o.buf[o.pos+1:min(len(o.buf), o.pos+maxBlank)], " \t\r\n")
 		if len(next) == 0 {
-			return false, len(o.buf)-o.pos < maxBlank
+			return false, len(o.buf) < o.pos+maxBlank
 		}
 		switch name {
 		case "value", "records", "hits":
@@ -264,20 +314,35 @@ func (o *objects) complete(page bool) {
 		o.skip = false
 		o.advance(o.pos)
 	default:
-		if o.first == nil && o.buf[o.start] == '{' {
-			o.remember()
-		}
+		o.remember()
 		o.take(o.pos)
 	}
 }
 
+// remember learns how records begin.
 func (o *objects) remember() {
-	b := bytes.TrimLeft(o.buf[o.start+1:o.pos], " \t\r\n")
+	if o.buf[o.start] != '{' || len(o.firsts) >= maxFirsts {
+		return
+	}
+	head := o.buf[o.start+1 : min(o.pos, o.start+maxBlank)]
+	b := bytes.TrimLeft(head, " \t\r\n")
 	if len(b) < 2 || b[0] != '"' {
 		return
 	}
-	if end := bytes.IndexByte(b[1:], '"'); end >= 0 && end < 80 {
-		o.first = bytes.Clone(b[:end+2])
+	end := bytes.IndexByte(b[1:], '"')
+	if end < 0 || end > maxName {
+		return
+	}
+	if o.firsts == nil {
+		before := o.buf[:o.start]
+		blank := before[len(bytes.TrimRight(before, " \t")):]
+		if n := len(before) - len(blank); n > 0 && before[n-1] == '\n' && len(blank) < maxIndent {
+			o.indent = append(bytes.Clone(before[n-1:]), '{')
+		}
+	}
+	first := b[:end+2]
+	if !slices.ContainsFunc(o.firsts, func(f []byte) bool { return bytes.Equal(f, first) }) {
+		o.firsts = append(o.firsts, bytes.Clone(first))
 	}
 }
 
@@ -285,7 +350,7 @@ func (o *objects) remember() {
 // within it, it is damaged; else it is left out. It reports whether the scan of
 // this record is over.
 func (o *objects) long() bool {
-	if at := o.next(o.after()); at >= 0 {
+	if at := o.next(o.after(), o.pos); at >= 0 {
 		o.lose(ReasonJSON, "a string or bracket is not closed")
 		o.resume(at)
 		return true
@@ -320,7 +385,7 @@ func (o *objects) cut(page bool) {
 		o.advance(len(o.buf))
 		return
 	}
-	if at := o.next(o.after()); at >= 0 {
+	if at := o.next(o.after(), o.pos); at >= 0 {
 		o.lose(ReasonJSON, "a string or bracket is not closed")
 		o.resume(at)
 		return
@@ -331,28 +396,28 @@ func (o *objects) cut(page bool) {
 }
 
 // damaged gives a record up and looks for the next one.
-func (o *objects) damaged(reason Reason, detail string) {
-	if o.skip {
-		o.skip = false
-	} else {
-		o.lose(reason, detail)
+func (o *objects) damaged(detail string) {
+	if !o.skip {
+		o.lose(ReasonJSON, detail)
 	}
-	from := o.after()
+	from := o.after() - o.start
 	for {
-		if at := o.next(from); at >= 0 {
+		if at := o.next(o.start+from, len(o.buf)); at >= 0 {
 			o.resume(at)
 			return
 		}
 		// A key may lie across the end of the buffer.
-		if to := len(o.buf) - 256; to > o.start {
+		if to := len(o.buf) - 2*maxIndent; to > o.start {
+			from = max(0, from-(to-o.start))
 			o.advance(to)
 		}
 		o.pos = len(o.buf)
 		if !o.more() {
+			// The brackets that close went with the damage.
+			o.open = nil
 			o.advance(len(o.buf))
 			return
 		}
-		from = o.start
 	}
 }
 
@@ -365,7 +430,7 @@ func (o *objects) resume(at int) {
 // after is where the search for another record begins: within the damaged one,
 // or behind what was scanned where that was done too often.
 func (o *objects) after() int {
-	if o.first == nil && o.buf[o.start] == '{' {
+	if o.firsts == nil {
 		o.remember()
 	}
 	if o.exhausted() {
@@ -374,21 +439,34 @@ func (o *objects) after() int {
 	return o.start + 1
 }
 
-// next finds where an object with the known first key begins, or -1.
-func (o *objects) next(from int) int {
-	if o.first == nil {
-		return -1
-	}
-	for at := from; at < len(o.buf); {
-		i := bytes.Index(o.buf[at:], o.first)
-		if i < 0 {
-			return -1
+// next finds where between from and end an object begins as the records before,
+// or -1.
+func (o *objects) next(from, end int) int {
+	found := -1
+	if o.indent != nil {
+		// The line end may stand before from, but not the bracket.
+		at := min(end, max(o.start, from-len(o.indent)+1))
+		if i := bytes.Index(o.buf[at:end], o.indent); i >= 0 {
+			found = at + i + len(o.indent) - 1
+			end = found
 		}
-		before := bytes.TrimRight(o.buf[o.start:at+i], " \t\r\n")
-		if n := len(before); n > 0 && before[n-1] == '{' && o.start+n-1 >= from {
-			return o.start + n - 1
-		}
-		at += i + len(o.first)
 	}
-	return -1
+	for _, first := range o.firsts {
+		for at := from; at < end; {
+			i := bytes.Index(o.buf[at:end], first)
+			if i < 0 {
+				break
+			}
+			before := bytes.TrimRight(o.buf[max(o.start, at+i-maxIndent):at+i], " \t\r\n")
+			if n := len(before); n > 0 && before[n-1] == '{' {
+				if bracket := max(o.start, at+i-maxIndent) + n - 1; bracket >= from {
+					found = bracket
+					end = found
+					break
+				}
+			}
+			at += i + len(first)
+		}
+	}
+	return found
 }

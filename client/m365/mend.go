@@ -27,7 +27,11 @@ func mend(text string) *document {
 	m := mender{in: text}
 	m.out.Grow(len(text) + 16)
 	m.run()
-	d, err := parse(m.out.String())
+	out := m.out.String()
+	if m.list {
+		out = "[" + out + "]"
+	}
+	d, err := parse(out)
 	if err != nil {
 		return nil
 	}
@@ -43,6 +47,7 @@ type mender struct {
 	at   int
 	out  strings.Builder
 	open []level
+	list bool // more than one value was written
 }
 
 // level is an array or object that is being written.
@@ -63,8 +68,11 @@ func (m *mender) run() {
 				break
 			}
 			if len(m.open) == 0 && m.out.Len() > 0 {
-				m.at = len(m.in) // a second value
-				break
+				m.list = true
+				m.out.WriteByte(',')
+			}
+			if n := len(m.open); n > 1 && c == '{' && m.open[n-1].object && !m.open[n-1].value && !m.open[n-2].object {
+				m.close() // an element of a list that nothing closed
 			}
 			m.before(false)
 			m.out.WriteByte(c)
@@ -212,7 +220,7 @@ func (m *mender) bare(key bool) string {
 // of JSON, or before another key.
 func (m *mender) quoted(key bool) string {
 	start := m.at
-	comma := -1 // after which a key may begin, if the closing mark is missing
+	comma := -1 // where the string ends, if its closing mark is missing
 	for i := m.at; i < len(m.in); {
 		if m.in[i] == '\\' {
 			i += 2
@@ -233,12 +241,12 @@ func (m *mender) quoted(key bool) string {
 			}
 			// What looked like text was the next key: end before it.
 			m.at = comma
-			return m.text(strings.TrimRight(m.in[start:comma], ", \t\r\n"))
+			return m.text(m.in[start:comma])
 		case strings.IndexByte(",:]}", m.in[after]) >= 0:
 		case m.quote(after) > 0 && m.keyAt(after):
 		default:
-			if i > start && m.in[m.lastMark(start, i)] == ',' {
-				comma = i
+			if before := strings.TrimRight(m.in[start:i], " \t\r\n"); strings.HasSuffix(before, ",") || strings.HasSuffix(before, "{") {
+				comma = start + len(strings.TrimRight(before, ",{}[] \t\r\n"))
 			}
 			i += q
 			continue
@@ -248,13 +256,6 @@ func (m *mender) quoted(key bool) string {
 	}
 	m.at = len(m.in)
 	return m.text(m.in[start:])
-}
-
-// lastMark is the last position before i that is not blank.
-func (m *mender) lastMark(start, i int) int {
-	for i--; i > start && strings.IndexByte(" \t\r\n", m.in[i]) >= 0; i-- {
-	}
-	return i
 }
 
 // keyAt reports whether a short quoted text with a colon behind it begins at i.

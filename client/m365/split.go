@@ -9,8 +9,8 @@ import (
 const (
 	chunkSize    = 512 << 10
 	maxChunkRows = 4096
-	// secondLook is how much may be scanned again after damage, for each byte
-	// that was read, before damaged rows are given up sooner.
+	// secondLook is how often each byte may be scanned again on average, before
+	// damaged rows are given up sooner.
 	secondLook = 4
 	// smallLimit is the longest row that is still looked for then.
 	smallLimit = 64 << 10
@@ -59,8 +59,8 @@ type splitter struct {
 	lost       int
 	err        error // why there is no more
 	stopped    bool
-	read       int64 // bytes of text
-	again      int64 // bytes scanned twice
+	base       int64 // of buf within the text
+	again      int64 // bytes scanned again, at most
 	truncated  bool
 }
 
@@ -79,7 +79,6 @@ func (s *splitter) more() bool {
 	for range 100 {
 		n, err := s.r.Read(s.buf[len(s.buf):cap(s.buf)])
 		s.buf = s.buf[:len(s.buf)+n]
-		s.read += int64(n)
 		if err != nil {
 			s.err = err
 			return n > 0
@@ -107,6 +106,7 @@ func (s *splitter) flush() {
 	}
 	s.buf = append(s.buf, rest...)
 	s.pos -= s.start
+	s.base += int64(s.start)
 	if len(s.rows) > 0 || len(s.problems) > 0 {
 		s.hand(&chunk{data: old[:s.start]})
 	} else if cap(old) == chunkSize {
@@ -156,19 +156,23 @@ func (s *splitter) whole(reason Reason, detail string) {
 	s.problems = append(s.problems, Problem{File: s.name, Reason: reason, Detail: detail})
 }
 
-// tooLong reports whether the row under way is longer than allowed.
-func (s *splitter) tooLong() bool {
+// bound is how far the row under way may be scanned: to the end of the buffer, or
+// one byte beyond the longest row.
+func (s *splitter) bound() int {
 	limit := s.limit
 	if s.exhausted() {
 		limit = min(limit, smallLimit)
 	}
-	return s.pos-s.start > limit
+	return min(len(s.buf), s.start+limit+1)
 }
+
+// tooLong reports whether the row under way was scanned beyond its bound.
+func (s *splitter) tooLong() bool { return s.pos < len(s.buf) || s.pos-s.start > s.limit }
 
 // exhausted reports whether so much was scanned again that damage is no longer
 // looked into, so that the time stays proportional to the input.
 func (s *splitter) exhausted() bool {
-	return s.again > secondLook*s.read+int64(4*s.limit)
+	return s.again > secondLook*(s.base+int64(s.start))+int64(16*s.limit)
 }
 
 // lines cuts at line ends. Within quotes of a table a line end does not count.
@@ -185,15 +189,15 @@ func (s *splitter) lines(delimiter byte) {
 	}
 	first := state
 	for {
-		for s.pos < len(s.buf) {
+		for end := s.bound(); s.pos < end; {
 			if delimiter == 0 || state == quoted {
 				mark := byte('\n')
 				if state == quoted {
 					mark = '"'
 				}
-				i := bytes.IndexByte(s.buf[s.pos:], mark)
+				i := bytes.IndexByte(s.buf[s.pos:end], mark)
 				if i < 0 {
-					s.pos = len(s.buf)
+					s.pos = end
 					break
 				}
 				s.pos += i + 1
@@ -201,6 +205,7 @@ func (s *splitter) lines(delimiter byte) {
 					state = quote
 				} else {
 					s.take(s.pos)
+					end = s.bound()
 				}
 				continue
 			}
@@ -209,7 +214,7 @@ func (s *splitter) lines(delimiter byte) {
 			switch {
 			case c == '\n':
 				s.take(s.pos)
-				state = first
+				state, end = first, s.bound()
 			case c == delimiter:
 				state = begin
 			case c == '"' && state != plain:
@@ -221,7 +226,7 @@ func (s *splitter) lines(delimiter byte) {
 				state = plain
 			}
 		}
-		if s.tooLong() && !s.stopped {
+		if s.tooLong() {
 			s.giveUp(ReasonTooLong, "")
 			if s.exhausted() {
 				delimiter, first = 0, plain
@@ -268,7 +273,7 @@ func (s *splitter) giveUp(reason Reason, detail string) {
 	s.lose(reason, detail)
 	for {
 		if i := bytes.IndexByte(s.buf[s.start:], '\n'); i >= 0 {
-			s.again += int64(len(s.buf) - s.start - i - 1)
+			s.again += int64(s.limit)
 			s.start += i + 1
 			s.line++
 			s.pos = s.start

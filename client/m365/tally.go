@@ -2,6 +2,7 @@ package m365
 
 import (
 	"cmp"
+	"errors"
 	"maps"
 	"math/bits"
 	"slices"
@@ -29,6 +30,7 @@ type tally struct {
 
 	partial      []held
 	partialBytes int
+	cut          bool  // the last row seems to lack its end
 	before       int64 // bytes of the files before the one under way
 	total        int64
 }
@@ -84,6 +86,7 @@ func (t *tally) chunk(c *chunk, yield func(*Record, error) bool) (bool, error) {
 		if o.header {
 			continue
 		}
+		t.cut = errors.Is(o.err, errEnd) && c.header == nil || errors.Is(o.err, errFew)
 		f.Rows++
 		if ok, err := t.row(c.file, o, yield); !ok || err != nil {
 			return ok, err
@@ -94,7 +97,12 @@ func (t *tally) chunk(c *chunk, yield func(*Record, error) bool) (bool, error) {
 		t.problem(p)
 	}
 	if c.end {
-		f.Truncated = c.truncated || f.Truncated
+		f.Truncated = c.truncated
+		if t.cut && !c.truncated {
+			f.Truncated = true
+			t.problem(Problem{File: f.Name, Reason: ReasonTruncated, Detail: "the last row is cut"})
+		}
+		t.cut = false
 		if f.Rows == 0 && len(c.problems) == 0 {
 			t.problem(Problem{File: f.Name, Reason: ReasonNoRecords})
 		}
@@ -235,7 +243,7 @@ func (t *tally) account() *Account {
 		a.Kept += f.Kept
 	}
 	a.Fingerprints = t.seen.count
-	a.Spilled = t.seen.spilled()
+	a.Spilled = t.seen.spilled
 	last := int64(-1) // the hour after the last record
 	for _, day := range slices.Sorted(maps.Keys(t.days)) {
 		h := t.days[day]

@@ -1,8 +1,11 @@
 package m365
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"hash/maphash"
+	"slices"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/charmap"
@@ -36,29 +39,37 @@ func (w *worker) chunk(name string, c *chunk) {
 				row = b
 			}
 		}
-		o := outcome{span: s}
-		if c.header != nil {
-			w.row(&o, row, c.header)
-		} else {
-			o.rec, o.err = w.json(row)
+		for {
+			o := outcome{span: s}
+			if c.header != nil {
+				w.row(&o, row, c.header)
+			} else {
+				o.rec, o.err = w.json(row)
+			}
+			if r := o.rec; r != nil {
+				r.Origin.File, r.Origin.Line, r.Origin.Number = name, s.line, s.number
+				o.mark = fingerprint(w.seed, r)
+			}
+			c.out = append(c.out, o)
+			next := bytes.IndexByte(row, '\n')
+			if next < 0 || !errors.Is(o.err, errCells) {
+				break
+			}
+			// A stray quotation mark may have swallowed whole rows.
+			row, s.line = row[next+1:], s.line+1
 		}
-		if r := o.rec; r != nil {
-			r.Origin.File, r.Origin.Line, r.Origin.Number = name, s.line, s.number
-			o.mark = fingerprint(w.seed, r)
-		}
-		c.out = append(c.out, o)
 	}
 	c.rows = nil
 }
 
 // json makes a record of one JSON value.
 func (w *worker) json(text []byte) (*Record, error) {
-	s := string(text)
+	s := string(bytes.TrimSuffix(text, []byte(",")))
 	d, err := parse(s)
 	if err == nil {
 		return w.object(Value{d, 0}.Embedded())
 	}
-	if !errors.Is(err, errSyntax) {
+	if !errors.Is(err, errSyntax) && !errors.Is(err, errEnd) {
 		return nil, err
 	}
 	// What is slightly wrong is still worth reading, but it is not whole.
@@ -71,7 +82,10 @@ func (w *worker) json(text []byte) (*Record, error) {
 	return nil, err
 }
 
-var errCells = errors.New("the row does not fit its header")
+var (
+	errCells = errors.New("the row does not fit its header")
+	errFew   = fmt.Errorf("%w: it has fewer cells", errCells)
+)
 
 // row makes a record of a row of a table.
 func (w *worker) row(o *outcome, row []byte, h *header) {
@@ -80,10 +94,8 @@ func (w *worker) row(o *outcome, row []byte, h *header) {
 		o.header = true
 		return
 	}
-	fits := len(w.cells) == len(h.names)
-	for _, c := range w.cells[min(len(h.names), len(w.cells)):] {
-		fits = fits || c.from == c.to
-	}
+	fits := len(w.cells) >= len(h.names) &&
+		!slices.ContainsFunc(w.cells[len(h.names):], func(c cell) bool { return c.from < c.to })
 	var around string
 	around, w.scratch = h.object(row, w.cells, w.scratch)
 	env, err := parse(around)
@@ -102,14 +114,15 @@ func (w *worker) row(o *outcome, row []byte, h *header) {
 	r := &Record{Envelope: Value{env, 0}}
 	r.Origin.Form = h.form
 	if h.audit >= len(w.cells) {
-		o.err = errCells
+		o.err = errFew
 		return
 	}
 	var text string
 	text, w.scratch = w.cells[h.audit].text(row, w.scratch)
 	o.rec, o.err = w.auditData(r, text)
 	if o.err != nil && !fits {
-		o.err = errCells
+		// Cells that stand under the wrong name say nothing.
+		o.rec, o.err = nil, errCells
 	}
 }
 
@@ -136,11 +149,9 @@ func reason(err error) (Reason, string) {
 	case errors.Is(err, errNoAudit):
 		return ReasonNoAudit, ""
 	case errors.Is(err, errCells):
-		return ReasonCells, ""
+		return ReasonCells, err.Error()
 	case errors.Is(err, errForm):
 		return ReasonForm, ""
-	case errors.Is(err, errEnd):
-		return ReasonTruncated, err.Error()
 	default:
 		return ReasonJSON, err.Error()
 	}
