@@ -100,7 +100,7 @@ Begin with: elsewhere demo`,
 		"`address` of the server, host:port; default from ELSEWHERE_SERVER")
 	flags.BoolVar(&a.json, "json", false, "print the server's answers as JSON, one message a line")
 	root.AddCommand(
-		a.demoCommand(), a.serveCommand(),
+		a.demoCommand(), a.serveCommand(), a.huntCommand(),
 		a.submitCommand(), a.seenCommand(), a.enrichCommand(), a.linksCommand(), a.whyCommand(),
 		a.checkCommand(), a.dataCommand(), a.benchCommand(), a.versionCommand(),
 	)

@@ -54,8 +54,9 @@ type Report struct {
 	// Guard knows what names the tenant, Domains are its own.
 	Guard   *privacy.Guard
 	Domains []string
-	// Public reports whether a domain is everybody's.
-	Public func(domain string) bool
+	// Public reports whether a domain is everybody's, Classify what an address is.
+	Public   func(domain string) bool
+	Classify func(netip.Addr) Nature
 }
 
 // LeftOut counts records of one hunt that are in no finding.
@@ -128,7 +129,7 @@ func (d *Dossier) Report(f Filter) *Report {
 	r := &Report{
 		Suspects: v.suspects(), Proposed: f.Empty(),
 		From: d.first, To: d.last, Looked: d.looked, Outside: d.outside, Undated: d.undated, Services: d.services,
-		Guard: d.vocabulary.Guard(), Domains: d.vocabulary.Domains(), Public: d.options.Public,
+		Guard: d.vocabulary.Guard(), Domains: d.vocabulary.Domains(), Public: d.options.Public, Classify: d.nature,
 	}
 	for _, h := range d.pack.Hunts() {
 		if n := d.cells[h].Left(); n > 0 {

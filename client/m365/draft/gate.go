@@ -125,11 +125,19 @@ func (b *builder) gateAddress(o hunt.Observable) []value {
 	if a, aerr := netip.ParseAddr(o.Value); aerr == nil {
 		p, err = netip.PrefixFrom(a, a.BitLen()), nil
 	}
-	switch a := p.Addr(); {
-	case err != nil:
+	if err != nil {
 		return stays(o, whyMalformed)
-	case a.IsPrivate() || a.IsLoopback() || a.IsUnspecified() || a.IsLinkLocalUnicast() || a.IsMulticast():
+	}
+	switch n := b.report.Classify(p.Addr()); {
+	case n.Microsoft:
+		return stays(o, "an address of Microsoft's services")
+	case n.Reserved:
 		return stays(o, "private or reserved: nobody else's can be compared with it")
+	}
+	for _, a := range b.report.Addresses {
+		if a.Stays != "" && p.Contains(a.Addr) {
+			return stays(o, a.Stays)
+		}
 	}
 	return []value{{Observable: o}}
 }

@@ -107,11 +107,14 @@ func (e *Event) Keep(what string, values ...string) {
 // Technique replaces the hunt's technique by a closer one.
 func (e *Event) Technique(id string) { e.sighting.Technique = id }
 
-// Target says what the operation was done to.
+// Target says what the operation was done to, which stays.
 func (e *Event) Target(name string) {
-	e.sighting.Target = strings.ToLower(strings.TrimSpace(name))
+	e.Count(name)
 	e.Keep("target", name)
 }
+
+// Count says what the operation was done to where that is told otherwise.
+func (e *Event) Count(name string) { e.sighting.Target = strings.ToLower(strings.TrimSpace(name)) }
 
 // Hot adds points.
 func (e *Event) Hot(points int) { e.sighting.Hot = max(e.sighting.Hot, points) }

@@ -63,7 +63,7 @@ const ruleConditions = "SubjectContainsWords SubjectOrBodyContainsWords BodyCont
 // it sends mail, and the generic words it is about.
 func lookAtRule(e *Event, name string) {
 	e.Observe(Observable{Kind: "rule_name", Value: name, Role: "created", Written: true})
-	e.Target(name)
+	e.Count(name)
 	words := []string{name}
 	for condition := range strings.FieldsSeq(ruleConditions) {
 		if v := e.Parameters.Get(condition); v != "" {
