@@ -93,4 +93,5 @@ const (
 	ReasonColumns    Reason = "columns"      // more columns than any form has
 	ReasonNoRecords  Reason = "no_records"   // the file has no row of any form
 	ReasonCompressed Reason = "compressed"   // damaged compression
+	ReasonFull       Reason = "full"         // as many rows as the portal writes into one file: there may be more
 )

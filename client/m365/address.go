@@ -77,7 +77,7 @@ func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 // addAddress adds what a field says, once for each field and address.
 func (r *Record) addAddress(fieldName, raw string) {
 	a, ok := parseAddress(fieldName, raw)
-	if !ok {
+	if !ok || len(r.Addresses) >= maxList {
 		return
 	}
 	for _, b := range r.Addresses {

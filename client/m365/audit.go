@@ -164,7 +164,7 @@ func (w *view) mailbox(r *Record) {
 	m.CrossMailbox = w.get(fCross).Bool()
 	m.MessageIDs = addOnce(m.MessageIDs, w.text(fMessageID))
 	m.addFolder(w.get(fFolder))
-	m.addFolder(w.get(fDestFolder))
+	m.Destination = m.addFolder(w.get(fDestFolder))
 	m.addItems(w.get(fItem))
 	m.addItems(w.get(fAffected))
 	for f := range w.get(fFolders).Embedded().Elements() {
@@ -176,14 +176,17 @@ func (w *view) mailbox(r *Record) {
 	}
 }
 
-func (m *Mailbox) addFolder(v Value) {
+func (m *Mailbox) addFolder(v Value) string {
 	v = v.Embedded()
+	path := ""
 	switch v.Kind() {
 	case Object:
-		m.Folders = addOnce(m.Folders, trim(firstText(v, "Path", "Name")))
+		path = trim(firstText(v, "Path", "Name"))
 	case String:
-		m.Folders = addOnce(m.Folders, trim(v.Text()))
+		path = trim(v.Text())
 	}
+	m.Folders = addOnce(m.Folders, path)
+	return path
 }
 
 func (m *Mailbox) addItems(v Value) {

@@ -123,6 +123,41 @@ func TestEnvelopeOnly(t *testing.T) {
 	}
 }
 
+// A row that is no UTF-8 is of the code page of Windows, unless it was UTF-8 and
+// is cut within a character.
+func TestCodePages(t *testing.T) {
+	for text, want := range map[string]string{
+		"AuditData,x\n" + quoteCSV(with("\"ObjectId\":\"B\xfcro \x96 A\"")) + ",\n":            "Büro – A",
+		"AuditData,x\n" + quoteCSV(with("\"ObjectId\":\"Büro\"")) + ",\xc3\n":                  "Büro",
+		with("\"ObjectId\":\"caf\xe9\""):                                                       "café",
+		"AuditData,x\n" + quoteCSV(with("\"ObjectId\":\"\xf0\x9f\x98\x80 \xf0\x9f\"")) + ",\n": "😀 \ufffd",
+	} {
+		if got := one(t, text).Object; got != want {
+			t.Errorf("%q is %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestPortalLimit(t *testing.T) {
+	_, account := readSources(t, []m365.Source{m365.Stream("full", newGenerated(50_000, true)), m365.Stream("rest", newGenerated(9, true))}, m365.Options{})
+	if diff := cmp.Diff([]string{"full:0 #0 full"}, problems(account)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Tables made of nested records name the way to each field.
+func TestDottedColumns(t *testing.T) {
+	for text, form := range map[string]m365.Form{
+		"@timestamp,o365.audit.CreationTime,o365.audit.Operation,o365.audit.UserId,o365.audit.CrossMailboxOperation\nx,2023-02-01T08:00:00,Send,a,true\n":                m365.FormElastic,
+		"timestamp,data.office365.CreationTime,data.office365.Operation,data.office365.UserId,data.office365.CrossMailboxOperation\nx,2023-02-01T08:00:00,Send,a,true\n": m365.FormWazuh,
+	} {
+		r := one(t, text)
+		if r.Origin.Form != form || r.Operation != "send" || r.User != "a" || r.Time.IsZero() || !r.Mailbox.CrossMailbox {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
 // block repeats one byte without end.
 type block byte
 

@@ -1,5 +1,7 @@
 package m365
 
+import "strings"
+
 // field is a name of any schema that the reader understands.
 type field uint8
 
@@ -86,8 +88,15 @@ const (
 	fieldCount
 )
 
-// fieldOf finds a folded name: lower case, letters and digits only.
+// fieldOf finds a folded name: lower case, letters and digits only. Tables made of
+// nested records name the way to a field, as in o365.audit.UserId.
 func fieldOf(name string) field {
+	for _, way := range [...]string{"o365audit", "dataoffice365", "office365"} {
+		if rest, ok := strings.CutPrefix(name, way); ok && rest != "" {
+			name = rest
+			break
+		}
+	}
 	switch name {
 	case "creationtime":
 		return fTime
@@ -281,7 +290,7 @@ func (w *view) look(obj Value) {
 	if obj.Kind() != Object {
 		return
 	}
-	var space [32]byte
+	var space [48]byte
 	nodes := obj.d.nodes
 	for i := obj.i + 1; i < nodes[obj.i].next; i = nodes[i].next {
 		f := fieldOf(string(foldName(space[:0], obj.d.key(&nodes[i]))))

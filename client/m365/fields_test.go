@@ -131,6 +131,7 @@ func TestTimes(t *testing.T) {
 		"2021-04-16T25:08:47":           "",
 		"0001-01-01T00:00:00":           "",
 		"4/16/2021 12:08:47 PM":         "",
+		"0000-01-01 00:00:01":           "",
 		"yesterday":                     "",
 	} {
 		r := one(t, `{"CreationTime":"`+raw+`","Operation":"Op","UserId":"a"}`)

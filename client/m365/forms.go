@@ -161,6 +161,10 @@ func (w *view) auditForm() Form {
 		}
 		key := w.obj.d.key(&w.obj.d.nodes[w.at[f]])
 		switch {
+		case strings.Contains(key, "o365."):
+			return FormElastic
+		case strings.Contains(key, "office365."):
+			return FormWazuh
 		case strings.Contains(key, "_"):
 			return FormSophos
 		case key == strings.ToLower(key):

@@ -150,9 +150,12 @@ func firstText(v Value, names ...string) string {
 	return ""
 }
 
+// maxList bounds the time that a list without repetitions takes.
+const maxList = 1000
+
 // addOnce adds a text that is not empty and not there yet.
 func addOnce(list []string, s string) []string {
-	if s == "" {
+	if s == "" || len(list) >= maxList {
 		return list
 	}
 	for _, have := range list {

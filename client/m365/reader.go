@@ -23,11 +23,11 @@ type Source struct {
 type Options struct {
 	// Workers parse at the same time; 0 is one for each processor.
 	Workers int
-	// MaxRecord is the largest row or object in bytes, of which about thirty
-	// times as much memory may be needed; 0 is 8 MiB.
+	// MaxRecord is the largest row or object in bytes; 0 is 8 MiB. Ten times as
+	// much memory may be needed for a while.
 	MaxRecord int
 	// MaxFingerprints is how many records are told apart in memory before the
-	// older ones go to a temporary file; 0 is 16 million, about 256 MB.
+	// older ones go to a temporary file; 0 is 16 million, at most 300 MB.
 	MaxFingerprints int
 	// Progress is called now and then from the goroutine of the loop, and at
 	// its end.
@@ -66,7 +66,8 @@ func NewReader(sources []Source, opts Options) *Reader {
 // fingerprints.
 //
 // Of records with the same id the first is yielded; a partial one only where no
-// whole one was found. The loop may be left early. A second call yields nothing.
+// whole one was found. The loop may be left early; a source that is being read
+// then is closed as soon as its Read returns. A second call yields nothing.
 func (r *Reader) Records(ctx context.Context) iter.Seq2[*Record, error] {
 	return func(yield func(*Record, error) bool) {
 		if r.used {
@@ -77,10 +78,9 @@ func (r *Reader) Records(ctx context.Context) iter.Seq2[*Record, error] {
 		t := newTally(r.sources)
 		t.seen.limit = r.opts.MaxFingerprints
 		t.progress = r.opts.Progress
-		chunks, wait := r.start(ctx)
+		chunks := r.start(ctx)
 		defer func() {
 			cancel()
-			wait()
 			t.seen.close()
 			r.account = t.account()
 		}()
@@ -111,7 +111,7 @@ func (r *Reader) Records(ctx context.Context) iter.Seq2[*Record, error] {
 
 // start begins to split and parse. Chunks come in order, each with a channel
 // that is closed once it is parsed.
-func (r *Reader) start(ctx context.Context) (<-chan *chunk, func()) {
+func (r *Reader) start(ctx context.Context) <-chan *chunk {
 	pool := &sync.Pool{New: func() any {
 		b := make([]byte, 0, chunkSize)
 		return &b
@@ -120,8 +120,7 @@ func (r *Reader) start(ctx context.Context) (<-chan *chunk, func()) {
 	work := make(chan *chunk, r.opts.Workers)
 	ordered := make(chan *chunk, r.opts.Workers)
 	seed := maphash.MakeSeed()
-	var running sync.WaitGroup
-	running.Go(func() {
+	go func() {
 		defer close(ordered)
 		defer close(work)
 		for i, src := range r.sources {
@@ -140,9 +139,9 @@ func (r *Reader) start(ctx context.Context) (<-chan *chunk, func()) {
 				return
 			}
 		}
-	})
+	}()
 	for range r.opts.Workers {
-		running.Go(func() {
+		go func() {
 			w := worker{seed: seed}
 			for c := range work {
 				w.chunk(r.sources[c.file].Name, c)
@@ -152,9 +151,9 @@ func (r *Reader) start(ctx context.Context) (<-chan *chunk, func()) {
 				}
 				close(c.done)
 			}
-		})
+		}()
 	}
-	return ordered, running.Wait
+	return ordered
 }
 
 // Account is complete once the loop over Records has ended.

@@ -44,7 +44,10 @@ const (
 
 // Record is one event of any form. Strings are as the evidence has them, valid
 // UTF-8, unless a field says otherwise; a field that the form lacks is zero.
-// A Record is not changed after it was yielded and may be kept.
+// A list holds at most 1,000 values; Raw has all.
+//
+// A Record is not changed after it was yielded and may be kept. Its strings share
+// the memory of the whole record: whoever keeps a few of very many clones them.
 type Record struct {
 	Origin Origin
 	// Time is UTC. It is zero where the evidence has none that can be trusted,
@@ -265,6 +268,8 @@ type Mailbox struct {
 	// Folders are paths of the folders concerned, source and destination, each
 	// once.
 	Folders []string
+	// Destination is the path of DestFolder, where items were moved to.
+	Destination string
 	// MessageIDs are internet message ids of the items, each once.
 	MessageIDs []string
 	// ClientInfo is ClientInfoString, as in Client=OWA;Action=ViaProxy.

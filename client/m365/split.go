@@ -95,12 +95,9 @@ func (s *splitter) more() bool {
 // buffer, larger where one row fills it.
 func (s *splitter) flush() {
 	old, rest := s.buf, s.buf[s.start:]
-	size := chunkSize
-	for len(rest) > size/2 {
-		size *= 2
-	}
-	if size > chunkSize {
-		s.buf = make([]byte, 0, size)
+	if len(rest) > chunkSize/2 {
+		// No more than one long row is in a chunk, so that chunks stay small.
+		s.buf = make([]byte, 0, len(rest)+chunkSize)
 	} else {
 		s.buf = (*s.pool.Get().(*[]byte))[:0]
 	}

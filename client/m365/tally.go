@@ -14,6 +14,9 @@ const (
 	maxOperations = 4096
 	maxGaps       = 50
 	minGap        = 24 * time.Hour
+	// portalRows is where an export of the portal stops (Microsoft, "Export,
+	// configure, and view audit log records").
+	portalRows = 50_000
 	// maxHeld and maxHeldBytes bound the partial records that wait for a whole
 	// one. Beyond them partial records are yielded at once.
 	maxHeld      = 20_000
@@ -103,6 +106,9 @@ func (t *tally) chunk(c *chunk, yield func(*Record, error) bool) (bool, error) {
 			t.problem(Problem{File: f.Name, Reason: ReasonTruncated, Detail: "the last row is cut"})
 		}
 		t.cut = false
+		if f.Rows == portalRows && slices.Contains(f.Forms, FormPurview) {
+			t.problem(Problem{File: f.Name, Reason: ReasonFull, Detail: "the portal writes no more rows into a file; export shorter spans"})
+		}
 		if f.Rows == 0 && len(c.problems) == 0 {
 			t.problem(Problem{File: f.Name, Reason: ReasonNoRecords})
 		}

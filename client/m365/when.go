@@ -13,7 +13,7 @@ func parseTime(s string) (time.Time, bool) {
 	s = trim(s)
 	if len(s) == 19 || len(s) == 20 && s[19] == 'Z' {
 		if t, ok := parsePlain(s); ok {
-			return t, plausible(t)
+			return plausible(t)
 		}
 	}
 	if len(s) > 10 && s[4] == '-' {
@@ -23,7 +23,7 @@ func parseTime(s string) (time.Time, bool) {
 			"2006-01-02 15:04:05.999999999 -07:00", "2006-01-02 15:04:05.999999999 MST", "2006-01-02T15:04Z07:00",
 		} {
 			if t, err := time.Parse(layout, s); err == nil {
-				return t.UTC(), plausible(t)
+				return plausible(t)
 			}
 		}
 		return time.Time{}, false
@@ -36,14 +36,17 @@ func parseTime(s string) (time.Time, bool) {
 		if n > 1e11 {
 			t = time.UnixMilli(n)
 		}
-		return t.UTC(), plausible(t)
+		return plausible(t)
 	}
 	return time.Time{}, false
 }
 
 // plausible keeps out what no audit log can hold, and what a case would refuse.
-func plausible(t time.Time) bool {
-	return t.Year() >= 1990 && t.Year() < 2200
+func plausible(t time.Time) (time.Time, bool) {
+	if t.Year() < 1990 || t.Year() >= 2200 {
+		return time.Time{}, false
+	}
+	return t.UTC(), true
 }
 
 // parsePlain reads 2006-01-02T15:04:05, by far the most common form.
@@ -110,5 +113,8 @@ func parseRowTime(s string, monthFirst bool) (time.Time, bool) {
 		}
 	}
 	t := time.Date(n[2], time.Month(month), day, at.Hour(), at.Minute(), at.Second(), at.Nanosecond(), time.UTC)
-	return t, t.Day() == day && int(t.Month()) == month && plausible(t)
+	if t.Day() != day || int(t.Month()) != month {
+		return time.Time{}, false
+	}
+	return plausible(t)
 }

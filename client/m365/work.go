@@ -33,11 +33,7 @@ func (w *worker) chunk(name string, c *chunk) {
 	for _, s := range c.rows {
 		row := c.data[s.from:s.to]
 		if !utf8.Valid(row) {
-			// Older tools write the code page of Windows. It has a character for
-			// almost every byte.
-			if b, err := charmap.Windows1252.NewDecoder().Bytes(row); err == nil {
-				row = b
-			}
+			row = makeValid(row)
 		}
 		for {
 			o := outcome{span: s}
@@ -60,6 +56,22 @@ func (w *worker) chunk(name string, c *chunk) {
 		}
 	}
 	c.rows = nil
+}
+
+// makeValid makes UTF-8 of a row that is none: of the code page that older tools
+// of Windows write, or of UTF-8 that was cut within a character.
+func makeValid(row []byte) []byte {
+	for rest := row; len(rest) > 0; {
+		_, n := utf8.DecodeRune(rest)
+		if n > 1 {
+			return bytes.ToValidUTF8(row, []byte("\ufffd"))
+		}
+		rest = rest[n:]
+	}
+	if b, err := charmap.Windows1252.NewDecoder().Bytes(row); err == nil {
+		return b
+	}
+	return bytes.ToValidUTF8(row, []byte("\ufffd"))
 }
 
 // json makes a record of one JSON value.
