@@ -216,7 +216,7 @@ func (b *builder) fallBack(r *Record) {
 	if r.Time.IsZero() {
 		r.Time, _ = parseRowTime(e.first(fRowTime, fTime, fTimeGenerated), form == FormPurview)
 	}
-	if r.Operation == "" {
+	if r.OperationRaw == "" {
 		r.setOperation(e.first(fOperation, fAction))
 	}
 	if r.User == "" {
