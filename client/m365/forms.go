@@ -34,7 +34,12 @@ func (b *builder) object(v Value) (*Record, error) {
 			return b.fromEnvelope(r, b.w.text(fAuditData), err)
 		}
 		if inner.Kind() == Absent {
-			return b.schema(r, around)
+			form := r.Origin.Form
+			rec, err := b.schema(r, around)
+			if err != nil && (form == FormPowerShell || form == FormGraphAudit) {
+				return b.fromEnvelope(&Record{Origin: Origin{Form: form}, Envelope: around}, "", hollow(v.JSON(), err))
+			}
+			return rec, err
 		}
 		if around.Kind() == Absent {
 			around = v
@@ -46,6 +51,14 @@ func (b *builder) object(v Value) (*Record, error) {
 		v = inner
 	}
 	return nil, errForm
+}
+
+// hollow is errNoAudit for AuditData that says nothing, else err.
+func hollow(text string, err error) error {
+	if nothing(text) || text == "{}" || text == "[]" {
+		return errNoAudit
+	}
+	return err
 }
 
 // unwrap finds the record within a wrapper; absent where there is no wrapper. A

@@ -51,7 +51,7 @@ func (o *objects) run() {
 		switch {
 		case top == '{':
 			o.record(1)
-		case c == '[' && top == 0:
+		case c == '[' && len(o.open) < maxDepth:
 			o.open = append(o.open, '[')
 			o.advance(o.pos + 1)
 		case c == ']' && top == '[':

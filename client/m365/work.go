@@ -141,18 +141,15 @@ func (w *worker) row(o *outcome, row []byte, h *header) {
 // auditData makes a record of the JSON of a cell, and of the row around it.
 func (w *worker) auditData(r *Record, text string) (*Record, error) {
 	text = trim(text)
-	err := errNoAudit
-	if text != "" && !nothing(text) {
-		var d *document
-		if d, err = parse(text); err == nil {
-			w.w.look(Value{d, 0})
-			if rec, err := w.schema(r, r.Envelope); err == nil {
-				return rec, nil
-			}
-			err = errForm
+	d, err := parse(text)
+	if err == nil {
+		w.w.look(Value{d, 0})
+		var rec *Record
+		if rec, err = w.schema(r, r.Envelope); err == nil {
+			return rec, nil
 		}
 	}
-	return w.fromEnvelope(r, text, err)
+	return w.fromEnvelope(r, text, hollow(text, err))
 }
 
 // reason is the stable word for an error of a row.
