@@ -84,6 +84,10 @@ of them; --private puts them into the file of -o.`,
 	return cmd
 }
 
+// huntMemory is what the Go runtime is held to: twice what the limits of a dossier
+// let it grow to.
+const huntMemory byteSize = 384 << 20
+
 // huntRun is one run of hunt.
 type huntRun struct {
 	app      *app
@@ -151,6 +155,8 @@ func (h *huntRun) check(cmd *cobra.Command) error {
 // run reads the evidence, says what is in it and does what was asked with the
 // case.
 func (h *huntRun) run(ctx context.Context, paths []string) error {
+	_, restore := limitMemory(huntMemory)
+	defer restore()
 	report, account, err := h.read(ctx, paths)
 	if err != nil {
 		return err

@@ -127,16 +127,16 @@ func (d *Dossier) note(r *m365.Record, s hunt.Sighting, user string, addresses [
 	}
 	c := &e.Value
 	if c.observables == nil {
-		c.technique, c.operation, c.user, c.outcome = s.Technique, r.Operation, user, outcome
-		c.addresses, c.session, c.at = addresses, session, at
+		c.technique, c.operation, c.user, c.outcome = d.keep(s.Technique), d.keep(r.Operation), d.keep(user), outcome
+		c.addresses, c.session, c.at = addresses, strings.Clone(session), at
 		c.observables = make(map[hunt.Observable]*span)
 	}
 	c.add(r.Time, r.Time, 1)
 	c.count = e.Count
 	c.hot = max(c.hot, s.Hot)
-	c.origin(Origin{Time: r.Time, ID: r.ID, File: r.Origin.File, Line: r.Origin.Line})
+	c.origin(Origin{Time: r.Time, ID: r.ID, File: d.keep(r.Origin.File), Line: r.Origin.Line})
 	for _, o := range s.Observables {
-		c.observe(o, r.Time)
+		c.observe(d, o, r.Time)
 	}
 	for _, f := range s.Facts {
 		c.facts.Add(f.Name+"\x00"+f.Value, maxFacts)
@@ -152,7 +152,7 @@ func (d *Dossier) note(r *m365.Record, s hunt.Sighting, user string, addresses [
 	}
 }
 
-func (c *cell) observe(o hunt.Observable, t time.Time) {
+func (c *cell) observe(d *Dossier, o hunt.Observable, t time.Time) {
 	if s := c.observables[o]; s != nil {
 		s.add(t, t, 1)
 		return
@@ -171,6 +171,7 @@ func (c *cell) observe(o hunt.Observable, t time.Time) {
 		}
 		delete(c.observables, largest)
 	}
+	o.Kind, o.Role, o.Value = d.keep(o.Kind), d.keep(o.Role), d.keep(o.Value)
 	c.observables[o] = &span{t, t, 1}
 }
 
@@ -191,6 +192,7 @@ func insertOrigin(list []Origin, o Origin) []Origin {
 	if i >= maxOrigins {
 		return list
 	}
+	o.ID = strings.Clone(o.ID)
 	list = slices.Insert(list, i, o)
 	return list[:min(len(list), maxOrigins)]
 }

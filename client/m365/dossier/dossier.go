@@ -27,7 +27,7 @@ import (
 const (
 	// maxCells is how many different combinations of operation, result, user
 	// and address are kept of one hunt.
-	maxCells = 30_000
+	maxCells = 20_000
 	// maxNatures is how many addresses are remembered as classified; it is a
 	// cache and changes no answer.
 	maxNatures = 1 << 16
@@ -62,6 +62,7 @@ type Dossier struct {
 	book       *session.Book
 	vocabulary *privacy.Vocabulary
 	natures    map[netip.Addr]Nature
+	kept       map[string]string // see keep
 	cells      map[*hunt.Hunt]*bounded.Map[cell]
 
 	first, last time.Time // of records within the bounds
@@ -78,6 +79,7 @@ func New(o Options) *Dossier {
 		options: o, pack: hunt.New(words, hunt.All()...), book: session.New(),
 		vocabulary: privacy.NewVocabulary(words, o.Public),
 		natures:    make(map[netip.Addr]Nature),
+		kept:       make(map[string]string),
 		cells:      make(map[*hunt.Hunt]*bounded.Map[cell]),
 	}
 	for _, h := range d.pack.Hunts() {
@@ -130,6 +132,22 @@ func (d *Dossier) Add(r *m365.Record) {
 		}
 		d.note(r, s, user, addresses, failed)
 	}
+}
+
+// maxStrings is how many strings keep shares.
+const maxStrings = 1 << 16
+
+// keep returns a copy of s that is shared by all that keep it. Strings of a
+// record are parts of its whole text, which would be kept with them.
+func (d *Dossier) keep(s string) string {
+	k, ok := d.kept[s]
+	if !ok {
+		k = strings.Clone(s)
+		if len(d.kept) < maxStrings {
+			d.kept[k] = k
+		}
+	}
+	return k
 }
 
 // visit tells the book of an address, in each of the record's sessions.

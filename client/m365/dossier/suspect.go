@@ -15,7 +15,7 @@ const (
 	// What people do all day never gets there by itself, see everydayPoints.
 	suspicious = 6
 	// everydayPoints is the most that behaviour of one point each adds up to.
-	everydayPoints = 3
+	everydayPoints = 2
 	// allowListedPoints is for an address that somebody signed in from and
 	// somebody let mail pass from.
 	allowListedPoints = 4

@@ -12,10 +12,6 @@ func deletion() *Hunt {
 			for _, s := range e.Mailbox.Subjects {
 				for _, tag := range e.Lexicon.Tags(s) {
 					e.State("subject", tag)
-					switch tag {
-					case "security_notice", "quarantine", "password_reset", "passcode", "delivery_failure", "sign_in":
-						e.Hot(2)
-					}
 				}
 			}
 			for _, f := range e.Mailbox.Folders {

@@ -77,7 +77,7 @@ func (v *Vocabulary) Domain(name string) {
 	if !strings.Contains(name, ".") || !v.first("d", name) || v.publicName(name) {
 		return
 	}
-	v.domains[name] = true
+	v.domains[strings.Clone(name)] = true
 	v.add(v.strong, name)
 	labels := strings.Split(name, ".")
 	// What stands before the public suffix names somebody; so do the labels
@@ -247,7 +247,9 @@ func (v *Vocabulary) add(to map[string]bool, s string) {
 	if len(squeezed) < minStrong {
 		to = v.whole
 	}
-	to[squeezed] = true
+	if !to[squeezed] {
+		to[strings.Clone(squeezed)] = true
+	}
 }
 
 func pairKey(a, b string) string {

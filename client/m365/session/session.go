@@ -22,7 +22,7 @@ import (
 // order of the evidence, and counted.
 const (
 	maxVisits    = 200_000 // a user at an address on a day
-	maxSessions  = 200_000
+	maxSessions  = 100_000
 	maxAddresses = 100_000
 	// perSession and perAddress bound how many addresses of a session, and users
 	// of an address, are told apart.
