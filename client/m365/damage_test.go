@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -172,10 +173,10 @@ func (b block) Read(p []byte) (int, error) {
 }
 
 func TestMemoryIsBounded(t *testing.T) {
+	size := int64(100 << 20)
 	if testing.Short() {
-		t.Skip("reads several hundred megabytes")
+		size = 4 << 20
 	}
-	const size = 100 << 20
 	array := strings.Join(evidence, ",")
 	table := purview(t, evidence, ",")
 	lines := strings.Join(evidence, "\n") + "\n"
@@ -199,11 +200,11 @@ func TestMemoryIsBounded(t *testing.T) {
 		{"backslashes in an array", giant("["+array+`,{"a":"`, '\\', `"},`+array+"]"), "1 2 3", []string{"f:1 #4 too_long"}},
 		{"brackets", giant("["+array+`,`, '[', ""), "1 2 3", []string{"f:1 #4 too_long", "f:0 #0 truncated"}},
 		{"braces", giant("", '{', ""), "", []string{"f:1 #1 too_long"}},
-		{"commas", giant("["+array, ',', "]"), "1 2 3", nil},
-		{"space", giant("", ' ', array), "", nil},
+		{"commas", giant("["+array, ',', "]"), "1 2 3", []string{}},
+		{"space", giant("", ' ', "["+array+"]"), "1 2 3", []string{}},
 		{"space in a page", giant(`{"value":`, ' ', `[`+array+`]}`), "", []string{"f:1 #1 too_long"}},
-		{"space in a list", giant(`{"value":[`, ' ', array+`]}`), "", nil},
-		{"NULs", giant("", 0, ""), "", nil},
+		{"space in a list", giant(`{"value":[`, ' ', array+`]}`), "", []string{"f:1 #1 too_long"}},
+		{"NULs", giant("", 0, ""), "", []string{"f:0 #0 no_records"}},
 		{"header", giant("AuditData,", 'x', "\n"), "", []string{"f:0 #0 columns"}},
 		{"digits", giant("["+array+",", '1', "]"), "1 2 3", []string{"f:1 #4 json"}},
 	} {
@@ -230,7 +231,7 @@ func TestMemoryIsBounded(t *testing.T) {
 			if got := ids(all); got != c.ids {
 				t.Errorf("records %q, want %q", got, c.ids)
 			}
-			if got := problems(a); c.problems != nil && cmp.Diff(c.problems, got) != "" {
+			if got := problems(a); !slices.Equal(c.problems, got) {
 				t.Errorf("problems %v, want %v", got, c.problems)
 			}
 			runtime.ReadMemStats(&now)

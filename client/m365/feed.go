@@ -66,15 +66,16 @@ func (s *splitter) ended() {
 
 // split finds what the source holds.
 func (s *splitter) split() {
-	for s.blank() && s.more() {
-		if len(s.buf) >= maxHead {
+	var head []byte
+	for {
+		if head = bytes.TrimLeft(s.buf[s.start:], " \t\r\n\x00"); len(head) > 0 {
 			break
 		}
+		s.advance(len(s.buf))
+		if !s.more() {
+			return
+		}
 	}
-	if s.blank() {
-		return
-	}
-	head := bytes.TrimLeft(s.buf, " \t\r\n\x00")
 	switch {
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
 		s.whole(ReasonForm, "a zip archive; unpack it first")
@@ -89,10 +90,6 @@ func (s *splitter) split() {
 	default:
 		s.table()
 	}
-}
-
-func (s *splitter) blank() bool {
-	return len(bytes.TrimLeft(s.buf, " \t\r\n\x00")) == 0
 }
 
 // lineAt returns the line that begins at an offset from start and the offset
