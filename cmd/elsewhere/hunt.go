@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -195,7 +196,7 @@ func (h *huntRun) run(ctx context.Context, paths []string) error {
 		h.app.hint("elsewhere submit %s", safe(h.output, refWidth))
 	}
 	if h.submit {
-		if !secret {
+		if !secret && slices.ContainsFunc(sent.Stays, func(i draft.Item) bool { return i.What == "phone" }) {
 			h.app.warn("private kinds stay: %s is not on the loopback interface", safe(h.app.server, valueWidth))
 		}
 		if err := h.app.ask(func(c *client.Client) error { return h.send(ctx, c, sent.Case) }); err != nil {

@@ -17,7 +17,7 @@ const (
 	maxOrigins     = 8
 	maxObservables = 200
 	maxFacts       = 64
-	maxKept        = 40
+	maxKept        = 12
 	maxTargets     = 100
 	maxSessions    = 100
 )

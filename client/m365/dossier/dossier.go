@@ -99,6 +99,20 @@ func (d *Dossier) Add(r *m365.Record) {
 		d.undated++
 		return
 	}
+	person := hunt.Person(r)
+	user := ""
+	var addresses []netip.Addr
+	failed := hunt.Failed(r)
+	if person {
+		user = hunt.Actor(r)
+		addresses = d.addresses(r)
+		// Also outside of the bounds: a sign-in explains what follows it.
+		if !failed && !r.Interrupted() {
+			for _, a := range addresses {
+				d.visit(user, a, r)
+			}
+		}
+	}
 	if !d.options.From.IsZero() && r.Time.Before(d.options.From) || !d.options.To.IsZero() && !r.Time.Before(d.options.To) {
 		d.outside++
 		return
@@ -110,19 +124,7 @@ func (d *Dossier) Add(r *m365.Record) {
 	if r.Time.After(d.last) {
 		d.last = r.Time
 	}
-	person := hunt.Person(r)
-	user := ""
-	var addresses []netip.Addr
-	failed := hunt.Failed(r)
-	if person {
-		user = hunt.Actor(r)
-		addresses = d.addresses(r)
-		if !failed && !r.Interrupted() {
-			for _, a := range addresses {
-				d.visit(user, a, r)
-			}
-		}
-	} else {
+	if !person {
 		d.services++
 	}
 	for _, s := range d.pack.Look(r) {
@@ -186,58 +188,4 @@ func (d *Dossier) nature(a netip.Addr) Nature {
 		d.natures[a] = n
 	}
 	return n
-}
-
-// learn takes from a record what names the tenant.
-func (d *Dossier) learn(r *m365.Record) {
-	v := d.vocabulary
-	v.Organisation(r.Organization)
-	v.Organisation(r.Raw.Get("OrganizationName").Text())
-	v.ID(r.Raw.Get("OrganizationId").Text())
-	if r.Mailbox.Owner != "" {
-		v.User(r.Mailbox.Owner)
-		v.ID(r.Raw.Get("MailboxGuid").Text())
-		v.ID(r.Raw.Get("MailboxOwnerSid").Text())
-	}
-	person := hunt.IsPerson(r.User)
-	// Anybody may try to sign in as anybody, to have a name taken for the
-	// tenant's.
-	if !person || hunt.Failed(r) {
-		return
-	}
-	v.User(r.User)
-	if !strings.Contains(r.UserKey, "@") {
-		v.ID(r.UserKey)
-	}
-	for _, device := range r.Devices {
-		v.Name(device)
-	}
-	if strings.Contains(r.Object, "sharepoint.com") {
-		if _, rest, ok := strings.Cut(r.Object, "://"); ok {
-			host, _, _ := strings.Cut(rest, "/")
-			v.Domain(host)
-		}
-	}
-	switch r.Operation {
-	case "add user", "update user", "new-mailbox", "set-user", "set-mailbox", "userloggedin":
-		v.Name(r.Parameters.Get("DisplayName"))
-		for _, c := range r.Changes {
-			if strings.EqualFold(c.Name, "DisplayName") {
-				v.Name(strings.Join(c.NewValue().Strings(), " "))
-				v.Name(strings.Join(c.OldValue().Strings(), " "))
-			}
-		}
-	case "add application", "add service principal":
-		// An application of the tenant's own is nobody else's.
-		if r.Operation == "add application" {
-			v.ID(r.Object)
-			for _, c := range r.Changes {
-				if strings.EqualFold(c.Name, "AppId") {
-					for _, id := range c.NewValue().Strings() {
-						v.ID(id)
-					}
-				}
-			}
-		}
-	}
 }

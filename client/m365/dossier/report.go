@@ -245,7 +245,7 @@ func (g *gathering) take(c *placed) {
 		g.facts.Add(f, maxFacts)
 	}
 	for _, k := range c.kept.Elements() {
-		g.kept.Add(k, 10*maxKept)
+		g.kept.Add(k, 40*maxKept)
 	}
 	for _, t := range c.targets.Elements() {
 		g.targets.Add(t, maxTargets)

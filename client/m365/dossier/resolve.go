@@ -105,7 +105,11 @@ func (v *view) roaming() {
 		Name: roamingHunt, Title: "One session from several addresses", Technique: "T1557", Points: 1,
 		Private: "session ids, users",
 	}
+	o := v.d.options
 	for r := range v.d.book.Roaming() {
+		if !o.From.IsZero() && r.Last.Before(o.From) || !o.To.IsZero() && !r.First.Before(o.To) {
+			continue
+		}
 		telling := false
 		for _, a := range r.Addresses {
 			v.roams[a] = true

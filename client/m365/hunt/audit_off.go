@@ -7,10 +7,12 @@ func auditOff() *Hunt {
 	return &Hunt{
 		Name: "audit-off", Title: "Auditing or a filter was switched off",
 		Technique: "T1562.008",
-		Operations: []string{"Set-AdminAuditLogConfig", "Set-MailboxAuditBypassAssociation", "Set-Mailbox", "Set-OrganizationConfig",
+		Operations: []string{
+			"Set-AdminAuditLogConfig", "Set-MailboxAuditBypassAssociation", "Set-Mailbox", "Set-OrganizationConfig",
 			"Disable-AntiPhishRule", "Remove-AntiPhishRule", "Remove-AntiPhishPolicy", "Disable-MalwareFilterRule",
 			"Disable-HostedContentFilterRule", "Disable-SafeLinksRule", "Remove-SafeLinksRule", "Disable-SafeAttachmentRule",
-			"Remove-SafeAttachmentRule", "Set-HostedContentFilterPolicy", "Set-HostedConnectionFilterPolicy", "Disable-DkimSigningConfig"},
+			"Remove-SafeAttachmentRule", "Set-HostedContentFilterPolicy", "Set-HostedConnectionFilterPolicy", "Disable-DkimSigningConfig",
+		},
 		Where: func(e *Event) bool { return switchedOff(e) != "" },
 		Look: func(e *Event) {
 			e.State("switched_off", switchedOff(e))

@@ -9,8 +9,10 @@ func consent() *Hunt {
 	return &Hunt{
 		Name: "consent", Title: "An application was given access",
 		Technique: "T1528",
-		Operations: []string{"Consent to application.", "Add OAuth2PermissionGrant.", "Add delegated permission grant.",
-			"Add app role assignment grant to user.", "Add app role assignment to service principal."},
+		Operations: []string{
+			"Consent to application.", "Add OAuth2PermissionGrant.", "Add delegated permission grant.",
+			"Add app role assignment grant to user.", "Add app role assignment to service principal.",
+		},
 		Look: func(e *Event) {
 			for _, id := range appIDs(e) {
 				e.Observe(Observable{Kind: "app_id", Value: id, Role: "created"})

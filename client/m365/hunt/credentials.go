@@ -5,8 +5,10 @@ func credentials() *Hunt {
 	return &Hunt{
 		Name: "application-credentials", Title: "Credentials were added to an application",
 		Technique: "T1098.001",
-		Operations: []string{"Add service principal credentials.", "Update application – Certificates and secrets management",
-			"Add service principal.", "Update service principal."},
+		Operations: []string{
+			"Add service principal credentials.", "Update application – Certificates and secrets management",
+			"Add service principal.", "Update service principal.",
+		},
 		Where: func(e *Event) bool {
 			switch e.Operation {
 			case "add service principal", "update service principal":

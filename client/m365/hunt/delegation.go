@@ -10,8 +10,10 @@ func delegation() *Hunt {
 	return &Hunt{
 		Name: "delegation", Title: "Permissions on mailboxes were delegated",
 		Technique: "T1098.002",
-		Operations: []string{"Add-MailboxPermission", "Set-MailboxPermission", "Add-RecipientPermission", "Set-Mailbox",
-			"Add-MailboxFolderPermission", "Set-MailboxFolderPermission", "ModifyFolderPermissions", "AddFolderPermissions"},
+		Operations: []string{
+			"Add-MailboxPermission", "Set-MailboxPermission", "Add-RecipientPermission", "Set-Mailbox",
+			"Add-MailboxFolderPermission", "Set-MailboxFolderPermission", "ModifyFolderPermissions", "AddFolderPermissions",
+		},
 		Where: func(e *Event) bool {
 			if e.Operation == "set-mailbox" {
 				_, ok := e.Parameters.Lookup("GrantSendOnBehalfTo")

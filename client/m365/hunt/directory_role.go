@@ -7,8 +7,10 @@ func directoryRole() *Hunt {
 	return &Hunt{
 		Name: "directory-role", Title: "A directory role was given",
 		Technique: "T1098.003",
-		Operations: []string{"Add member to role.", "Add eligible member to role.", "Add scoped member to role.",
-			"Add member to role completed (PIM activation)."},
+		Operations: []string{
+			"Add member to role.", "Add eligible member to role.", "Add scoped member to role.",
+			"Add member to role completed (PIM activation).",
+		},
 		Look: func(e *Event) {
 			for _, c := range e.Changes {
 				if oneOf(c.Name, "Role.DisplayName", "Role.TemplateId", "Role.WellKnownObjectName") == "" {

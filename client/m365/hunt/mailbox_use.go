@@ -40,9 +40,20 @@ func tagSubjects(e *Event) {
 func clientClass(e *Event) string {
 	info := strings.ToLower(e.Mailbox.ClientInfo)
 	for _, c := range [...][2]string{
-		{"client=owa", "owa"}, {"outlookservice", "outlook"}, {"msexchangerpc", "outlook"}, {"client=mapi", "outlook"},
-		{"client=rest", "rest"}, {"client=graph", "graph"}, {"imap4", "imap"}, {"pop3", "pop"}, {"client=smtp", "smtp"},
-		{"webservices", "ews"}, {"activesync", "activesync"}, {"powershell", "powershell"}, {"rest", "rest"}, {"client=", "other"},
+		{"client=owa", "owa"},
+		{"outlookservice", "outlook"},
+		{"msexchangerpc", "outlook"},
+		{"client=mapi", "outlook"},
+		{"client=rest", "rest"},
+		{"client=graph", "graph"},
+		{"imap4", "imap"},
+		{"pop3", "pop"},
+		{"client=smtp", "smtp"},
+		{"webservices", "ews"},
+		{"activesync", "activesync"},
+		{"powershell", "powershell"},
+		{"rest", "rest"},
+		{"client=", "other"},
 	} {
 		if strings.Contains(info, c[0]) {
 			return c[1]

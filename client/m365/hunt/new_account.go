@@ -42,9 +42,10 @@ audit invoice payment payroll mail cloud exchange office sharepoint teams guest 
 func accountPattern(l *lexicon.Lexicon, local string) string {
 	var parts []string
 	telling := false
+	known := strings.Fields(roleWords)
 	for _, w := range lexicon.Words(strings.TrimPrefix(local, "#")) {
 		switch {
-		case strings.Contains(roleWords, " "+w+" "), strings.Contains(roleWords, "\n"+w+" "), strings.Contains(roleWords, " "+w+"\n"):
+		case slices.Contains(known, w):
 			parts = append(parts, w)
 			telling = true
 		case strings.Trim(w, "0123456789") == "":

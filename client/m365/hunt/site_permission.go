@@ -7,8 +7,10 @@ func sitePermission() *Hunt {
 	return &Hunt{
 		Name: "site-permission", Title: "Sites were opened, shared or given a new administrator",
 		Technique: "T1098.003",
-		Operations: []string{"SiteCollectionAdminAdded", "SiteLocksChanged", "SiteCollectionCreated", "SharingPolicyChanged",
-			"AnonymousLinkCreated", "AnonymousLinkUsed", "SharingSet"},
+		Operations: []string{
+			"SiteCollectionAdminAdded", "SiteLocksChanged", "SiteCollectionCreated", "SharingPolicyChanged",
+			"AnonymousLinkCreated", "AnonymousLinkUsed", "SharingSet",
+		},
 		Anybody: true, // who uses an anonymous link has no account
 		Where: func(e *Event) bool {
 			return Person(e.Record) || e.Operation == "anonymouslinkused" && !e.Failed()

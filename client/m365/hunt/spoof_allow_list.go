@@ -12,9 +12,11 @@ func spoofAllowList() *Hunt {
 	return &Hunt{
 		Name: "spoof-allow-list", Title: "Entries that let spoofed or blocked mail through",
 		Technique: "T1562.001",
-		Operations: []string{"New-TenantAllowBlockListSpoofItems", "Set-TenantAllowBlockListSpoofItems",
+		Operations: []string{
+			"New-TenantAllowBlockListSpoofItems", "Set-TenantAllowBlockListSpoofItems",
 			"Remove-TenantAllowBlockListSpoofItems", "New-TenantAllowBlockListItems", "Set-TenantAllowBlockListItems",
-			"Remove-TenantAllowBlockListItems"},
+			"Remove-TenantAllowBlockListItems",
+		},
 		Where: func(e *Event) bool {
 			return !strings.EqualFold(e.Parameters.Get("ListSubType"), "Submission") && (allows(e) || strings.HasPrefix(e.Operation, "remove-"))
 		},

@@ -8,8 +8,10 @@ func transportRules() *Hunt {
 	return &Hunt{
 		Name: "transport-rules", Title: "Transport rules were made or changed",
 		Technique: forwardsMail,
-		Operations: []string{"New-TransportRule", "Set-TransportRule", "Enable-TransportRule", "Disable-TransportRule",
-			"Remove-TransportRule"},
+		Operations: []string{
+			"New-TransportRule", "Set-TransportRule", "Enable-TransportRule", "Disable-TransportRule",
+			"Remove-TransportRule",
+		},
 		Look: func(e *Event) {
 			lookAtRule(e, first(e.Parameters.Get("Name"), lastSegment(e.Parameters.Get("Identity")), lastSegment(e.Object)))
 		},

@@ -27,6 +27,11 @@ type Guard struct {
 // Guard returns a guard of what was gathered. The vocabulary must not be changed
 // any more.
 func (v *Vocabulary) Guard() *Guard {
+	for address := range v.maybe {
+		if _, domain, ok := strings.Cut(address, "@"); ok && v.IsOwn(domain) {
+			v.User(address)
+		}
+	}
 	g := &Guard{v: v, strong: make(map[string][]string), banks: make(map[string]bool)}
 	for s := range v.strong {
 		g.strong[s[:minStrong]] = append(g.strong[s[:minStrong]], s)

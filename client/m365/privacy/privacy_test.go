@@ -161,9 +161,8 @@ func encodings() map[string]func(string) string {
 		},
 		"accents": func(s string) string { return strings.ReplaceAll(s, "a", "á") },
 		"reversed": func(s string) string {
-			r := []rune(s)
 			out := ""
-			for _, c := range r {
+			for _, c := range s {
 				out = string(c) + out
 			}
 			return out

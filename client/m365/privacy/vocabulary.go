@@ -41,6 +41,7 @@ type Vocabulary struct {
 	words   map[string]bool // of names; forbidden as words of free text
 	pairs   map[string]bool // two words of one name; forbidden together in an address
 	seen    map[string]bool // inputs
+	maybe   map[string]bool // see Mention
 	full    bool
 }
 
@@ -51,6 +52,7 @@ func NewVocabulary(l *lexicon.Lexicon, public func(domain string) bool) *Vocabul
 		lexicon: l, public: public,
 		domains: make(map[string]bool), strong: make(map[string]bool), whole: make(map[string]bool),
 		words: make(map[string]bool), pairs: make(map[string]bool), seen: make(map[string]bool),
+		maybe: make(map[string]bool),
 	}
 }
 
@@ -142,6 +144,14 @@ func (v *Vocabulary) User(upn string) {
 	v.Domain(domain)
 	v.add(v.strong, upn)
 	v.local(local)
+}
+
+// Mention adds a mail address that is a user's if its domain turns out to be the
+// tenant's, and an outsider's otherwise.
+func (v *Vocabulary) Mention(address string) {
+	if address = strings.ToLower(strings.TrimSpace(address)); v.first("m", address) {
+		v.maybe[strings.Clone(address)] = true
+	}
 }
 
 func (v *Vocabulary) local(local string) {
