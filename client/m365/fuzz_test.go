@@ -79,6 +79,7 @@ func FuzzTable(f *testing.F) {
 		f.Add(uint8(i), byte(','), "a,b,c,\"d\"\"\",e,\""+strings.ReplaceAll(evidence[1], `"`, `""`)+"\"\r\n")
 		f.Add(uint8(i), byte(';'), "a;\"b\n;c\n\n")
 		f.Add(uint8(i), byte('\t'), "\"x\"y\"\t\" \t\x00")
+		f.Add(uint8(i), byte(','), "a,\""+strings.Repeat("x\n", 1500)+"\",b\nc,d,e\n")
 	}
 	f.Fuzz(func(t *testing.T, head uint8, delimiter byte, rows string) {
 		steady(t, strings.ReplaceAll(heads[int(head)%len(heads)], ",", string(rune(delimiter)))+"\n"+rows)
@@ -92,6 +93,8 @@ func FuzzObjects(f *testing.F) {
 		f.Add(s, evidence[1][:300], uint8(i))
 		f.Add(s, `[[{"a":[{}`, uint8(i))
 		f.Add(s, "\n  {\n", uint8(i))
+		f.Add(s, `{"CreationTime":"`+strings.Repeat("x", 2500)+`"}`, uint8(i))
+		f.Add(s, `{"a":[`+strings.Repeat("{},", 1000)+`{}]}`, uint8(i))
 	}
 	f.Fuzz(func(t *testing.T, before, damage string, at uint8) {
 		list := append([]string{}, evidence...)

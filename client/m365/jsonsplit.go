@@ -194,8 +194,11 @@ func (o *objects) record(depth int) {
 				return
 			}
 		}
-		if !o.skip && !page && o.tooLong() && o.long() {
-			return
+		if !o.skip && !page && o.tooLong() {
+			if o.long() {
+				return
+			}
+			continue
 		}
 		if o.skip || page {
 			o.forget()
