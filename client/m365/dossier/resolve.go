@@ -182,8 +182,8 @@ func (v *view) choose(f Filter, suspects []Suspect) []placed {
 		if c.hunt.Name == loginHunt && len(c.from) > 0 && !slices.ContainsFunc(c.from, func(a netip.Addr) bool { return f.names(a) || !v.own(a) }) {
 			continue // no login from outside
 		}
-		if c.hunt.Name == roamingHunt && c.hot == 0 && !slices.ContainsFunc(c.from, func(a netip.Addr) bool { return f.names(a) || suspectAddresses[a] }) {
-			continue // a phone that left the house
+		if c.hunt.Name == roamingHunt && f.Empty() && c.hot == 0 {
+			continue // a phone that left the house, for all that is known
 		}
 		chosen = append(chosen, c)
 	}

@@ -67,18 +67,18 @@ type builder struct {
 
 type itemKey struct{ what, value, role, why string }
 
-// ErrTitle is a title that names the tenant.
-type ErrTitle struct{ Reason string }
+// TitleError is a title that names the tenant.
+type TitleError struct{ Reason string }
 
-func (e *ErrTitle) Error() string {
+func (e *TitleError) Error() string {
 	return "the title " + e.Reason + "; it would leave the tenant"
 }
 
-// New makes a case of a report. The error is an *ErrTitle for a title that must
+// New makes a case of a report. The error is an *TitleError for a title that must
 // not leave.
 func New(h Header, r *dossier.Report, o Options) (*Draft, error) {
 	if reason := r.Guard.Text(h.Title); h.Title != "" && reason != "" {
-		return nil, &ErrTitle{reason}
+		return nil, &TitleError{reason}
 	}
 	b := &builder{Options: o, report: r, leaves: make(map[itemKey]*Item), stays: make(map[itemKey]*Item), ways: make(map[string]string)}
 	for _, a := range r.Addresses {

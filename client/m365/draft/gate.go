@@ -200,6 +200,8 @@ func (b *builder) gatePair(o hunt.Observable) []value {
 			return stays(o, whyMalformed)
 		case g.IsOwn(name):
 			return stays(o, "the spoofed sender or the server is the tenant's own")
+		case g.IsPartner(name):
+			return stays(o, "names a partner of the tenant")
 		}
 		if reason := g.Value(side); reason != "" {
 			return stays(o, reason)

@@ -49,6 +49,9 @@ func (g *Guard) Complete() bool { return !g.v.full }
 // IsOwn reports whether a domain is the tenant's or lies below one that is.
 func (g *Guard) IsOwn(domain string) bool { return g.v.IsOwn(domain) }
 
+// IsPartner reports whether guests of the tenant come from a domain.
+func (g *Guard) IsPartner(domain string) bool { return g.v.IsPartner(domain) }
+
 // Text returns why a free text may not leave, "" if it may: it holds something
 // that names the tenant, also within words and in another encoding, or a word of
 // a user's name.

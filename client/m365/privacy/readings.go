@@ -21,6 +21,7 @@ const (
 	// maxReadings and maxDepth bound how often a text is decoded again; a text
 	// of 4 KiB in three layers has far fewer readings.
 	maxReadings = 512
+	maxBytes    = 96 << 10 // of all readings together
 	maxDepth    = 4
 	// minEncoded is the shortest run that is decoded.
 	minEncoded = 8
@@ -43,7 +44,7 @@ var (
 // quoted-printable, escapes of JSON and HTML, base64, base32 and hexadecimal,
 // UTF-16 and UTF-7, punycode. It is not complete where a text says too much.
 func Readings(s string) (all []string, complete bool) {
-	seen := map[string]bool{s: true}
+	seen, size := map[string]bool{s: true}, len(s)
 	all = []string{s}
 	// Shallow readings come first, so that what is left out is far-fetched.
 	for from, depth := 0, 0; depth < maxDepth; depth++ {
@@ -53,7 +54,8 @@ func Readings(s string) (all []string, complete bool) {
 				if seen[decoded] || decoded == "" {
 					continue
 				}
-				if len(all) == maxReadings {
+				size += len(decoded)
+				if len(all) == maxReadings || size > maxBytes {
 					return all, false
 				}
 				seen[decoded] = true

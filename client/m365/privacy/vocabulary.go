@@ -36,6 +36,7 @@ type Vocabulary struct {
 	public  func(domain string) bool
 
 	domains map[string]bool // names of hosts, lower case
+	guests  map[string]bool // domains that guests come from
 	strong  map[string]bool // squeezed; forbidden wherever they stand
 	whole   map[string]bool // squeezed; forbidden as a word or local part
 	words   map[string]bool // of names; forbidden as words of free text
@@ -50,7 +51,7 @@ type Vocabulary struct {
 func NewVocabulary(l *lexicon.Lexicon, public func(domain string) bool) *Vocabulary {
 	return &Vocabulary{
 		lexicon: l, public: public,
-		domains: make(map[string]bool), strong: make(map[string]bool), whole: make(map[string]bool),
+		domains: make(map[string]bool), guests: make(map[string]bool), strong: make(map[string]bool), whole: make(map[string]bool),
 		words: make(map[string]bool), pairs: make(map[string]bool), seen: make(map[string]bool),
 		maybe: make(map[string]bool),
 	}
@@ -138,6 +139,7 @@ func (v *Vocabulary) User(upn string) {
 		local = local[:i]
 		if at := strings.LastIndexByte(local, '_'); at > 0 {
 			v.add(v.strong, local)
+			v.guests[strings.Clone(local[at+1:])] = true
 			local = local[:at]
 		}
 	}
@@ -212,7 +214,7 @@ var guid = regexp.MustCompile(`^[{(]?[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA
 
 // ID adds an id that the tenant's own directory or mailboxes gave to something.
 func (v *Vocabulary) ID(id string) {
-	if id = strings.TrimSpace(id); len(squeeze(id)) >= 8 && len(id) <= 256 && v.first("i", id) {
+	if id = strings.TrimSpace(id); len(id) <= 256 && v.first("i", id) && len(squeeze(id)) >= 8 {
 		v.add(v.strong, id)
 	}
 }
@@ -238,6 +240,9 @@ func (v *Vocabulary) IsOwn(domain string) bool {
 	}
 	return false
 }
+
+// IsPartner reports whether guests of the tenant come from a domain.
+func (v *Vocabulary) IsPartner(domain string) bool { return v.guests[strings.ToLower(domain)] }
 
 // Domains returns the tenant's domains, sorted.
 func (v *Vocabulary) Domains() []string {
