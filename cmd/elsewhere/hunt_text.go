@@ -33,6 +33,7 @@ func (h *huntRun) show(r *dossier.Report, account *m365.Account, d *draft.Draft)
 	out.WriteString(accountText(account, r))
 	out.WriteString(h.suspectsText(r))
 	out.WriteString(findingsText(r))
+	out.WriteString(notesText(r))
 	if h.timeline {
 		out.WriteString(timelineText(r))
 	}
@@ -137,6 +138,12 @@ func findingsText(r *dossier.Report) string {
 			text += fmt.Sprintf("%v stays: %s\n", a.Addr, a.Stays)
 		}
 	}
+	return text
+}
+
+// notesText says what the findings are not.
+func notesText(r *dossier.Report) string {
+	text := ""
 	for _, l := range r.LeftOut {
 		text += fmt.Sprintf("%s of %s are in no finding: there are too many combinations of user and address; narrow the search with --from, --to\n",
 			count(int(l.Records), "record", "records"), l.Hunt)
