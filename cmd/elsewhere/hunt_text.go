@@ -38,7 +38,7 @@ func (h *huntRun) show(r *dossier.Report, account *m365.Account, d *draft.Draft)
 		out.WriteString(timelineText(r))
 	}
 	if h.preview {
-		out.WriteString(previewText(d))
+		out.WriteString(previewText(d, r))
 	}
 	out.WriteString(unknownText(account))
 	out.WriteString(gapsText(account))
@@ -185,7 +185,7 @@ func timelineText(r *dossier.Report) string {
 }
 
 // previewText writes the two lists.
-func previewText(d *draft.Draft) string {
+func previewText(d *draft.Draft, r *dossier.Report) string {
 	var leaves [][]string
 	for _, i := range d.Leaves {
 		leaves = append(leaves, []string{"", i.What, safe(i.Value, valueWidth), i.Role, thousands(uint32(min(i.Count, 1<<32-1))), i.Why})
@@ -201,6 +201,13 @@ func previewText(d *draft.Draft) string {
 	}
 	text += "  facts:\n" + strings.Join(wrap("    ", safeAll(slices.Sorted(maps.Keys(facts)), valueWidth)), "\n") + "\n"
 	text += fmt.Sprintf("stays: %s\n", count(len(d.Stays), "value", "values"))
+	var never [][]string
+	for i, f := range r.Findings {
+		if i == 0 || r.Findings[i-1].Hunt != f.Hunt {
+			never = append(never, []string{"", f.Hunt, "keeps " + f.Private})
+		}
+	}
+	text += table(make([]string, 3), never)
 	perKind := make(map[string]int)
 	var stays [][]string
 	for _, i := range d.Stays {

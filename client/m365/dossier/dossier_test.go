@@ -191,6 +191,24 @@ func TestTenantEgressStays(t *testing.T) {
 	}
 }
 
+// Who phished many people signs in as many, from a rented machine.
+func TestAnIntruderWithManyVictimsIsNoEgress(t *testing.T) {
+	var events []event
+	for i := range 20 {
+		u := fmt.Sprint("user", i)
+		events = append(events, at(float64(i), "UserLoggedIn", u, office))
+		if i < 8 {
+			events = append(events, at(float64(30+i), "UserLoggedIn", u, intruder),
+				at(float64(31+i), "New-InboxRule", u, intruder, parameters("Name", ".", "MoveToFolder", "RSS Feeds")))
+		}
+	}
+	r := report(t, dossier.Filter{}, dossier.Options{}, events...)
+	check(t, r, "external-login.userloggedin x8 "+intruder, "inbox-rules.new-inboxrule x8 "+intruder)
+	if a := r.Addresses; len(a) != 1 || a[0].Stays != "" {
+		t.Errorf("%+v", a)
+	}
+}
+
 func TestWhereNobodyGotInFromStays(t *testing.T) {
 	r := report(t, jane(), dossier.Options{}, at(8, "UserLoggedIn", "jane", intruder), at(9, "UserLoginFailed", "jane", second),
 		at(10, "UserLoginFailed", "jane", intruder), at(11, "UserLoggedIn", "jane", second, event{"ErrorNumber": "50140"}))

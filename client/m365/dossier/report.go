@@ -309,7 +309,7 @@ func (r *Report) addresses(v *view, f Filter) {
 			case n.Reserved:
 				a.Stays = "private or reserved: nobody else's can be compared with it"
 			case f.names(u.Addr):
-			case v.d.book.Egress(u.Addr):
+			case v.d.egress(u.Addr):
 				a.Stays = fmt.Sprintf("tenant egress: %d users work from it (--ip %v sends it all the same)", users, u.Addr)
 			case !v.worked[u.Addr]:
 				a.Stays = "nobody got in from it"

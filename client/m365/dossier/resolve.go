@@ -90,7 +90,17 @@ func (d *Dossier) place(h *hunt.Hunt, c *cell) placed {
 
 // own reports whether an address is the tenant's or nobody's: no intruder's.
 func (v *view) own(a netip.Addr) bool {
-	return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || v.d.book.Egress(a)
+	return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || v.d.egress(a)
+}
+
+// egress reports whether an address is where the tenant's people work. Who has
+// phished many of them signs in as many users too, from a place that is rented:
+// such an address is the tenant's only if most of them work there.
+func (d *Dossier) egress(a netip.Addr) bool {
+	if classPoints(d.nature(a).Class) > 0 {
+		return d.book.Most(a)
+	}
+	return d.book.Egress(a)
 }
 
 // allowed reports whether mail from an address was let through and somebody

@@ -157,11 +157,14 @@ func TestTheTenantsNameLeavesInNoField(t *testing.T) {
 		"spaced":    func(s string) string { return s + strings.Join(strings.Split(victim, ""), " ") },
 	}
 	secrets := []string{victim, "quarry stone", "doerfler", base64.StdEncoding.EncodeToString([]byte(victim)), strings.Join(strings.Split(victim, ""), " "), percent(victim)}
-	planted := 0
+	planted, every := 0, 3
+	if testing.Short() {
+		every = 15
+	}
 	for i := range deeds() {
 		for j := range leaves("", deeds()[i], nil) {
 			for k, how := range slices.Sorted(maps.Keys(plants)) {
-				if (i+j+k)%3 != 0 {
+				if (i+j+k)%every != 0 {
 					continue // each way meets every field of some record
 				}
 				plant := plants[how]
@@ -183,7 +186,7 @@ func TestTheTenantsNameLeavesInNoField(t *testing.T) {
 			}
 		}
 	}
-	if planted < 700 {
+	if planted < 2000/every {
 		t.Errorf("planted %d times only", planted)
 	}
 }

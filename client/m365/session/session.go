@@ -176,6 +176,13 @@ func (b *Book) Egress(addr netip.Addr) bool {
 	return more || n >= egressUsers || n >= fewUsers && 2*n >= b.users.Len()
 }
 
+// Most reports whether at least half of the tenant's users, and five, worked from
+// an address.
+func (b *Book) Most(addr netip.Addr) bool {
+	n, _ := b.Users(addr)
+	return n >= egressUsers && 2*n >= b.users.Len()
+}
+
 // Roaming is a session that was used from several networks.
 type Roaming struct {
 	Session     string
