@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"golang.org/x/net/idna"
 	"golang.org/x/net/publicsuffix"
@@ -37,7 +38,8 @@ const maxValueBytes = 4 << 10
 // that mail is sent to is one at a domain.
 func (b *builder) gate(o hunt.Observable, f *dossier.Finding) []value {
 	g := b.report.Guard
-	if len(o.Value) > maxValueBytes {
+	o.Value = strings.Join(strings.Fields(o.Value), " ")
+	if len(o.Value) > maxValueBytes || strings.ContainsFunc(o.Value, unicode.IsControl) {
 		return stays(o, whyMalformed)
 	}
 	if o.Secret {
@@ -87,9 +89,11 @@ func (b *builder) gate(o hunt.Observable, f *dossier.Finding) []value {
 	case "spoof_pair":
 		return b.gatePair(o)
 	case "url":
-		_, rest, _ := strings.Cut(o.Value, "://")
-		host, _, _ := strings.Cut(rest, "/")
-		if g.IsOwn(host) {
+		host, ok := urlHost(o.Value)
+		switch {
+		case !ok:
+			return stays(o, whyMalformed)
+		case g.IsOwn(host):
 			return stays(o, whyInternal)
 		}
 		if reason := g.Value(o.Value); reason != "" {
@@ -210,6 +214,21 @@ func (b *builder) gatePair(o hunt.Observable) []value {
 	return []value{{Observable: o}}
 }
 
+// webAddress is a URL whose host and separators every reader takes for the same.
+var webAddress = regexp.MustCompile(`^(?:https?|ftp)://([A-Za-z0-9._-]+)(?::([1-9][0-9]{0,4}))?(?:/[^\[\](){}\\ ]*)?$`)
+
+// urlHost returns the host of a URL in the form in which the service reads it.
+func urlHost(s string) (string, bool) {
+	m := webAddress.FindStringSubmatch(s)
+	if m == nil || len(m[2]) == 5 && m[2] > "65535" {
+		return "", false
+	}
+	if a, err := netip.ParseAddr(m[1]); err == nil {
+		return a.String(), true
+	}
+	return hostName(m[1])
+}
+
 var labels = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)+$`)
 
 // hostName returns a name in the form in which the service reads it; false for
@@ -223,8 +242,9 @@ func hostName(s string) (string, bool) {
 		return "", false
 	}
 	last := name[strings.LastIndexByte(name, '.')+1:]
-	if strings.Trim(last, "0123456789") == "" {
-		return "", false
+	hex, prefixed := strings.CutPrefix(last, "0x")
+	if strings.Trim(last, "0123456789") == "" || prefixed && strings.Trim(hex, "0123456789abcdef") == "" {
+		return "", false // programs read it as an address
 	}
 	suffix, icann := publicsuffix.PublicSuffix(name)
 	return name, !icann || suffix != name

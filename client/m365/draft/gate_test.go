@@ -69,6 +69,8 @@ func TestWhatLeaves(t *testing.T) {
 		"everybody spoofed":      {spoof("*", "198.51.100.0/24"), "cidr 198.51.100.0/24"},
 		"a private network":      {spoof("*", "10.0.0.0/24"), ""},
 		"Microsoft's network":    {spoof("*", "40.96.0.0/24"), ""},
+		"letters of numbers":     {spoof("*", "evil.cafe"), "domain evil.cafe"},
+		"an old address":         {spoof("*", "0x7f.1"), ""},
 		"a suffix":               {spoof("*", "co.uk"), ""},
 		"no name at all":         {spoof("a b", "-"), ""},
 		"sent by the tenant":     {spoof("supplier.example", "mail."+victim+".example"), ""},

@@ -64,7 +64,7 @@ func lookAtAllowList(e *Event) {
 // place returns an allowed entry with the kind that its form says.
 func place(s, role string) Observable {
 	o := Observable{Value: s, Role: role, Kind: "domain"}
-	if a, err := netip.ParseAddr(s); err == nil {
+	if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
 		o.Kind, o.Value = "ip", a.Unmap().String()
 	} else if p, err := netip.ParsePrefix(s); err == nil {
 		o.Kind, o.Value = "cidr", p.Masked().String()
