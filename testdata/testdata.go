@@ -1,5 +1,6 @@
 // Package testdata holds cases as JSON: the two published Microsoft 365 mailbox
-// compromises that the demo tells, and pairs of cases that must not be linked.
+// compromises that the demo tells, and pairs of cases that must not be linked;
+// and audit logs, made up for the story, of which the two cases follow.
 //
 // It knows files and nothing else; reading them is the caller's.
 package testdata
@@ -11,6 +12,14 @@ import "embed"
 const (
 	CaseOne = "m365/alder-2023-0117.json"
 	CaseTwo = "m365/birch-2023-0142.json"
+)
+
+// Folders within Logs of the audit logs of the two cases. Addresses, names of
+// rules and allow-list entries of the intruder are the published ones; tenants,
+// people, times and everything else are made up.
+const (
+	LogsOne = "m365/logs/alder"
+	LogsTwo = "m365/logs/birch"
 )
 
 // Refs of the two published cases.
@@ -25,3 +34,10 @@ const (
 //
 //go:embed m365/*.json unlinked/*.json
 var Files embed.FS
+
+// Logs holds the audit logs, a folder a tenant, in every form that exports come
+// in: overlapping, in several encodings, compressed, and damaged as people find
+// them.
+//
+//go:embed m365/logs
+var Logs embed.FS

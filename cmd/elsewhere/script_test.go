@@ -66,6 +66,9 @@ func TestScripts(t *testing.T) {
 			env.Setenv("HOME", env.WorkDir)
 			// Nothing answers here, should a script forget to start a service.
 			env.Setenv("ELSEWHERE_SERVER", "127.0.0.1:1")
+			if err := writeLogs(env.WorkDir); err != nil {
+				return err
+			}
 			return writeTestdata(filepath.Join(env.WorkDir, "cases"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -98,6 +101,15 @@ func writeTestdata(dir string) error {
 		}
 		return os.WriteFile(filepath.Join(dir, filepath.Base(name)), b, 0o644)
 	})
+}
+
+// writeLogs lays the audit logs into a folder logs, one folder a tenant.
+func writeLogs(dir string) error {
+	logs, err := fs.Sub(testdata.Logs, "m365")
+	if err != nil {
+		return err
+	}
+	return os.CopyFS(dir, logs)
 }
 
 // service is an elsewhere serve that a script started.

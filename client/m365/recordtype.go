@@ -1,0 +1,106 @@
+package m365
+
+import "strings"
+
+// recordType is the name of a record type, lower-cased. Numbers are those of
+// AuditLogRecordType in the Office 365 Management Activity API schema, as far
+// as a hunt or a reader may care.
+func recordType(s string) string {
+	switch s {
+	case "1":
+		return "exchangeadmin"
+	case "2":
+		return "exchangeitem"
+	case "3":
+		return "exchangeitemgroup"
+	case "4":
+		return "sharepoint"
+	case "6":
+		return "sharepointfileoperation"
+	case "7":
+		return "onedrive"
+	case "8":
+		return "azureactivedirectory"
+	case "9":
+		return "azureactivedirectoryaccountlogon"
+	case "10":
+		return "datacentersecuritycmdlet"
+	case "11":
+		return "compliancedlpsharepoint"
+	case "13":
+		return "compliancedlpexchange"
+	case "14":
+		return "sharepointsharingoperation"
+	case "15":
+		return "azureactivedirectorystslogon"
+	case "18":
+		return "securitycompliancecentereopcmdlet"
+	case "19":
+		return "exchangeaggregatedoperation"
+	case "20":
+		return "powerbiaudit"
+	case "21":
+		return "crm"
+	case "22":
+		return "yammer"
+	case "23":
+		return "skypeforbusinesscmdlets"
+	case "24":
+		return "discovery"
+	case "25":
+		return "microsoftteams"
+	case "28":
+		return "threatintelligence"
+	case "29":
+		return "mailsubmission"
+	case "30":
+		return "microsoftflow"
+	case "31":
+		return "aed"
+	case "32":
+		return "microsoftstream"
+	case "35":
+		return "project"
+	case "36":
+		return "sharepointlistoperation"
+	case "37":
+		return "sharepointcommentoperation"
+	case "38":
+		return "datagovernance"
+	case "40":
+		return "securitycompliancealerts"
+	case "41":
+		return "threatintelligenceurl"
+	case "42":
+		return "securitycomplianceinsights"
+	case "43":
+		return "miplabel"
+	case "45":
+		return "powerappsapp"
+	case "47":
+		return "threatintelligenceatpcontent"
+	case "50":
+		return "exchangeitemaggregated"
+	case "51":
+		return "hygieneevent"
+	case "52":
+		return "datainsightsrestapiaudit"
+	case "54":
+		return "sharepointlistitemoperation"
+	case "55":
+		return "sharepointcontenttypeoperation"
+	case "56":
+		return "sharepointfieldoperation"
+	case "57":
+		return "microsoftteamsadmin"
+	case "62":
+		return "campaign"
+	case "64":
+		return "airinvestigation"
+	case "65":
+		return "quarantine"
+	case "66":
+		return "microsoftforms"
+	}
+	return strings.ToLower(s)
+}
