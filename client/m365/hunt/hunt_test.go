@@ -84,15 +84,15 @@ func TestHunts(t *testing.T) {
 		"send as":       {exchange + `"Operation":"SendAs","ClientInfoString":"Client=OWA;x","Item":{"Subject":"RE: Rechnung"}`, []string{"mailbox-use T1114.002 client:owa subject:invoice"}},
 		"a file update": {`"Operation":"Update","Workload":"SharePoint","RecordType":6`, nil},
 		"transport rule": {
-			exchange + `"Operation":"New-TransportRule","Parameters":[{"Name":"Name","Value":"Block Spoofing"},{"Name":"BlindCopyTo","Value":"a@drop.example;b@drop.example"},{"Name":"SetSCL","Value":"-1"},{"Name":"SetAuditSeverity","Value":"Low"}]`,
-			[]string{"transport-rules T1114.003 rule_name=Block Spoofing rule_words=block spoof forward_to=a@drop.example forward_to=b@drop.example " +
+			exchange + `"Operation":"New-TransportRule","Parameters":[{"Name":"Name","Value":"Block Spoofing"},{"Name":"SubjectContainsWords","Value":"Rechnung;Zahlung;wire;Larch"},{"Name":"BlindCopyTo","Value":"a@drop.example;b@drop.example"},{"Name":"SetSCL","Value":"-1"},{"Name":"SetAuditSeverity","Value":"Low"}]`,
+			[]string{"transport-rules T1114.003 rule_name=Block Spoofing rule_words=invoice payment wire forward_to=a@drop.example forward_to=b@drop.example " +
 				"rule_action:BlindCopyTo rule_action:SetSCL set_scl:-1 rule_action:SetAuditSeverity set_audit_severity:Low"},
 		},
 		"parameters in another order, and a case of their own": {
 			exchange + `"Operation":"new-transportRULE ","Parameters":[{"Name":"deletemessage","Value":"True"},{"Name":"NAME","Value":"x"}]`,
 			[]string{"transport-rules T1564.008 rule_name=x rule_action:DeleteMessage"},
 		},
-		"a removed rule": {exchange + `"Operation":"Remove-TransportRule","ObjectId":"Tenant\\Block Spam"`, []string{"transport-rules T1114.003 rule_name=Block Spam rule_words=block spam"}},
+		"a removed rule": {exchange + `"Operation":"Remove-TransportRule","ObjectId":"Tenant\\Block Spam"`, []string{"transport-rules T1114.003 rule_name=Block Spam"}},
 		"allow": {
 			exchange + `"Operation":"New-TenantAllowBlockListSpoofItems","Parameters":[{"Name":"SpoofedUser","Value":"supplier.example"},{"Name":"SendingInfrastructure","Value":"198.51.100.0/24"},{"Name":"Action","Value":"Allow"}]`,
 			[]string{"spoof-allow-list T1562.001 cidr=198.51.100.0/24 spoof_pair=supplier.example>198.51.100.0/24 action:Allow"},

@@ -57,14 +57,20 @@ func ruleActions() []action {
 const ruleConditions = "SubjectContainsWords SubjectOrBodyContainsWords BodyContainsWords SubjectMatchesPatterns " +
 	"SubjectOrBodyMatchesPatterns FromAddressContainsWords FromAddressMatchesPatterns HeaderContainsWords " +
 	"HeaderContainsMessageHeader AttachmentContainsWords AttachmentNameMatchesPatterns RecipientAddressContainsWords " +
-	"AnyOfRecipientAddressContainsWords From SentTo Description"
+	"AnyOfRecipientAddressContainsWords"
+
+// minKeywords is how many generic words a rule has to look for to be told by them.
+const minKeywords = 3
 
 // lookAtRule keeps what can be compared of a rule: its name, its actions, where
 // it sends mail, and the generic words it is about.
 func lookAtRule(e *Event, name string) {
 	e.Observe(Observable{Kind: "rule_name", Value: name, Role: "created", Written: true})
 	e.Count(name)
-	words := []string{name}
+	var words []string // the name is compared by itself
+	for _, who := range []string{"From", "SentTo"} {
+		e.Keep("what a rule looks for", e.Parameters.Get(who))
+	}
 	for condition := range strings.FieldsSeq(ruleConditions) {
 		if v := e.Parameters.Get(condition); v != "" {
 			e.Keep("what a rule looks for", v)
@@ -75,7 +81,7 @@ func lookAtRule(e *Event, name string) {
 		e.Keep("what a rule looks for", v)
 		words = append(words, v)
 	}
-	if found := e.Lexicon.Keywords(words...); len(found) > 1 {
+	if found := e.Lexicon.Keywords(words...); len(found) >= minKeywords {
 		e.Observe(Observable{Kind: "rule_words", Value: strings.Join(found, " "), Role: "created"})
 	}
 	if onlySigns(name) {
