@@ -36,6 +36,7 @@ type evaluation struct {
 	reviews   int
 	mistakes  int
 	labels    string
+	casesOut  string
 	known     enrichmentFlags
 }
 
@@ -79,7 +80,8 @@ no names of mail rules; a made-up world has both, but nothing in it was observed
 With --reviews pairs of the cases, of the stressed ones if there are some, are drawn and
 judged by their labels: half from what a review queue would hold, likelihoods from .05
 to .95, and half from the pairs under .05. A model learned from them is measured as
-well, on everything and on the labels of which no pair was reviewed.
+well, on everything and on the labels of which no pair was reviewed. With --cases-out and
+--labels-out a server can go the same way: submit the cases, then model propose.
 
 Recall is of the pairs of one label that share a value; recall-all is of all pairs of
 one label. No threshold of the product is taken from the cases.`,
@@ -87,9 +89,9 @@ one label. No threshold of the product is taken from the cases.`,
   elsewhere eval --cases reports.jsonl --stress --svg plots
   elsewhere eval --cases reports.jsonl --stress=correlated --seed 7 --json
   elsewhere eval --cases reports.jsonl --stress --ablate
-  elsewhere eval --cases reports.jsonl --stress --reviews 200 --labels-out labels.jsonl
+  elsewhere eval --cases reports.jsonl --stress --reviews 200 --labels-out labels.jsonl --cases-out cases.ndjson
   elsewhere eval --world hostile --size 3000`,
-		Args:        args(cobra.NoArgs),
+		Args:        args(evalArgs),
 		Annotations: map[string]string{noServer: ""},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := e.check(cmd.Flags().Changed); err != nil {
@@ -109,6 +111,7 @@ one label. No threshold of the product is taken from the cases.`,
 	flags.IntVar(&e.mistakes, "mistakes", 0, "list this `number` of wrong and of missed links, with what moved their score")
 	flags.IntVar(&e.reviews, "reviews", 0, "`number` of pairs to review and to learn from")
 	flags.StringVar(&e.labels, "labels-out", "", "`file` for the reviewed pairs, as elsewhere model propose --labels reads them")
+	flags.StringVar(&e.casesOut, "cases-out", "", "`file` for the cases, the stressed ones if there are some, as elsewhere submit reads them")
 	flags.Uint64Var(&e.seed, "seed", 1, "`number` that decides all chances")
 	flags.IntVar(&e.resamples, "resamples", eval.DefaultResamples, "`number` of draws for the intervals")
 	flags.StringVar(&e.svg, "svg", "", "`folder` for two plots as SVG: precision over recall, and reliability")
@@ -147,6 +150,12 @@ func (e *evaluation) check(given func(flag string) bool) (err error) {
 		return usageError{fmt.Errorf("--reviews %d: want %d to %d", e.reviews, learn.MinReviews, maxReviews)}
 	case e.mistakes < 0 || e.mistakes > maxMistakes:
 		return usageError{fmt.Errorf("--mistakes %d: want 0 to %d", e.mistakes, maxMistakes)}
+	case e.stress == "" && given("stress"):
+		return usageError{fmt.Errorf("--stress= names no kind: there are %s", strings.Join(set.Stresses(), ", "))}
+	case e.cases != "" && (samePath(e.labels, e.cases) || samePath(e.casesOut, e.cases)):
+		return usageError{errors.New("the file of --cases would be overwritten")}
+	case e.labels != "" && samePath(e.labels, e.casesOut):
+		return usageError{errors.New("--labels-out and --cases-out are one file")}
 	case e.labels != "" && e.reviews == 0:
 		return usageError{errors.New("--labels-out needs --reviews")}
 	}
@@ -194,7 +203,13 @@ func (a *app) eval(ctx context.Context, e evaluation) error {
 		return err
 	}
 	if e.labels != "" {
-		if err := writeLabels(e.labels, report.Reviews.Labels); err != nil {
+		err := writeFile(e.labels, func(w io.Writer) error { return eval.WriteLabels(w, report.Reviews.Labels) })
+		if err != nil {
+			return err
+		}
+	}
+	if e.casesOut != "" {
+		if err := writeFile(e.casesOut, report.Last.WriteCases); err != nil {
 			return err
 		}
 	}
@@ -246,12 +261,28 @@ func readModel(name string) (*link.Model, error) {
 	return d.Model()
 }
 
-func writeLabels(name string, labels []eval.Label) error {
+func writeFile(name string, fill func(io.Writer) error) error {
 	f, err := os.Create(name)
 	if err != nil {
 		return err
 	}
-	return errors.Join(eval.WriteLabels(f, labels), f.Close())
+	return errors.Join(fill(f), f.Close())
+}
+
+// samePath reports whether two names are of one file.
+func samePath(a, b string) bool { return a != "" && filepath.Clean(a) == filepath.Clean(b) }
+
+// evalArgs refuses arguments. The kind of a stress is a flag's value only behind
+// an equals sign.
+func evalArgs(_ *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case slices.Contains(set.Stresses(), args[0]):
+		return fmt.Errorf("eval takes no arguments; write --stress=%s", args[0])
+	default:
+		return fmt.Errorf("eval takes no arguments, and %q is one", args[0])
+	}
 }
 
 // readSet reads labelled cases from a file.

@@ -127,6 +127,8 @@ type Report struct {
 	Sets      []SetReport   `json:"sets"`
 	Ablation  []AblationRow `json:"ablation,omitempty"`
 	Reviews   *ReviewReport `json:"reviews,omitempty"`
+	// Last is the last of the sets: the one that reviews are of.
+	Last *set.Set `json:"-"`
 }
 
 // SetReport is what was found on one set.
@@ -208,6 +210,7 @@ func Run(ctx context.Context, c Config) (report *Report, err error) {
 	}
 	out := &Report{
 		Cases: c.Set.Name, Model: c.Model.Version(), Feeds: c.classes(c.Model).Version(), Seed: c.Seed, Resamples: c.Resamples,
+		Last: sets[len(sets)-1].set,
 	}
 	var runs []*run
 	defer func() {

@@ -28,7 +28,7 @@ func WritePlots(dir string, r *Report) error {
 		if i > 0 {
 			name = "precision-recall-" + s.Name + ".svg"
 		}
-		if err := write(filepath.Join(dir, name), s.plot().WriteSVG); err != nil {
+		if err := write(filepath.Join(dir, name), s.plot(r.Sets[0].Name).WriteSVG); err != nil {
 			return err
 		}
 		reliability.Series = append(reliability.Series, measure.ReliabilitySeries{Name: s.Name, Bins: s.Own.Calibration.Width})
@@ -49,7 +49,8 @@ func write(name string, fill func(io.Writer) error) error {
 	return err
 }
 
-func (s *SetReport) plot() measure.PrecisionRecallPlot {
+// plot draws a set; the thresholds of the baselines are from the set first.
+func (s *SetReport) plot(first string) measure.PrecisionRecallPlot {
 	p := measure.PrecisionRecallPlot{
 		Title: "Precision and recall, " + s.Name + " cases",
 		Description: fmt.Sprintf("Precision over recall of the %d pairs of one actor that share a value, for the product and for what people use today.",
@@ -63,7 +64,7 @@ func (s *SetReport) plot() measure.PrecisionRecallPlot {
 	for _, b := range s.Baselines {
 		p.Curves = append(p.Curves, measure.PlotCurve{
 			Name: b.Name, Points: b.Curve,
-			Marks: []measure.PlotMark{{Name: "best F1 on clean cases", Recall: b.Recall, Precision: b.Precision}},
+			Marks: []measure.PlotMark{{Name: "best F1 on " + first + " cases", Recall: b.Recall, Precision: b.Precision}},
 		})
 	}
 	return p

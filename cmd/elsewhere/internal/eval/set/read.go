@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 )
@@ -46,12 +47,13 @@ var (
 	ErrDate     = errors.New("date is neither null nor of the form 2006-01-02")
 	ErrTwice    = errors.New("this case_id was there before")
 	ErrNoObject = errors.New("not one JSON object of the format")
+	ErrUTF8     = errors.New("the line is not UTF-8")
 )
 
 // Read reads labelled cases. Errors are ErrEmpty, a *LineError or what r returns.
 func Read(r io.Reader) (*Set, error) {
 	in := bufio.NewReaderSize(r, 64<<10)
-	f := reading{set: &Set{}, seen: make(map[string]bool), dropped: make(map[Dropped]int)}
+	f := reading{set: &Set{}, seen: make(map[string]int), dropped: make(map[Dropped]int)}
 	for n := 1; ; n++ {
 		text, err := line(in)
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -64,7 +66,7 @@ func Read(r io.Reader) (*Set, error) {
 			text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
 		}
 		if text = bytes.TrimSpace(text); len(text) > 0 {
-			if err := f.add(text); err != nil {
+			if err := f.add(n, text); err != nil {
 				return nil, &LineError{n, err}
 			}
 		}
@@ -114,11 +116,15 @@ type record struct {
 // reading is a file while it is read.
 type reading struct {
 	set     *Set
-	seen    map[string]bool // case ids
+	seen    map[string]int // lines of case ids
 	dropped map[Dropped]int
 }
 
-func (f *reading) add(text []byte) error {
+func (f *reading) add(n int, text []byte) error {
+	if !utf8.Valid(text) {
+		// Labels that differ only in what is not text would become one.
+		return ErrUTF8
+	}
 	var r record
 	if err := json.Unmarshal(text, &r); err != nil || text[0] != '{' {
 		// What the decoder says may quote the line.
@@ -136,8 +142,8 @@ func (f *reading) add(text []byte) error {
 		return ErrCaseID
 	case label == "":
 		return ErrLabel
-	case f.seen[r.CaseID]:
-		return ErrTwice
+	case f.seen[r.CaseID] != 0:
+		return fmt.Errorf("%w, on line %d", ErrTwice, f.seen[r.CaseID])
 	case len(f.set.Cases) == MaxCases:
 		return ErrTooMany
 	}
@@ -173,7 +179,7 @@ func (f *reading) add(text []byte) error {
 	if err != nil {
 		return err
 	}
-	f.seen[r.CaseID] = true
+	f.seen[r.CaseID] = n
 	f.set.Cases = append(f.set.Cases, c)
 	f.set.Labels = append(f.set.Labels, label)
 	return nil

@@ -91,6 +91,7 @@ func TestReadErrors(t *testing.T) {
 		"a time":         {`{"case_id":"b","label":"x","date":"2024-01-02T00:00:00Z"}`, 1, set.ErrDate},
 		"no such day":    {`{"case_id":"b","label":"x","date":"2024-02-30"}`, 1, set.ErrDate},
 		"the same twice": {good + good, 2, set.ErrTwice},
+		"no UTF-8":       {good + "{\"case_id\":\"b\",\"label\":\"\xff\"}", 2, set.ErrUTF8},
 		"a long line":    {good + strings.Repeat(" ", set.MaxLineBytes+1), 2, set.ErrTooLong},
 	} {
 		_, err := set.Read(strings.NewReader(c.file))
