@@ -52,7 +52,7 @@ func (r *run) mistakes(ctx context.Context, n int) (wrong, missed []Mistake, err
 	}
 	slices.SortFunc(linked, func(x, y measure.Pair) int { return cmp.Or(cmp.Compare(y.Score, x.Score), byPair(x, y)) })
 	slices.SortFunc(unlinked, func(x, y measure.Pair) int {
-		return cmp.Or(cmp.Compare(r.common(y), r.common(x)), cmp.Compare(y.Score, x.Score), byPair(x, y))
+		return cmp.Or(cmp.Compare(r.inCommon(y), r.inCommon(x)), cmp.Compare(y.Score, x.Score), byPair(x, y))
 	})
 	err = r.trial.View(ctx, 1, func(v *server.TrialView) error {
 		for _, list := range []struct {
@@ -72,19 +72,9 @@ func (r *run) mistakes(ctx context.Context, n int) (wrong, missed []Mistake, err
 	return wrong, missed, err
 }
 
-// common counts the values that both cases have.
-func (r *run) common(p measure.Pair) (n int) {
-	x, y := r.of[p.I], r.of[p.J]
-	for len(x) > 0 && len(y) > 0 {
-		switch {
-		case x[0] < y[0]:
-			x = x[1:]
-		case x[0] > y[0]:
-			y = y[1:]
-		default:
-			x, y, n = x[1:], y[1:], n+1
-		}
-	}
+// inCommon counts the values that both cases have.
+func (r *run) inCommon(p measure.Pair) (n int) {
+	r.common(measure.Couple{I: p.I, J: p.J}, func(int32) { n++ })
 	return n
 }
 
