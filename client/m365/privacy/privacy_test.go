@@ -196,7 +196,7 @@ func TestNothingOfTheTenantPassesInAnyEncoding(t *testing.T) {
 		first := rapid.SampledFrom(names).Draw(t, "first")
 		second := rapid.SampledFrom(append(names, "none")).Draw(t, "second")
 		if first == "punycode" && strings.ContainsAny(secret, "@ ") || strings.Contains(secret, "-") && first == "punycode" {
-			t.Skip("no label")
+			return
 		}
 		text := all[first](secret)
 		switch second {

@@ -385,23 +385,6 @@ func private(t interface{ Errorf(string, ...any) }, c *evidence.Case, o evidence
 	}
 }
 
-func TestFastEnough(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a measurement")
-	}
-	// Others may disturb a measurement, but hardly ten.
-	const limit, tries = 2 * time.Second, 10
-	best := time.Hour
-	for try := 0; try < tries && best > limit; try++ {
-		start := time.Now()
-		generate(t, world.Config{Seed: 1, Cases: 3000, Noise: world.Hostile})
-		best = min(best, time.Since(start))
-	}
-	if best > limit {
-		t.Errorf("3,000 cases took %s", best)
-	}
-}
-
 func BenchmarkGenerate(b *testing.B) {
 	for _, n := range levels() {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
