@@ -125,6 +125,16 @@ func appendNear(b []byte, t time.Time, base uint64) []byte {
 	return binary.AppendUvarint(b, 1+zigzag(int64(s)-int64(base)))
 }
 
+// moment reads a time that stands by itself.
+func (d *decoder) moment() uint64 {
+	s := d.uvarint()
+	if s > maxSeconds {
+		d.fail()
+		return 0
+	}
+	return s
+}
+
 func (d *decoder) near(base uint64) uint64 {
 	x := d.uvarint()
 	if x == 0 {

@@ -3,6 +3,7 @@ package badger
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -267,6 +268,23 @@ func digest(b []byte) []byte {
 }
 
 // FuzzDecode feeds stored records that are damaged.
+// lateProfile is a profile whose first time lies beyond what can be stored.
+func lateProfile() []byte {
+	return append(binary.AppendUvarint([]byte{profileLive, 0}, 1<<45), 0, 0, 0, 0, 0)
+}
+
+// TestLateTimesAreDamage: a time that no encoder writes is refused, not shown as
+// another one.
+func TestLateTimesAreDamage(t *testing.T) {
+	if p, err := decodeProfile(evidence.Ref{}, lateProfile()); err == nil {
+		t.Errorf("a profile of the year %d is read", p.First.Year())
+	}
+	r := record{tenants: 1, cases: 1, dated: 1, firsts: []first{{maxSeconds, 1}, {maxSeconds + 1, 1}}}
+	if _, _, err := decodeRecord(r.encode(evidence.Value{}, true)); err == nil {
+		t.Error("a record with a time beyond the last is read")
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	r := record{tenants: 1, cases: 1, dated: 1, firsts: []first{{5, 1}}, mark: &mark{1, 2, 3, 4, 5, true, false}}
 	s := graph.Sighting{Ref: evidence.Ref{Tenant: "t", Case: "c"}, Roles: []string{"created", "own"}, Last: time.Unix(1, 0), Count: 3}
@@ -275,6 +293,7 @@ func FuzzDecode(f *testing.F) {
 	p := &evidence.Profile{Techniques: []string{"T1"}, Sightings: []evidence.Sighting{{Value: v, Techniques: []string{"T1", "T2"}, Written: []string{"Y"}}}}
 	for _, seed := range [][]byte{
 		encodeProfile(largeProfile()),
+		lateProfile(),
 		nil,
 		bytes.Repeat([]byte{0xff}, 40),
 		r.encode(v, false),

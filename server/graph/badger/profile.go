@@ -129,7 +129,7 @@ func readProfile(ref evidence.Ref, val []byte) (*profileReader, error) {
 		Kind:      d.str(),
 	}
 	r.profile = p
-	r.base = d.uvarint()
+	r.base = d.moment()
 	p.First = fromSeconds(r.base)
 	p.Last = fromSeconds(d.near(r.base))
 	p.EvidenceFrom = fromSeconds(d.near(r.base))

@@ -239,7 +239,12 @@ func decodeRecord(val []byte) (r record, named evidence.Value, err error) {
 		r.firsts = make([]first, 0, min(firsts, maxFirsts))
 	}
 	for range firsts {
-		last += d.uvarint()
+		gap := d.uvarint()
+		if gap > maxSeconds-last {
+			d.fail()
+			break
+		}
+		last += gap
 		r.firsts = append(r.firsts, first{last, d.uint32()})
 	}
 	if flags&recordMarked != 0 {
@@ -251,7 +256,7 @@ func decodeRecord(val []byte) (r record, named evidence.Value, err error) {
 	for d.s != "" {
 		var s graph.Sighting
 		s.Tenant, s.Case = d.str(), d.str()
-		last := d.uvarint()
+		last := d.moment()
 		s.Last = fromSeconds(last)
 		s.First = fromSeconds(d.near(last))
 		s.Count, s.Roles = d.uint32(), d.roles()
