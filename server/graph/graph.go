@@ -331,6 +331,11 @@ type Row struct {
 	// ones, derived ones among them (evidence.Derive), and those of either side that
 	// are alike without one.
 	Shared []evidence.Value
+	// Verdict is what people said of the pair. It changes neither score nor tier.
+	Verdict Verdict
+	// Held says that one of the cases is linked so widely that nothing may follow
+	// from the link before a person has looked at it.
+	Held bool
 }
 
 // Score is the outcome of comparing two cases.

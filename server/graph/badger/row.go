@@ -22,7 +22,24 @@ func encodeRow(r graph.Row) []byte {
 	for _, v := range r.Shared {
 		b = appendValue(b, v)
 	}
+	if state := byte(r.Verdict) | heldBit(r.Held); state != 0 {
+		b = append(b, state)
+	}
 	return b
+}
+
+// A row that people or an alarm have said something of ends with a byte: its
+// verdict, and whether it is held. Others, and those of layout 2, have none.
+const (
+	verdictMask = 3
+	heldMask    = 4
+)
+
+func heldBit(is bool) byte {
+	if is {
+		return heldMask
+	}
+	return 0
 }
 
 func decodeRow(key graph.RowKey, val []byte) (graph.Row, error) {
@@ -38,6 +55,13 @@ func decodeRow(key graph.RowKey, val []byte) (graph.Row, error) {
 		r.Shared = make([]evidence.Value, n)
 		for i := range r.Shared {
 			r.Shared[i] = d.value()
+		}
+	}
+	if d.s != "" {
+		state := d.byte()
+		r.Verdict, r.Held = graph.Verdict(state&verdictMask), state&heldMask != 0
+		if state == 0 || state > verdictMask|heldMask || r.Verdict > graph.Refuted {
+			d.fail()
 		}
 	}
 	return r, d.done("link row")
