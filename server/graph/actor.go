@@ -100,6 +100,8 @@ type Actors interface {
 	AnchorOf(evidence.Ref) (Anchor, error)
 	// FanoutOf returns the stored fan-out of a case.
 	FanoutOf(evidence.Ref) (Fanout, error)
+	// Alarms yields the cases whose links are held, in order.
+	Alarms() iter.Seq2[evidence.Ref, error]
 	// Tallies yields the cases of a tenant of which the content came in on a day and
 	// which have Made something, in order of case.
 	Tallies(tenant string, day int32) iter.Seq2[Tally, error]

@@ -336,7 +336,7 @@ type Row struct {
 	RevisionA, RevisionB uint32
 	// Shared are the values that the score rests on, in order of Value: the common
 	// ones, derived ones among them (evidence.Derive), and those of either side that
-	// are alike without one.
+	// are alike without one; of a reviewed pair that no value proposes, all of both sides.
 	Shared []evidence.Value
 	// Verdict is what people said of the pair. It changes neither score nor tier.
 	Verdict Verdict

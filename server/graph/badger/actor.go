@@ -337,6 +337,29 @@ func (s *snapshot) FanoutOf(ref evidence.Ref) (f graph.Fanout, err error) {
 	return f, err
 }
 
+func (s *snapshot) Alarms() iter.Seq2[evidence.Ref, error] {
+	return func(yield func(evidence.Ref, error) bool) {
+		prefix := []byte{spaceMember, besideFanout}
+		for it, err := range s.from(prefix, prefix) {
+			var f graph.Fanout
+			ref, ok := evidence.Ref{}, true
+			if err == nil {
+				ref, ok = parseRef(it.Item().Key()[len(prefix):])
+				err = s.value(it, func(val []byte) (err error) {
+					f, err = decodeFanout(val)
+					return err
+				})
+			}
+			if err == nil && !ok {
+				err = unreadable("fan-out")
+			}
+			if (f.Alarm || err != nil) && !yield(ref, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 func (s *snapshot) Tallies(tenant string, day int32) iter.Seq2[graph.Tally, error] {
 	return func(yield func(graph.Tally, error) bool) {
 		prefix := tallyPrefix(tenant, day)

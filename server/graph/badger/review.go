@@ -101,7 +101,7 @@ func (c *change) review(r graph.Review) error {
 		c.set(key, encodeReview(r))
 		c.set(back, present)
 	}
-	c.touch(graph.Touched{A: r.A, B: r.B})
+	c.touchPair(r.RowKey)
 	return c.say(r)
 }
 
@@ -173,9 +173,17 @@ func (c *change) saidOf(ref evidence.Ref) ([]graph.RowKey, error) {
 func (c *change) touchReviewed(ref evidence.Ref) error {
 	pairs, err := c.saidOf(ref)
 	for _, p := range pairs {
-		c.touch(graph.Touched{A: p.A, B: p.B})
+		c.touchPair(p)
 	}
 	return err
+}
+
+// touchPair lists a pair and its cases: what people say of a pair may bring cases
+// together that no row connects.
+func (c *change) touchPair(p graph.RowKey) {
+	c.touch(graph.Touched{A: p.A, B: p.B})
+	c.touch(graph.Touched{A: p.A})
+	c.touch(graph.Touched{A: p.B})
 }
 
 // forget removes all that people said of a case that goes.
@@ -197,7 +205,7 @@ func (c *change) forget(ref evidence.Ref) error {
 				return err
 			}
 		}
-		c.touch(graph.Touched{A: p.A, B: p.B})
+		c.touchPair(p)
 	}
 	anchor := refKey(spaceAnchor, ref)
 	if val, err := c.get(anchor); err != nil || val == nil {
