@@ -81,7 +81,7 @@ type Tally struct {
 type Anchors interface {
 	// Anchor puts a name in the place of what hung on the case before; with no name,
 	// alias or note it takes it away. The event is kept under the founder To of the
-	// actor. ErrNotFound if the case is not stored.
+	// actor; the zero event is none. ErrNotFound if the case is not stored.
 	Anchor(ctx context.Context, a Anchor, e ActorEvent) error
 }
 

@@ -24,11 +24,11 @@ var ErrOnePair = errors.New("a review is of two cases, the smaller ref first")
 
 // Reviewer changes reviews. It is safe for concurrent use, and durable as Writer is.
 type Reviewer interface {
-	// Review puts a review in the place of the one before, if there is one, and adds
+	// Judge puts a review in the place of the one before, if there is one, and adds
 	// it to the history of its pair. Taking back what is not there changes nothing.
 	// Both cases have to be stored, else the error is ErrNotFound; with either of
 	// them its reviews and their history go.
-	Review(ctx context.Context, r Review) error
+	Judge(ctx context.Context, r Review) error
 }
 
 // Reviews is what a snapshot says of reviews.

@@ -88,7 +88,8 @@ func (l *Linker) look(ctx context.Context, s graph.Snapshot, cases []evidence.Re
 	if err := f.flip(); err != nil {
 		return err
 	}
-	g := &clusters{snapshot: s, alarms: f.alarms, done: make(map[evidence.Ref]bool), cases: make(map[evidence.Ref]*actor.Case)}
+	g := newClusters(s)
+	g.alarms = f.alarms
 	for _, ref := range cases {
 		if g.done[ref] {
 			continue
@@ -154,6 +155,17 @@ type clusters struct {
 	cases map[evidence.Ref]*actor.Case // nil: none that links
 	// instead, where not nil, stands in for the review of its pair.
 	instead *graph.Review
+	// fresh stand in for all rows of the case freshOf, where that is one.
+	fresh   []actor.Edge
+	freshOf evidence.Ref
+	// most bounds the cases, if it is not 0.
+	most int
+}
+
+func newClusters(s graph.Snapshot) *clusters {
+	return &clusters{
+		snapshot: s, alarms: newAlarms(s), done: make(map[evidence.Ref]bool), cases: make(map[evidence.Ref]*actor.Case),
+	}
 }
 
 // around returns what hangs together with some cases, and the stored actors that any
@@ -206,6 +218,9 @@ func (g *clusters) Case(_ context.Context, ref evidence.Ref) (actor.Case, bool, 
 		}
 		return *c, true, nil
 	}
+	if g.most > 0 && len(g.cases) == g.most {
+		return actor.Case{}, false, errTooMany
+	}
 	c, err := g.read(ref)
 	if err != nil {
 		return actor.Case{}, false, err
@@ -234,9 +249,20 @@ func (g *clusters) read(ref evidence.Ref) (*actor.Case, error) {
 
 // Edges implements actor.Graph. What is held pulls nobody, and can be a candidate.
 func (g *clusters) Edges(_ context.Context, ref evidence.Ref) (edges []actor.Edge, err error) {
+	if g.freshOf != (evidence.Ref{}) && ref == g.freshOf {
+		return g.fresh, nil
+	}
+	for i := range g.fresh {
+		if e := &g.fresh[i]; e.A == ref || e.B == ref {
+			edges = append(edges, *e)
+		}
+	}
 	for row, err := range g.snapshot.RowsOfCase(ref) {
 		if err != nil {
 			return nil, err
+		}
+		if g.freshOf != (evidence.Ref{}) && (row.A == g.freshOf || row.B == g.freshOf) {
+			continue
 		}
 		tier := link.Tier(row.Tier)
 		held, err := g.alarms.holds(&row)

@@ -29,6 +29,9 @@ func mayHold(r *graph.Row) bool {
 	return r.Verdict == graph.Unreviewed && link.Tier(r.Tier) >= link.Lead
 }
 
+// Holds reports whether a link would be held.
+func Holds(s graph.Snapshot, r *graph.Row) (bool, error) { return newAlarms(s).holds(r) }
+
 // alarms answers from one snapshot whether the links of a case are held.
 type alarms struct {
 	snapshot graph.Snapshot

@@ -155,7 +155,7 @@ func (w *operationWorld) draw(day int) operation {
 		}
 		return operation{fmt.Sprint("review ", r.RowKey, r.Verdict), []string{x.String(), y.String()}, day, func(d *deployment) {
 			if d.cases[r.A] != nil && d.cases[r.B] != nil {
-				d.must(d.store.Review(d.Context(), r))
+				d.must(d.store.Judge(d.Context(), r))
 			}
 		}}
 	case n == 7:

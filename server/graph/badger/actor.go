@@ -240,6 +240,9 @@ func (s *Store) Anchor(ctx context.Context, a graph.Anchor, e graph.ActorEvent) 
 		} else {
 			c.set(key, encodeAnchor(&a))
 		}
+		if e.Change == 0 {
+			return nil
+		}
 		return c.keepEvents(w.now(), []graph.ActorEvent{e})
 	})
 }

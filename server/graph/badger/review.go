@@ -65,8 +65,8 @@ func decodeSaid(key graph.RowKey, val []byte) ([]graph.Review, error) {
 	return all, d.done("history of reviews")
 }
 
-// Review implements graph.Reviewer.
-func (s *Store) Review(ctx context.Context, r graph.Review) error {
+// Judge implements graph.Reviewer.
+func (s *Store) Judge(ctx context.Context, r graph.Review) error {
 	if r.A.Compare(r.B) >= 0 || r.Verdict > graph.Refuted {
 		return graph.ErrOnePair
 	}
