@@ -54,6 +54,7 @@ func TestMain(m *testing.M) {
 //	prefix FILE       set PREFIX to what the key in a file begins with
 //	certificate NAME  write NAME.crt and NAME.key for this machine
 //	until RE CMD...   run a command again until its output matches, within bounds
+//	find NAME RE CMD  set NAME to what matches in the output of a command
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
@@ -80,10 +81,24 @@ func TestScripts(t *testing.T) {
 			"generate":    generate,
 			"publish":     publish,
 			"until":       until,
+			"find":        find,
 			"prefix":      prefix,
 			"certificate": certificate,
 		},
 	})
+}
+
+// find sets a variable to the first part of a command's output that matches.
+func find(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: find NAME RE COMMAND...")
+	}
+	ts.Check(ts.Exec(args[2], args[3:]...))
+	found := regexp.MustCompile(args[1]).FindString(ts.ReadFile("stdout"))
+	if found == "" {
+		ts.Fatalf("nothing matches %s", args[1])
+	}
+	ts.Setenv(args[0], found)
 }
 
 // writeTestdata lays the published and the unlinked cases into one folder.
