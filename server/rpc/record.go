@@ -49,7 +49,7 @@ type recordedCall struct {
 	entry     audit.Entry
 	request   proto.Message
 	note      *graph.Note // nil for who only reads
-	mentioned func() []string
+	mentioned *audit.Mentions
 	told      *told
 }
 
@@ -90,12 +90,21 @@ func onlyReads(fullMethod string) bool {
 func (c *recordedCall) change() audit.Entry {
 	e := c.entry
 	content := *e.Content
-	named := newTold(c.tenants)
-	named.request(c.request)
-	content.Tenants, content.Subjects = named.list(), c.mentioned()
+	named := c.changed()
+	content.Tenants, content.Subjects = named.list(), c.mentioned.Subjects()
 	content.Digest = c.digest()
 	e.Counts, e.Content = named.counts, &content
 	return e
+}
+
+// changed gathers whose things the call changes.
+func (c *recordedCall) changed() *told {
+	named := newTold(c.tenants)
+	named.request(c.request)
+	for _, tenant := range c.mentioned.Tenants() {
+		named.name(tenant)
+	}
+	return named
 }
 
 // digest is made once: a request may be large.
@@ -119,7 +128,7 @@ func (c *recordedCall) answered(ctx context.Context, response proto.Message) err
 		c.told.values(c.request, response)
 	}
 	// The change has its entry already; only what it told of others is missing.
-	if c.note != nil && c.note.Left() && !c.told.beyond(c.request) {
+	if c.note != nil && c.note.Left() && !c.told.beyond(c.changed()) {
 		return nil
 	}
 	return c.record(ctx)

@@ -210,12 +210,10 @@ func (t *told) value(o *elsewherev1.Observable) bool {
 	return len(t.asked) < audit.MaxValues
 }
 
-// beyond reports whether tenants are named besides those of a request.
-func (t *told) beyond(request proto.Message) bool {
-	of := newTold(t.known)
-	of.request(request)
+// beyond reports whether tenants are named besides those of another.
+func (t *told) beyond(other *told) bool {
 	for name := range t.names {
-		if !of.names[name] {
+		if !other.names[name] {
 			return true
 		}
 	}

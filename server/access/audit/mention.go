@@ -9,36 +9,49 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/graph"
 )
 
-// mentions are the subjects of one request, said where they are changed.
-type mentions struct {
-	mu   sync.Mutex
-	list []string
+// Mentions are what one request changes, said where it is changed.
+type Mentions struct {
+	mu                sync.Mutex
+	subjects, tenants []string
 }
 
 type mentionsKey struct{}
 
-// WithMentions returns a context by which subjects can be mentioned, and those that
-// were so far.
-func WithMentions(ctx context.Context) (context.Context, func() []string) {
-	m := &mentions{}
-	return context.WithValue(ctx, mentionsKey{}, m), func() []string {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		return slices.Clone(m.list)
-	}
+// WithMentions returns a context by which is said what is changed.
+func WithMentions(ctx context.Context) (context.Context, *Mentions) {
+	m := &Mentions{}
+	return context.WithValue(ctx, mentionsKey{}, m), m
 }
 
-// Mention says what a request is about to change: what a key begins with, or a
-// version of the model; nothing that a caller may have thought up.
-func Mention(ctx context.Context, subject string) {
-	m, ok := ctx.Value(mentionsKey{}).(*mentions)
+// Subjects returns what was mentioned so far.
+func (m *Mentions) Subjects() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.subjects)
+}
+
+// Tenants returns the tenants that were mentioned so far.
+func (m *Mentions) Tenants() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.tenants)
+}
+
+// Mention says what a request is about to change, and for which tenants: what a key
+// begins with, or a version of the model; nothing that a caller may have thought up. A
+// subject of "" is none.
+func Mention(ctx context.Context, subject string, tenants ...string) {
+	m, ok := ctx.Value(mentionsKey{}).(*Mentions)
 	if !ok {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.list) < maxSubjects {
-		m.list = append(m.list, subject)
+	if subject != "" && len(m.subjects) < maxSubjects {
+		m.subjects = append(m.subjects, subject)
+	}
+	if len(m.tenants) < MaxTenants {
+		m.tenants = append(m.tenants, tenants...)
 	}
 }
 
@@ -47,6 +60,6 @@ func Mention(ctx context.Context, subject string) {
 func ByHost(ctx context.Context, command string) context.Context {
 	ctx, mentioned := WithMentions(ctx)
 	return graph.WithNote(ctx, NewNote(time.Now, func() Entry {
-		return Entry{Key: KeyHost, Method: command, Code: CodeOK, Content: &Content{Subjects: mentioned()}}
+		return Entry{Key: KeyHost, Method: command, Code: CodeOK, Content: &Content{Subjects: mentioned.Subjects(), Tenants: mentioned.Tenants()}}
 	}))
 }
