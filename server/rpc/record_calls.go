@@ -75,7 +75,9 @@ func (s *recordedStream) SendMsg(m any) error {
 			if err := s.call.record(s.Context()); err != nil {
 				return toStatus(s.Context(), s.log, err)
 			}
-			s.named, s.counts = n, maps.Clone(s.call.told.counts)
+			// What is recorded does not change any more; the stream goes on counting.
+			s.named, s.counts = n, s.call.told.counts
+			s.call.told.counts = maps.Clone(s.counts)
 		}
 	}
 	return s.ServerStream.SendMsg(m)

@@ -78,22 +78,15 @@ func hashOf(what string, parts ...[]byte) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// commit returns what binds an entry to its content without telling it.
-func commit(salt string, c *Content) (string, error) {
-	raw, err := json.Marshal(c)
-	if err != nil {
-		return "", err
-	}
-	return hashOf("elsewhere audit content\n", []byte(salt), []byte{'\n'}, raw), nil
+// commitmentTo returns what binds an entry to its content, as it is written, without
+// telling it.
+func commitmentTo(salt string, content []byte) string {
+	return hashOf("elsewhere audit content\n", []byte(salt), []byte{'\n'}, content)
 }
 
-// hash returns that of an entry after one with the hash previous.
-func (h *head) hash(previous string) (string, error) {
-	raw, err := json.Marshal(h)
-	if err != nil {
-		return "", err
-	}
-	return hashOf("elsewhere audit entry\n", []byte(previous), []byte{'\n'}, raw), nil
+// follow returns the hash of an entry, as its head is written, after another's.
+func follow(previous string, head []byte) string {
+	return hashOf("elsewhere audit entry\n", []byte(previous), []byte{'\n'}, head)
 }
 
 // statement is what a checkpoint signs.
@@ -133,50 +126,52 @@ func newChain(key PublicKey) chain {
 const (
 	maxGroupEntries = 512
 	maxGroupBytes   = 192 << 10
+	// groupRoom holds most groups that are full.
+	groupRoom = maxGroupBytes + 8<<10
 )
 
 // seal chains entries from the front of a list, as many as make a group, and returns
 // their lines with the checkpoint, the chain that they end, and how many they are.
 func (c chain) seal(s *Signer, entries []Entry, now time.Time) (lines []byte, next chain, n int, err error) {
 	next = c
+	var p pen
+	lines = make([]byte, 0, min(groupRoom, 1<<10*(len(entries)+1)))
 	for n < min(len(entries), maxGroupEntries) && len(lines) < maxGroupBytes {
 		next.Entries++
-		var line []byte
-		if line, next.Hash, err = chained(entries[n], next.Entries, next.Hash); err != nil {
-			return nil, c, 0, err
-		}
-		lines = append(append(lines, line...), '\n')
+		lines, next.Hash = p.write(lines, &entries[n], next.Entries, next.Hash)
 		n++
 	}
 	next.Last++
 	// A clock that was set back must not have checkpoints in another order.
 	next.Time = max(stamp(now), c.Time)
-	p := checkpoint{
+	point := checkpoint{
 		Number: next.Last, Time: next.Time, First: c.Entries + 1, Last: next.Entries, Previous: c.Hash, Hash: next.Hash,
 	}
-	statement, err := p.statement()
+	statement, err := point.statement()
 	if err != nil {
 		return nil, c, 0, err
 	}
-	p.Signature = s.sign(signsCheckpoint, statement)
-	line, err := json.Marshal(p)
+	point.Signature = s.sign(signsCheckpoint, statement)
+	line, err := json.Marshal(point)
 	return append(append(lines, line...), '\n'), next, n, err
 }
 
-// chained writes an entry that follows a hash.
-func chained(e Entry, number uint64, previous string) (line []byte, hash string, err error) {
-	e.tidy()
-	salt := make([]byte, 16)
-	rand.Read(salt)
-	l := entryLine{head: head{Number: number, Time: stamp(e.Time), Entry: e}, Salt: hex.EncodeToString(salt), Content: e.Content}
-	if l.Commitment, err = commit(l.Salt, l.Content); err != nil {
-		return nil, "", err
-	}
-	if l.Hash, err = l.head.hash(previous); err != nil {
-		return nil, "", err
-	}
-	line, err = json.Marshal(l)
-	return line, l.Hash, err
+// pen writes entries. It uses its room again.
+type pen struct{ head, content []byte }
+
+// write appends the line of an entry that follows a hash, and returns its own.
+func (p *pen) write(lines []byte, e *Entry, number uint64, previous string) (with []byte, hash string) {
+	var random [16]byte
+	rand.Read(random[:])
+	salt := hex.EncodeToString(random[:])
+	p.content = appendContent(p.content[:0], e.Content)
+	p.head = appendHead(p.head[:0], number, e, commitmentTo(salt, p.content))
+	hash = follow(previous, p.head)
+	lines = append(lines, p.head[:len(p.head)-1]...)
+	lines = appendField(lines, "hash", hash)
+	lines = appendField(lines, "salt", salt)
+	lines = append(append(lines, `,"content":`...), p.content...)
+	return append(lines, "}\n"...), hash
 }
 
 // entry returns what a line says.

@@ -131,6 +131,9 @@ func (e *Entry) tidy() {
 }
 
 func inOrder(list []string) []string {
+	if len(list) == 0 {
+		return nil
+	}
 	out := make([]string, 0, len(list))
 	for _, s := range list {
 		out = append(out, plain(s))
@@ -144,6 +147,9 @@ func plain(s string) string {
 	if len(s) > maxText {
 		s = s[:maxText]
 	}
+	if ascii(s) {
+		return s
+	}
 	s = strings.ToValidUTF8(s, "?")
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -151,6 +157,16 @@ func plain(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// ascii reports whether a text is of printable ASCII alone, as nearly all are.
+func ascii(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // note is an entry as a change leaves it, before it is chained.
@@ -174,6 +190,7 @@ func readNote(data []byte) (Entry, error) {
 	at, err := parseStamp(n.Time)
 	e := n.Entry
 	e.Time, e.Content = at, n.Content
+	e.tidy()
 	return e, err
 }
 

@@ -114,6 +114,7 @@ func (t *Trail) Cut(ctx context.Context, before time.Time) (uint64, error) {
 		Counts:  map[string]uint64{"entries": gone, "checkpoints": upTo - first},
 		Content: &Content{},
 	}
+	e.tidy()
 	var batch graph.TrailBatch
 	for number := first; number < upTo; number++ {
 		batch.Remove = append(batch.Remove, number)

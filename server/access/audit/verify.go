@@ -214,11 +214,11 @@ func (v *verifier) takeEntry(line []byte) error {
 	if err := v.checkContent(&l); err != nil {
 		return err
 	}
-	hash, err := l.head.hash(v.hash)
+	head, err := json.Marshal(l.head)
 	if err != nil {
 		return err
 	}
-	if hash != l.Hash {
+	if follow(v.hash, head) != l.Hash {
 		return v.fault(l.Number, "the entry does not follow from the one before: it, or that one, was changed")
 	}
 	if v.group == 0 {
@@ -246,11 +246,11 @@ func (v *verifier) checkContent(l *entryLine) error {
 		v.report.Stripped++
 		return nil
 	}
-	commitment, err := commit(l.Salt, l.Content)
+	content, err := json.Marshal(l.Content)
 	if err != nil {
 		return err
 	}
-	if commitment != l.Commitment || l.Stripped != nil {
+	if commitmentTo(l.Salt, content) != l.Commitment || l.Stripped != nil {
 		return v.fault(l.Number, "the content of the entry is not what was recorded")
 	}
 	return nil
