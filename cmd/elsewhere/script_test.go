@@ -263,8 +263,9 @@ func tamper(ts *testscript.TestScript, _ bool, args []string) {
 	case "truncated":
 		lines = lines[:3]
 	case "reordered":
-		i := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, `{"entry":4,`) })
-		lines[i], lines[i+1] = lines[i+1], lines[i]
+		i := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, `{"entry":2,`) })
+		j := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, `{"entry":4,`) })
+		lines[i], lines[j] = lines[j], lines[i]
 	default:
 		ts.Fatalf("cannot tamper: %s", args[2])
 	}
