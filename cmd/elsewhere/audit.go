@@ -225,8 +225,8 @@ func (a *app) verifyAuditCommand() *cobra.Command {
 		Use:   "verify FILE",
 		Short: "Verify an exported trail, or that of a stopped service",
 		Long: `Verify an exported trail (- is stdin), or with --data the one in a data folder whose
-service is not running. No server is asked. What was changed, removed, added or put in another order
-is named by its line and entry.
+service is not running. No server is asked. What was changed, removed, added or put
+in another order is named by its line and entry.
 
 Without --public-key the file is held to the key that it names itself: then it is
 whole, but anybody may have written it. The key of a service is printed by audit key.`,

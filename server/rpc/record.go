@@ -143,8 +143,20 @@ func (c *recordedCall) record(ctx context.Context) error {
 	content := *e.Content
 	content.Tenants, content.Values = c.told.list(), c.told.asked
 	e.Counts, e.Content = c.told.counts, &content
-	return c.trail.Record(ctx, e)
+	if err := c.trail.Record(ctx, e); err != nil {
+		return &unrecordedError{err}
+	}
+	return nil
 }
+
+// unrecordedError is why an answer is not sent.
+type unrecordedError struct{ err error }
+
+func (e *unrecordedError) Error() string {
+	return "the answer cannot be put on record, so it is not given: " + e.err.Error()
+}
+
+func (e *unrecordedError) Unwrap() error { return e.err }
 
 // failed counts a call without an answer. What it changed all the same, as where its
 // time was over, has its entry.

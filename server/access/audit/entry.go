@@ -103,6 +103,21 @@ func (e *Entry) Names(tenant string) bool {
 	return named || c.Of == tenant || c.MoreTenants > 0
 }
 
+// weight is about how much memory an entry takes, in bytes.
+func (e *Entry) weight() int {
+	n := 1 << 10
+	if c := e.Content; c != nil {
+		for _, s := range c.Tenants {
+			n += 16 + len(s)
+		}
+		for _, v := range c.Values {
+			n += 32 + len(v.Text)
+		}
+		n += len(c.Subjects)*maxText + len(c.Refused)*maxText
+	}
+	return n
+}
+
 // tidy puts an entry within bounds and in order, so that equal ones have equal bytes.
 func (e *Entry) tidy() {
 	e.Time = e.Time.UTC().Truncate(time.Microsecond)

@@ -10,21 +10,25 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/graph"
 )
 
-// pagesAtOnce are rewritten, or removed, in one change.
-const pagesAtOnce = 16
+// Pages that are rewritten, and removed, in one change.
+const (
+	pagesAtOnce = 16
+	cutAtOnce   = 4_096
+)
 
 // Strip takes the content away from every entry that may tell something of a tenant,
 // and returns from how many. Who did what when, and how much, stays; the chain is
 // verified as before, by the commitments. What is recorded meanwhile is not stripped.
 func (t *Trail) Strip(ctx context.Context, tenant string) (int, error) {
-	t.flushing.Lock()
-	defer t.flushing.Unlock()
-	if err := t.flush(ctx); err != nil {
+	t.rewriting.Lock()
+	defer t.rewriting.Unlock()
+	if err := t.Flush(ctx); err != nil {
 		return 0, err
 	}
+	first, last := t.span()
 	count := 0
 	var batch graph.TrailBatch
-	for number := t.end.First; number <= t.end.Last; number++ {
+	for number := first; number <= last; number++ {
 		lines, err := t.storage.Page(ctx, number)
 		if err != nil {
 			return count, err
@@ -37,7 +41,7 @@ func (t *Trail) Strip(ctx context.Context, tenant string) (int, error) {
 			batch.Put = append(batch.Put, graph.Page{Number: number, Data: without})
 			count += n
 		}
-		if len(batch.Put) == pagesAtOnce || number == t.end.Last && len(batch.Put) > 0 {
+		if len(batch.Put) == pagesAtOnce || number == last && len(batch.Put) > 0 {
 			if err := t.storage.Write(ctx, batch); err != nil {
 				return count, err
 			}
@@ -82,58 +86,43 @@ func (t *Trail) stripped(l entryLine) ([]byte, error) {
 }
 
 // Cut removes the groups whose checkpoints are from before a time, but for the last,
-// and returns how many entries went. The trail is verified from the next checkpoint on, and
-// an entry says that it was cut.
+// some thousands at most, and returns how many entries went. The trail is verified from
+// the next checkpoint on, and an entry says that it was cut.
 func (t *Trail) Cut(ctx context.Context, before time.Time) (uint64, error) {
+	t.rewriting.Lock()
+	defer t.rewriting.Unlock()
 	first, last := t.span()
 	if last <= first {
 		return 0, nil
 	}
-	upTo, err := t.search(ctx, first, last-1, before)
+	upTo, err := t.search(ctx, first, min(last, first+cutAtOnce)-1, before)
 	if err != nil || upTo == first {
 		return 0, err
 	}
-	t.flushing.Lock()
-	defer t.flushing.Unlock()
-	if t.end.First != first {
-		return 0, nil
-	}
-	kept, _, err := t.groupLocked(ctx, upTo)
+	oldest, _, err := t.group(ctx, first)
 	if err != nil {
 		return 0, err
 	}
-	oldest, _, err := t.groupLocked(ctx, first)
+	kept, _, err := t.group(ctx, upTo)
 	if err != nil {
 		return 0, err
 	}
 	gone := kept.First - oldest.First
-	end := t.end
-	t.end.First = upTo
 	e := Entry{
 		Time: t.clock(), Key: KeySystem, Method: MethodRetention, Change: true, Code: CodeOK,
-		Counts:  map[string]uint64{"entries": gone, "checkpoints": upTo - first},
-		Content: &Content{},
+		Counts: map[string]uint64{"entries": gone, "checkpoints": upTo - first},
 	}
 	e.tidy()
 	var batch graph.TrailBatch
 	for number := first; number < upTo; number++ {
 		batch.Remove = append(batch.Remove, number)
 	}
+	t.flushing.Lock()
+	defer t.flushing.Unlock()
+	t.end.First = upTo
 	if err := t.append(ctx, batch, []Entry{e}); err != nil {
-		t.end = end
+		t.end.First = first
 		return 0, fmt.Errorf("cut the audit trail: %w", err)
 	}
 	return gone, nil
-}
-
-// groupLocked is group for who holds flushing.
-func (t *Trail) groupLocked(ctx context.Context, number uint64) (c checkpoint, entries []byte, err error) {
-	lines, err := t.storage.Page(ctx, number)
-	if err == nil && lines == nil {
-		err = fmt.Errorf("checkpoint %d is missing", number)
-	}
-	if err != nil {
-		return c, nil, err
-	}
-	return splitGroup(number, lines)
 }

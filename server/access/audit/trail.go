@@ -45,25 +45,31 @@ type Trail struct {
 
 	mu      sync.Mutex
 	waiting []waiting
+	bytes   int           // of what waits, about
 	failed  error         // of the last flush
 	closed  bool          // nobody flushes any more
 	freed   chan struct{} // closed when waiting shrinks
 	poke    chan struct{} // something waits
 	hurry   chan struct{} // and not for long
 
-	flushing sync.Mutex // held by who writes pages
-	end      chain      // guarded by flushing
+	// rewriting is held by who changes pages that are written, and taken before
+	// flushing, which is held by who adds pages.
+	rewriting sync.Mutex
+	flushing  sync.Mutex
+	end       chain // guarded by flushing
 }
 
 // waiting is an entry that is not durable yet.
 type waiting struct {
 	Entry
-	done chan error // nil if nobody waits for it
+	done  chan error // nil if nobody waits for it
+	bytes int
 }
 
 // Bounds of what waits, and how long it does.
 const (
-	maxWaiting = 8_192
+	maxWaiting      = 8_192
+	maxWaitingBytes = 16 << 20
 	// gather is how long entries wait for others to share a page with: less than
 	// the second that they may take.
 	gather = 200 * time.Millisecond
@@ -190,14 +196,16 @@ func (t *Trail) Record(ctx context.Context, e Entry) error {
 
 // queue adds an entry when there is room.
 func (t *Trail) queue(ctx context.Context, w waiting) error {
+	w.bytes = w.weight()
 	for {
 		t.mu.Lock()
 		switch {
 		case t.closed:
 			t.mu.Unlock()
 			return ErrClosed
-		case len(t.waiting) < maxWaiting:
+		case len(t.waiting) < maxWaiting && t.bytes < maxWaitingBytes:
 			t.waiting = append(t.waiting, w)
+			t.bytes += w.bytes
 			soon := len(t.waiting) >= hurryAbove || w.done != nil
 			t.mu.Unlock()
 			t.Wake()
@@ -280,8 +288,14 @@ func (t *Trail) cut(ctx context.Context) {
 	if t.options.Retention <= 0 {
 		return
 	}
-	if _, err := t.Cut(ctx, t.clock().Add(-t.options.Retention)); err != nil && ctx.Err() == nil {
-		t.log.WarnContext(ctx, "old audit entries are not removed yet", "error", err)
+	for {
+		gone, err := t.Cut(ctx, t.clock().Add(-t.options.Retention))
+		if err != nil && ctx.Err() == nil {
+			t.log.WarnContext(ctx, "old audit entries are not removed yet", "error", err)
+		}
+		if err != nil || gone == 0 {
+			return
+		}
 	}
 }
 
@@ -372,6 +386,9 @@ func (t *Trail) done(queued []waiting, err error) error {
 	}
 	if err == nil {
 		t.waiting = slices.Delete(t.waiting, 0, len(queued))
+		for i := range queued {
+			t.bytes -= queued[i].bytes
+		}
 	}
 	close(t.freed)
 	t.freed = make(chan struct{})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -328,11 +329,16 @@ func (f *failing) Write(ctx context.Context, b graph.TrailBatch) error {
 // pages is a storage of nothing but a map, for tests whose time is not real.
 type pages struct {
 	mu    sync.Mutex
+	notes []graph.LeftNote
 	head  []byte
 	pages map[uint64][]byte
 }
 
-func (p *pages) Notes(context.Context, int) ([]graph.LeftNote, error) { return nil, nil }
+func (p *pages) Notes(_ context.Context, limit int) ([]graph.LeftNote, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.notes[:min(limit, len(p.notes))]), nil
+}
 
 func (p *pages) Head(context.Context) ([]byte, error) {
 	p.mu.Lock()
@@ -361,6 +367,7 @@ func (p *pages) Write(_ context.Context, b graph.TrailBatch) error {
 	for _, number := range b.Remove {
 		delete(p.pages, number)
 	}
+	p.notes = slices.DeleteFunc(p.notes, func(n graph.LeftNote) bool { return slices.Contains(b.Taken, n.ID) })
 	return nil
 }
 
@@ -545,5 +552,27 @@ func TestPastIsCut(t *testing.T) {
 		again := open(t, storage, audit.Options{})
 		record(t, again, entry("S.Again"))
 		same(t, "last entry", verified(t, again).LastEntry, r.LastEntry+1)
+	})
+}
+
+// FuzzNote chains notes of any content: none is in the way of the trail.
+func FuzzNote(f *testing.F) {
+	e := entry("S.M", "alder")
+	note := audit.NewNote(time.Now, func() audit.Entry { return e })
+	data, _ := graph.NoteOf(graph.WithNote(f.Context(), note))
+	f.Add(data)
+	f.Add([]byte("{}"))
+	f.Add([]byte(`{"time":"2026-01-01T00:00:00.000000Z","key":"<\u2028\ud800","counts":{"b":1,"a":0,"":2},"content":{"values":[{"kind":"\u0000"}],"refused":[{"calls":1}]}}`))
+	f.Add([]byte(`{"time":"9999-12-31T23:59:59.999999Z","content":null}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		storage := &pages{notes: []graph.LeftNote{{ID: 1, Data: data}, {ID: 2, Data: data}}}
+		trail := open(t, storage, audit.Options{})
+		record(t, trail, e)
+		if r := verified(t, trail); r.Entries != 3 {
+			t.Errorf("%d entries", r.Entries)
+		}
+		if found := methods(t, trail, audit.Filter{}); len(found) != 3 {
+			t.Errorf("%d entries are read back", len(found))
+		}
 	})
 }
