@@ -24,6 +24,7 @@ import (
 //	l key part                                 part of the long value of a key
 //	j part                                     change that is being applied
 //	k name                                     entry of a graph.Keeper
+//	u part number                              head, note or page of a graph.Trail
 //	y tenant 0 case 0 tenant 0 case 0          review; from the larger end: empty
 //	z tenant 0 case                            number of pairs with a history of reviews
 //	z tenant 0 case 0 tenant 0 case 0          what was said of the pair; from the larger end: empty
@@ -49,6 +50,7 @@ const (
 	spacePart     = 'l'
 	spaceJournal  = 'j'
 	spaceKept     = 'k'
+	spaceTrail    = 'u'
 	spaceReview   = 'y'
 	spaceSaid     = 'z'
 	spaceActor    = 'a'
