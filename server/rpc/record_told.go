@@ -128,9 +128,14 @@ func (t *told) seen(m *elsewherev1.SeenResponse) {
 
 // walk gathers tenants from the fields that name them, whatever the message.
 func (t *told) walk(m protoreflect.Message) {
-	if tenant, ok := m.Interface().(*elsewherev1.Tenant); ok {
-		t.name(tenant.GetId())
+	switch named := m.Interface().(type) {
+	case *elsewherev1.Tenant:
+		t.name(named.GetId())
 		return
+	case *elsewherev1.Actor:
+		for _, tenant := range named.GetTenants() {
+			t.name(tenant.GetName())
+		}
 	}
 	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		switch {
@@ -154,7 +159,7 @@ func (t *told) field(name string, list bool, v protoreflect.Value) {
 	switch name {
 	case "tenant", "tenants":
 		add = t.name
-	case "case_ref", "case_refs", "cases", "a", "b":
+	case "case_ref", "case_refs", "cases", "a", "b", "members", "anchor":
 	default:
 		return
 	}
