@@ -75,7 +75,7 @@ func (l *Linker) group(ctx context.Context) (more bool, err error) {
 // yet is in last.
 func (l *Linker) look(ctx context.Context, s graph.Snapshot, cases []evidence.Ref, last *graph.RelinkBatch) error {
 	f := &fans{
-		alarms: newAlarms(s), bounds: l.bounds, changes: last, days: make(map[evidence.Ref]int32), touched: make(map[tenantDay]bool),
+		alarms: newAlarms(s), bounds: l.bounds, rows: &caseRows{snapshot: s}, changes: last, days: make(map[evidence.Ref]int32), touched: make(map[tenantDay]bool),
 	}
 	for _, ref := range cases {
 		if err := ctx.Err(); err != nil {
@@ -89,7 +89,7 @@ func (l *Linker) look(ctx context.Context, s graph.Snapshot, cases []evidence.Re
 		return err
 	}
 	g := newClusters(s)
-	g.alarms = f.alarms
+	g.alarms, g.rows = f.alarms, f.rows
 	for _, ref := range cases {
 		if g.done[ref] {
 			continue
@@ -150,6 +150,7 @@ func (l *Linker) compare(old []*graph.Actor, now []actor.Actor, g *graph.Groupin
 type clusters struct {
 	snapshot graph.Snapshot
 	alarms   *alarms
+	rows     *caseRows
 	// done are the cases whose actors are known to be up to date.
 	done  map[evidence.Ref]bool
 	cases map[evidence.Ref]*actor.Case // nil: none that links
@@ -164,7 +165,7 @@ type clusters struct {
 
 func newClusters(s graph.Snapshot) *clusters {
 	return &clusters{
-		snapshot: s, alarms: newAlarms(s), done: make(map[evidence.Ref]bool), cases: make(map[evidence.Ref]*actor.Case),
+		snapshot: s, alarms: newAlarms(s), rows: &caseRows{snapshot: s}, done: make(map[evidence.Ref]bool), cases: make(map[evidence.Ref]*actor.Case),
 	}
 }
 
@@ -172,7 +173,7 @@ func newClusters(s graph.Snapshot) *clusters {
 // of it was in. Members that have fallen away are gathered too, so that what is
 // stored cannot keep a case that nothing holds any more.
 func (g *clusters) around(ctx context.Context, from []evidence.Ref) (n actor.Neighbourhood, old []*graph.Actor, err error) {
-	founders := make(map[evidence.Ref]bool)
+	known := make(map[evidence.Ref]bool) // members of old
 	for grown := true; grown; {
 		grown = false
 		if n, err = actor.Gather(ctx, g, from); err != nil {
@@ -186,16 +187,19 @@ func (g *clusters) around(ctx context.Context, from []evidence.Ref) (n actor.Nei
 			near[ref] = true
 		}
 		for ref := range near {
+			if known[ref] {
+				continue
+			}
 			a, err := g.snapshot.ActorOf(ref)
 			if err != nil {
 				return n, nil, err
 			}
-			if a == nil || founders[a.Founder] {
+			if a == nil {
 				continue
 			}
-			founders[a.Founder] = true
 			old = append(old, a)
 			for _, m := range a.Members {
+				known[m] = true
 				if !near[m] {
 					from = append(from, m)
 					grown = true
@@ -257,7 +261,7 @@ func (g *clusters) Edges(_ context.Context, ref evidence.Ref) (edges []actor.Edg
 			edges = append(edges, *e)
 		}
 	}
-	for row, err := range g.snapshot.RowsOfCase(ref) {
+	for row, err := range g.rows.of(ref) {
 		if err != nil {
 			return nil, err
 		}

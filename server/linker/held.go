@@ -2,6 +2,7 @@ package linker
 
 import (
 	"errors"
+	"iter"
 	"time"
 
 	"github.com/elsewhere-project/elsewhere/server/evidence"
@@ -65,10 +66,48 @@ func (a *alarms) holds(r *graph.Row) (bool, error) {
 	return on, err
 }
 
+// caseRows remembers the rows of cases, which are asked for more than once in a step.
+type caseRows struct {
+	snapshot graph.Snapshot
+	known    map[evidence.Ref][]graph.Row
+	rows     int
+}
+
+// maxCaseRows bounds the rows that are remembered: about 20 MB.
+const maxCaseRows = 50_000
+
+// of yields the rows of a case.
+func (c *caseRows) of(ref evidence.Ref) iter.Seq2[graph.Row, error] {
+	return func(yield func(graph.Row, error) bool) {
+		if rows, ok := c.known[ref]; ok {
+			for _, row := range rows {
+				if !yield(row, nil) {
+					return
+				}
+			}
+			return
+		}
+		var rows []graph.Row
+		for row, err := range c.snapshot.RowsOfCase(ref) {
+			if err == nil {
+				rows = append(rows, row)
+			}
+			if !yield(row, err) || err != nil {
+				return
+			}
+		}
+		if c.rows += 1 + len(rows); c.known == nil || c.rows > maxCaseRows {
+			c.known, c.rows = make(map[evidence.Ref][]graph.Row), 1+len(rows)
+		}
+		c.known[ref] = rows
+	}
+}
+
 // fans works out how widely cases are linked.
 type fans struct {
 	*alarms
 	bounds bounds
+	rows   *caseRows
 	// changes are what has to be stored.
 	changes *graph.RelinkBatch
 	days    map[evidence.Ref]int32
@@ -151,7 +190,7 @@ func (f *fans) flip() error {
 // measure counts the tenants that a case is linked with, and returns its rows.
 func (f *fans) measure(ref evidence.Ref) (now graph.Fanout, rows []graph.Row, err error) {
 	var reached, made map[string]bool
-	for row, err := range f.snapshot.RowsOfCase(ref) {
+	for row, err := range f.rows.of(ref) {
 		if err != nil {
 			return now, nil, err
 		}

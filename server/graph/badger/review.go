@@ -225,8 +225,17 @@ func (s *snapshot) Review(key graph.RowKey) (r graph.Review, err error) {
 }
 
 func (s *snapshot) ReviewsOf(ref evidence.Ref) iter.Seq2[graph.Review, error] {
-	prefix := pairsOf(spaceReview, ref)
-	return s.reviews(prefix, prefix, false)
+	return func(yield func(graph.Review, error) bool) {
+		// Most cases have none, which costs less to look up than to look for.
+		any, err := s.get(refKey(spaceSaid, ref), func([]byte) error { return nil })
+		if err != nil {
+			yield(graph.Review{}, err)
+			return
+		}
+		if prefix := pairsOf(spaceReview, ref); any {
+			s.reviews(prefix, prefix, false)(yield)
+		}
+	}
 }
 
 func (s *snapshot) ReviewsAfter(after graph.RowKey) iter.Seq2[graph.Review, error] {
