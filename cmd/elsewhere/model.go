@@ -123,15 +123,16 @@ func (a *app) modelListCommand() *cobra.Command {
 }
 
 func (a *app) modelProposeCommand() *cobra.Command {
-	var labels, note string
-	var dryRun bool
+	var file, note string
+	var reviews, dryRun bool
 	cmd := &cobra.Command{
-		Use:   "propose --labels FILE",
+		Use:   "propose {--labels FILE | --reviews}",
 		Short: "Learn a model from judged pairs of cases",
 		Long: `Learn from pairs of cases that people judged, and store what is learned as a new
 version. No link changes before it is applied.
 
-The labels are JSON lines: {"a": "TENANT/CASE", "b": "TENANT/CASE", "same": true}, and
+With --reviews that is what people said with elsewhere review, and labels, where both are
+given, come first. The labels are JSON lines: {"a": "TENANT/CASE", "b": "TENANT/CASE", "same": true}, and
 "weight" where a pair stands for so many others because pairs were not drawn with equal
 chances. The order says nothing and repetitions count once. 200 labels are a good
 beginning: half from what links --min-tier lead shows, half from pairs that share
@@ -140,31 +141,33 @@ something and have a likelihood below .05.
 What is learned: how many unrelated users a class of values has, from pairs that have
 nothing else in common, and a scale and shift of the whole. Each is kept only if it judges pairs better that were held out while learning.`,
 		Example: `  elsewhere model propose --labels reviews.jsonl --note "first quarter"
-  elsewhere model propose --labels - --dry-run`,
+  elsewhere model propose --labels - --dry-run
+  elsewhere model propose --reviews`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if labels == "" {
-				return usageError{errors.New("propose needs --labels FILE")}
+			if file == "" && !reviews {
+				return usageError{errors.New("propose needs --labels FILE or --reviews")}
 			}
-			judged, err := a.readLabels(cmd.Context(), labels)
-			if err != nil {
-				return err
+			var judged labels
+			if file != "" {
+				var err error
+				if judged, err = a.readLabels(cmd.Context(), file); err != nil {
+					return err
+				}
 			}
-			return a.ask(func(c *client.Client) error {
-				return a.modelPropose(cmd.Context(), c, judged, note, dryRun)
-			})
+			req := elsewherev1.ProposeModelRequest_builder{Judged: judged.pairs, Note: note, DryRun: dryRun, FromReviews: reviews}
+			return a.ask(func(c *client.Client) error { return a.modelPropose(cmd.Context(), c, judged, req.Build()) })
 		},
 	}
-	cmd.Flags().StringVar(&labels, "labels", "", "`file` of judged pairs, - for stdin")
+	cmd.Flags().BoolVar(&reviews, "reviews", false, "learn from what people said with elsewhere review")
+	cmd.Flags().StringVar(&file, "labels", "", "`file` of judged pairs, - for stdin")
 	cmd.Flags().StringVar(&note, "note", "", "a `text` for people, one line")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would change")
 	return cmd
 }
 
-func (a *app) modelPropose(ctx context.Context, c *client.Client, judged labels, note string, dryRun bool) error {
-	res, err := c.Propose(ctx, elsewherev1.ProposeModelRequest_builder{
-		Judged: judged.pairs, Note: note, DryRun: dryRun,
-	}.Build())
+func (a *app) modelPropose(ctx context.Context, c *client.Client, judged labels, req *elsewherev1.ProposeModelRequest) error {
+	res, err := c.Propose(ctx, req)
 	if invalid, ok := errors.AsType[*client.InvalidError](err); ok {
 		if wrong, ok := judged.explain(invalid); ok {
 			return a.complain(wrong)

@@ -192,6 +192,11 @@ func (s *Service) proposeModel(ctx context.Context, req *elsewherev1.ProposeMode
 	if err != nil {
 		return nil, err
 	}
+	if req.GetFromReviews() {
+		if judged, err = s.addReviewed(ctx, judged); err != nil {
+			return nil, err
+		}
+	}
 	p, err := s.models.Propose(ctx, viewer.Name(), req.GetNote(), judged, req.GetDryRun())
 	if err != nil {
 		return nil, judgedError(err, judged)
@@ -252,6 +257,31 @@ func (s *Service) readJudged(ctx context.Context, sent []*elsewherev1.JudgedPair
 	if err == nil && invalid.Total > 0 {
 		err = invalid
 	}
+	return judged, err
+}
+
+// addReviewed adds the reviews that stand, of pairs that are not judged already. Those
+// of one tenant say nothing of how many tenants use a value.
+func (s *Service) addReviewed(ctx context.Context, judged []learn.Judged) ([]learn.Judged, error) {
+	named := make(map[graph.RowKey]bool, len(judged))
+	for _, j := range judged {
+		named[graph.Pair(j.A, j.B)] = true
+	}
+	err := s.store.View(ctx, func(snap graph.Snapshot) error {
+		for r, err := range snap.ReviewsAfter(graph.RowKey{}) {
+			if err != nil {
+				return err
+			}
+			if named[r.RowKey] || r.A.Tenant == r.B.Tenant {
+				continue
+			}
+			if len(judged) == maxJudged {
+				return violation("from_reviews", "TOO_MANY", fmt.Sprintf("more than %d pairs with those that are judged", maxJudged))
+			}
+			judged = append(judged, learn.Judged{A: r.A, B: r.B, Same: r.Verdict == graph.Confirmed})
+		}
+		return nil
+	})
 	return judged, err
 }
 

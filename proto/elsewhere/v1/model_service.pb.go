@@ -299,12 +299,13 @@ func (b0 GetModelResponse_builder) Build() *GetModelResponse {
 }
 
 type ProposeModelRequest struct {
-	state             protoimpl.MessageState `protogen:"opaque.v1"`
-	xxx_hidden_Judged *[]*JudgedPair         `protobuf:"bytes,1,rep,name=judged"`
-	xxx_hidden_Note   string                 `protobuf:"bytes,2,opt,name=note"`
-	xxx_hidden_DryRun bool                   `protobuf:"varint,3,opt,name=dry_run,json=dryRun"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	state                  protoimpl.MessageState `protogen:"opaque.v1"`
+	xxx_hidden_Judged      *[]*JudgedPair         `protobuf:"bytes,1,rep,name=judged"`
+	xxx_hidden_Note        string                 `protobuf:"bytes,2,opt,name=note"`
+	xxx_hidden_DryRun      bool                   `protobuf:"varint,3,opt,name=dry_run,json=dryRun"`
+	xxx_hidden_FromReviews bool                   `protobuf:"varint,4,opt,name=from_reviews,json=fromReviews"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
 }
 
 func (x *ProposeModelRequest) Reset() {
@@ -355,6 +356,13 @@ func (x *ProposeModelRequest) GetDryRun() bool {
 	return false
 }
 
+func (x *ProposeModelRequest) GetFromReviews() bool {
+	if x != nil {
+		return x.xxx_hidden_FromReviews
+	}
+	return false
+}
+
 func (x *ProposeModelRequest) SetJudged(v []*JudgedPair) {
 	x.xxx_hidden_Judged = &v
 }
@@ -367,6 +375,10 @@ func (x *ProposeModelRequest) SetDryRun(v bool) {
 	x.xxx_hidden_DryRun = v
 }
 
+func (x *ProposeModelRequest) SetFromReviews(v bool) {
+	x.xxx_hidden_FromReviews = v
+}
+
 type ProposeModelRequest_builder struct {
 	_ [0]func() // Prevents comparability and use of unkeyed literals for the builder.
 
@@ -377,6 +389,9 @@ type ProposeModelRequest_builder struct {
 	Note string
 	// Store nothing.
 	DryRun bool
+	// Learn also from what people said with ReviewLink of pairs of two tenants, as far
+	// as judged does not name the pair.
+	FromReviews bool
 }
 
 func (b0 ProposeModelRequest_builder) Build() *ProposeModelRequest {
@@ -386,6 +401,7 @@ func (b0 ProposeModelRequest_builder) Build() *ProposeModelRequest {
 	x.xxx_hidden_Judged = &b.Judged
 	x.xxx_hidden_Note = b.Note
 	x.xxx_hidden_DryRun = b.DryRun
+	x.xxx_hidden_FromReviews = b.FromReviews
 	return m0
 }
 
@@ -848,11 +864,12 @@ const file_elsewhere_v1_model_service_proto_rawDesc = "" +
 	"parameters\x12\x1e\n" +
 	"\n" +
 	"definition\x18\x03 \x01(\tR\n" +
-	"definition\"t\n" +
+	"definition\"\x97\x01\n" +
 	"\x13ProposeModelRequest\x120\n" +
 	"\x06judged\x18\x01 \x03(\v2\x18.elsewhere.v1.JudgedPairR\x06judged\x12\x12\n" +
 	"\x04note\x18\x02 \x01(\tR\x04note\x12\x17\n" +
-	"\adry_run\x18\x03 \x01(\bR\x06dryRun\"\xa9\x02\n" +
+	"\adry_run\x18\x03 \x01(\bR\x06dryRun\x12!\n" +
+	"\ffrom_reviews\x18\x04 \x01(\bR\vfromReviews\"\xa9\x02\n" +
 	"\x14ProposeModelResponse\x12)\n" +
 	"\x05model\x18\x01 \x01(\v2\x13.elsewhere.v1.ModelR\x05model\x12>\n" +
 	"\n" +
