@@ -67,6 +67,9 @@ type Fanout struct {
 	// probable or better.
 	Day  int32
 	Made uint32
+	// Wide says that whether the cases that it is linked with are linked with each
+	// other matters.
+	Wide bool
 	// Alarm says that the links of the case are held for review.
 	Alarm bool
 }

@@ -77,7 +77,11 @@ func (l *Linker) look(ctx context.Context, s graph.Snapshot, cases []evidence.Re
 	f := &fans{
 		alarms: newAlarms(s), bounds: l.bounds, rows: &caseRows{snapshot: s}, changes: last, days: make(map[evidence.Ref]int32), touched: make(map[tenantDay]bool),
 	}
-	for _, ref := range cases {
+	fanned, err := f.beside(cases)
+	if err != nil {
+		return err
+	}
+	for _, ref := range fanned {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

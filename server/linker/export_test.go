@@ -1,8 +1,8 @@
 package linker
 
-// Alarm sets how far a case may reach, and how many links a tenant may make on a day,
-// before links are held.
-func (l *Linker) Alarm(tenants, links uint32) *Linker {
-	l.bounds = bounds{tenants, links}
+// Alarm sets how far a case may reach, how many links a tenant may make on a day, and
+// with how many groups a case may be linked, before links are held.
+func (l *Linker) Alarm(tenants, links, groups uint32) *Linker {
+	l.bounds = bounds{tenants, links, groups}
 	return l
 }

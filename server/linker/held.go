@@ -3,6 +3,7 @@ package linker
 import (
 	"errors"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/elsewhere-project/elsewhere/server/evidence"
@@ -20,9 +21,15 @@ import (
 // nothing of each other, or the first load of a deployment would be one alarm; and of
 // the cases of one tenant a case makes one link, so that no tenant can raise an
 // alarm about another's case by itself.
-type bounds struct{ tenants, links uint32 }
+//
+// The third alarm is for a case made of what others list, which stays below the first
+// two: a case is held that is linked with more than bounds.groups groups of cases of
+// which none is linked with one of another group. What an actor did is linked with
+// each other. Cases of one tenant are one group. In four made-up hostile worlds of
+// 3,000 cases 6 was the least number that held no strong link of one actor.
+type bounds struct{ tenants, links, groups uint32 }
 
-func defaultBounds() bounds { return bounds{tenants: 20, links: 50} }
+func defaultBounds() bounds { return bounds{tenants: 20, links: 50, groups: 6} }
 
 // mayHold reports whether an alarm holds a row: nobody has spoken of the pair, and the
 // link is one that is listed.
@@ -190,6 +197,7 @@ func (f *fans) flip() error {
 // measure counts the tenants that a case is linked with, and returns its rows.
 func (f *fans) measure(ref evidence.Ref) (now graph.Fanout, rows []graph.Row, err error) {
 	var reached, made map[string]bool
+	var others []evidence.Ref
 	for row, err := range f.rows.of(ref) {
 		if err != nil {
 			return now, nil, err
@@ -206,6 +214,7 @@ func (f *fans) measure(ref evidence.Ref) (now graph.Fanout, rows []graph.Row, er
 			reached, made = make(map[string]bool), make(map[string]bool)
 		}
 		reached[other.Tenant] = true
+		others = append(others, other)
 		if link.Tier(row.Tier) < link.Probable || made[other.Tenant] {
 			continue
 		}
@@ -222,7 +231,87 @@ func (f *fans) measure(ref evidence.Ref) (now graph.Fanout, rows []graph.Row, er
 	}
 	now.Made = uint32(len(made))
 	now.Alarm = len(reached) > int(f.bounds.tenants)
+	if now.Wide = len(reached) > int(f.bounds.groups); now.Wide && !now.Alarm {
+		n, err := f.groups(others)
+		if err != nil {
+			return now, nil, err
+		}
+		now.Alarm = n > int(f.bounds.groups)
+	}
 	return now, rows, nil
+}
+
+// groups counts the groups of some cases: those of one tenant, and those that are
+// linked, are in one.
+func (f *fans) groups(cases []evidence.Ref) (int, error) {
+	up, at := make([]int, len(cases)), make(map[evidence.Ref]int, len(cases))
+	for i, ref := range cases {
+		up[i], at[ref] = i, i
+	}
+	top := func(i int) int {
+		for up[i] != i {
+			i = up[i]
+		}
+		return i
+	}
+	first := make(map[string]int)
+	for i, ref := range cases {
+		if k, ok := first[ref.Tenant]; ok {
+			up[top(i)] = top(k)
+		} else {
+			first[ref.Tenant] = i
+		}
+		for row, err := range f.rows.of(ref) {
+			if err != nil {
+				return 0, err
+			}
+			other := row.A
+			if other == ref {
+				other = row.B
+			}
+			if k, ok := at[other]; ok && row.Verdict != graph.Refuted && link.Tier(row.Tier) >= link.Lead {
+				up[top(i)] = top(k)
+			}
+		}
+	}
+	n := 0
+	for i := range up {
+		if up[i] == i {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// beside adds to cases whose rows changed those of which it matters whether the cases
+// that they are linked with are linked with each other.
+func (f *fans) beside(cases []evidence.Ref) ([]evidence.Ref, error) {
+	all := slices.Clone(cases)
+	seen := make(map[evidence.Ref]bool)
+	for _, ref := range cases {
+		for row, err := range f.rows.of(ref) {
+			if err != nil {
+				return nil, err
+			}
+			other := row.A
+			if other == ref {
+				other = row.B
+			}
+			if seen[other] || link.Tier(row.Tier) < link.Lead {
+				continue
+			}
+			seen[other] = true
+			wide, err := f.snapshot.FanoutOf(other)
+			if err != nil {
+				return nil, err
+			}
+			if wide.Wide {
+				all = append(all, other)
+			}
+		}
+	}
+	slices.SortFunc(all, evidence.Ref.Compare)
+	return slices.Compact(all), nil
 }
 
 // day is the one on which the content of a case came in; that of a case that is gone

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -43,7 +44,7 @@ type deployment struct {
 	day     int
 	cases   map[evidence.Ref]*evidence.Case
 	// reach and made are the bounds of alarms.
-	reach, made int
+	reach, made, groups int
 }
 
 // deploy returns an empty store with a linker whose alarms few tenants raise.
@@ -66,14 +67,15 @@ func deploy(t *testing.T) *deployment {
 		return 1
 	}}
 	d.linker = linker.New(d.store, d.rules, slog.New(slog.DiscardHandler))
-	d.alarm(5, 12)
+	d.alarm(5, 12, 2)
 	return d
 }
 
-// alarm sets how far a case may reach, and how many links a tenant may make on a day.
-func (d *deployment) alarm(reach, made int) {
-	d.reach, d.made = reach, made
-	d.linker.Alarm(uint32(reach), uint32(made))
+// alarm sets how far a case may reach, how many links a tenant may make on a day, and
+// with how many groups a case may be linked.
+func (d *deployment) alarm(reach, made, groups int) {
+	d.reach, d.made, d.groups = reach, made, groups
+	d.linker.Alarm(uint32(reach), uint32(made), uint32(groups))
 }
 
 func (d *deployment) must(err error) {
@@ -394,6 +396,35 @@ func (d *deployment) fanouts(rows []graph.Row, meta map[evidence.Ref]graph.Meta)
 			}
 		}
 	}
+	// Cases that are linked, or of one tenant, are in one group.
+	together := func(x, y evidence.Ref) bool {
+		return x.Tenant == y.Tenant || slices.ContainsFunc(rows, func(r graph.Row) bool {
+			return r.RowKey == graph.Pair(x, y) && r.Verdict != graph.Refuted && link.Tier(r.Tier) >= link.Lead
+		})
+	}
+	groups := func(x evidence.Ref) (n int) {
+		var left []evidence.Ref
+		for _, row := range rows {
+			if (row.A == x || row.B == x) && row.Verdict != graph.Refuted && link.Tier(row.Tier) >= link.Lead {
+				left = append(left, row.A, row.B)
+			}
+		}
+		left = slices.DeleteFunc(left, func(y evidence.Ref) bool { return y == x })
+		for ; len(left) > 0; n++ {
+			group := left[:1:1]
+			left = left[1:]
+			for i := 0; i < len(group); i++ {
+				left = slices.DeleteFunc(slices.Clone(left), func(y evidence.Ref) bool {
+					in := together(group[i], y)
+					if in {
+						group = append(group, y)
+					}
+					return in
+				})
+			}
+		}
+		return n
+	}
 	type on struct {
 		tenant string
 		day    int32
@@ -404,7 +435,8 @@ func (d *deployment) fanouts(rows []graph.Row, meta map[evidence.Ref]graph.Meta)
 	}
 	out := make(map[evidence.Ref]graph.Fanout)
 	for ref := range d.cases {
-		f := graph.Fanout{Made: uint32(len(made[ref])), Alarm: len(reached[ref]) > d.reach}
+		f := graph.Fanout{Made: uint32(len(made[ref])), Wide: len(reached[ref]) > d.groups}
+		f.Alarm = len(reached[ref]) > d.reach || f.Wide && groups(ref) > d.groups
 		if f.Made > 0 {
 			f.Day = day(ref)
 			f.Alarm = f.Alarm || sums[on{ref.Tenant, f.Day}] > d.made

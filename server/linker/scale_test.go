@@ -22,7 +22,7 @@ var scaleCases = flag.Int("scale.cases", 2_000, "cases of TestIncrementalIsBatch
 func TestIncrementalIsBatch(t *testing.T) {
 	d := deploy(t)
 	defer d.store.Close()
-	d.alarm(20, 50)
+	d.alarm(20, 50, 6)
 	r := rand.New(rand.NewPCG(7, 7))
 	n := *scaleCases
 	cases := make([]*evidence.Case, n)

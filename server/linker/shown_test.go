@@ -85,7 +85,7 @@ func TestNoBridgeOverAnExit(t *testing.T) {
 func TestActorDrifts(t *testing.T) {
 	d := deploy(t)
 	defer d.store.Close()
-	d.alarm(20, 50)
+	d.alarm(20, 50, 6)
 	var all []evidence.Ref
 	for month := range 13 {
 		var ips []string
@@ -139,7 +139,7 @@ func TestRefuteSplits(t *testing.T) {
 func TestPoison(t *testing.T) {
 	d := deploy(t)
 	defer d.store.Close()
-	d.alarm(20, 50)
+	d.alarm(20, 50, 6)
 	for i := range 240 {
 		// Pairs of two tenants, with three addresses in common.
 		pair := i / 2

@@ -151,21 +151,31 @@ func (c *change) keepEvents(at time.Time, events []graph.ActorEvent) error {
 	return nil
 }
 
+// Bits of a fan-out.
+const (
+	fanoutAlarm = 1
+	fanoutWide  = 2
+)
+
 func encodeFanout(f graph.Fanout) []byte {
 	b := binary.AppendVarint(nil, int64(f.Day))
 	b = binary.AppendUvarint(b, uint64(f.Made))
+	bits := byte(0)
 	if f.Alarm {
-		return append(b, 1)
+		bits |= fanoutAlarm
 	}
-	return append(b, 0)
+	if f.Wide {
+		bits |= fanoutWide
+	}
+	return append(b, bits)
 }
 
 func decodeFanout(val []byte) (graph.Fanout, error) {
 	d := decoder{s: string(val)}
 	f := graph.Fanout{Day: int32(d.varint()), Made: d.uint32()}
-	alarm := d.byte()
-	f.Alarm = alarm == 1
-	if alarm > 1 {
+	bits := d.byte()
+	f.Alarm, f.Wide = bits&fanoutAlarm != 0, bits&fanoutWide != 0
+	if bits > fanoutAlarm|fanoutWide {
 		d.fail()
 	}
 	return f, d.done("fan-out")

@@ -223,7 +223,7 @@ func (p *people) groupAny(t *rapid.T) {
 
 func (p *people) fanAny(t *rapid.T) {
 	r := p.any(t)
-	f := graph.Fanout{Day: int32(rapid.IntRange(-1, 2).Draw(t, "day")), Made: uint32(rapid.IntRange(0, 2).Draw(t, "made")), Alarm: rapid.Bool().Draw(t, "alarm")}
+	f := graph.Fanout{Day: int32(rapid.IntRange(-1, 2).Draw(t, "day")), Made: uint32(rapid.IntRange(0, 2).Draw(t, "made")), Alarm: rapid.Bool().Draw(t, "alarm"), Wide: rapid.Bool().Draw(t, "wide")}
 	p.relink(graph.RelinkBatch{Grouping: graph.Grouping{Fanouts: map[evidence.Ref]graph.Fanout{r: f}}})
 	p.fanouts[r] = f
 }
