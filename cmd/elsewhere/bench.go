@@ -104,6 +104,8 @@ func (a *app) rebuildCommand() *cobra.Command {
 		Args:        args(cobra.NoArgs),
 		Annotations: map[string]string{noServer: "", noJSON: ""},
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, restore := limitMemory(rebuildMemoryLimit)
+			defer restore()
 			return bench.Rebuild(cmd.Context(), dir, profile, a.stdout)
 		},
 	}
