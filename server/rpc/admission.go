@@ -154,6 +154,15 @@ func (a *admission) forget(line *waitingLine, gone *ticket) {
 	a.admit()
 }
 
+// Submits returns how many cases wait for their turn, and how many are at the store.
+func (s *Service) Submits() (waiting, storing int) { return s.admission.depth() }
+
+func (a *admission) depth() (waiting, active int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.waiting, a.active
+}
+
 // drop forgets a caller with nobody waiting.
 func (a *admission) drop(line *waitingLine) {
 	if len(line.tickets) == 0 && a.callers[line.caller] == line {

@@ -74,6 +74,9 @@ func TestCallersTakeTurns(t *testing.T) {
 			l.enter(t.Context(), "loud", fmt.Sprint("loud ", i), 1)
 		}
 		l.enter(t.Context(), "quiet", "quiet", 1)
+		if waiting, active := l.depth(); waiting != 4 || active != activeSubmits {
+			t.Errorf("%d wait and %d are at the store; want 4 and %d", waiting, active, activeSubmits)
+		}
 		for i, name := range []string{"loud 0", "quiet", "loud 1", "loud 2"} {
 			l.want()
 			l.gone(fmt.Sprint("before ", i))
