@@ -27,9 +27,10 @@ type side struct {
 	themed []theme  // names of mail rules that speak of security
 	like   *likeness
 
-	active span
-	dwell  int32 // days, -1 where the evidence does not show it
-	live   bool
+	revision uint32 // in a World
+	active   span
+	dwell    int32 // days, -1 where the evidence does not show it
+	live     bool
 	// dismissed cases never link.
 	dismissed bool
 	// bulk cases have more values of a kind that weighs than an investigation has.

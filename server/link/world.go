@@ -36,8 +36,16 @@ type World struct {
 	values []*value // by number
 	near   *nearKeys
 	mu     sync.Mutex
-	cases  []*worldCase
+	cases  []*side
 	room   worldRoom
+	// reducing has room for reducing cases to numbers, for each goroutine that does.
+	reducing sync.Pool
+}
+
+// reducing is room that is used again and again.
+type reducing struct {
+	order []keyed
+	kinds map[evidence.Kind]int
 }
 
 // shard is a part of the values while they come.
@@ -46,12 +54,6 @@ type shard struct {
 	number map[evidence.Value]uint32
 	values []*value
 	room   slab[value]
-}
-
-// worldCase is a case of a World.
-type worldCase struct {
-	side
-	revision uint32
 }
 
 // NewWorld returns a world without cases. size is that of Corpus, representatives
@@ -96,15 +98,20 @@ func (w *World) number(v evidence.Value) (uint32, bool) {
 
 // AddCase adds a live case. Nothing of p is kept but text.
 func (w *World) AddCase(p *evidence.Profile, revision uint32, trust float64) {
-	var order []keyed
+	room, _ := w.reducing.Get().(*reducing)
+	if room == nil {
+		room = &reducing{kinds: make(map[evidence.Kind]int)}
+	}
+	defer w.reducing.Put(room)
+	room.order = room.order[:0]
 	for i := range p.Sightings {
 		if n, ok := w.number(p.Sightings[i].Value); ok {
-			order = append(order, keyed{n, int32(i)})
+			room.order = append(room.order, keyed{n, int32(i)})
 		}
 	}
-	c := worldCase{side: *w.model.newSide(p, order, make(map[evidence.Kind]int), w.seed), revision: revision}
-	c.trust = min(1, max(0, trust))
-	w.settle(&c, p)
+	c := w.model.newSide(p, room.order, room.kinds, w.seed)
+	c.trust, c.revision = min(1, max(0, trust)), revision
+	w.settle(c, p)
 	for k := range c.sights {
 		last := p.Sightings[c.sights[k].at].Last
 		if c.sights[k].at = 0; !last.IsZero() {
@@ -113,13 +120,13 @@ func (w *World) AddCase(p *evidence.Profile, revision uint32, trust float64) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.cases = append(w.cases, w.room.keep(c))
+	w.cases = append(w.cases, w.room.keep(*c))
 }
 
 // Seal makes the world ready, on that many goroutines. Nothing may come after.
 func (w *World) Seal(workers int) error {
 	w.pruneNear()
-	slices.SortFunc(w.cases, func(x, y *worldCase) int { return x.Compare(y.Ref) })
+	slices.SortFunc(w.cases, func(x, y *side) int { return x.Compare(y.Ref) })
 	most := 0
 	for i := range w.shards {
 		most = max(most, len(w.shards[i].values))
@@ -246,7 +253,7 @@ func (w *World) stand(v *value, on []member, room *standingRoom) {
 		// Stable, so that ties stay in order of id.
 		slices.SortStableFunc(on[:n], func(x, y member) int { return int(int64(y.last) - int64(x.last)) })
 		for _, m := range on[:min(n, w.representatives)] {
-			room.sides = append(room.sides, &w.cases[m.at].side)
+			room.sides = append(room.sides, w.cases[m.at])
 			room.tenantOf = append(room.tenantOf, uint8(tenants))
 		}
 		on = on[n:]
@@ -285,14 +292,14 @@ func (w *World) Case(i int) (evidence.Ref, uint32) { return w.cases[i].Ref, w.ca
 
 // Find returns the place of a case, or where it would be.
 func (w *World) Find(ref evidence.Ref) (i int, found bool) {
-	return slices.BinarySearchFunc(w.cases, ref, func(c *worldCase, r evidence.Ref) int { return c.Compare(r) })
+	return slices.BinarySearchFunc(w.cases, ref, func(c *side, r evidence.Ref) int { return c.Compare(r) })
 }
 
 // PairsOf yields the pairs to keep of which case i of a world is the smaller end,
 // in no promised order. An error is the last element.
 func (s *Scorer) PairsOf(i int) iter.Seq2[Outcome, error] {
 	return func(yield func(Outcome, error) bool) {
-		a := &s.world.cases[i].side
+		a := s.world.cases[i]
 		for _, key := range a.keys {
 			v := s.world.values[key]
 			if proposes, _ := s.proposes(v); !proposes || v.position(a.Ref) < 0 {
@@ -315,6 +322,9 @@ func (s *Scorer) PairsOf(i int) iter.Seq2[Outcome, error] {
 		}
 	}
 }
+
+// Revisions returns those of the two cases of the outcome that was yielded last.
+func (s *Scorer) Revisions() (a, b uint32) { return s.a.revision, s.b.revision }
 
 // first returns the first common value that proposes the pair that met.
 func (s *Scorer) first() *value {

@@ -71,7 +71,7 @@ func (k *nearKeys) prune(n *neighbours, into *slab[neighbour]) {
 
 // settle fixes, in a case of a world, what else a Scorer asks the classifier and the
 // profile for.
-func (w *World) settle(c *worldCase, p *evidence.Profile) {
+func (w *World) settle(c *side, p *evidence.Profile) {
 	l := c.like
 	if l == nil {
 		return

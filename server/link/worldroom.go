@@ -56,7 +56,7 @@ type standingRoom struct {
 // worldRoom is where the cases of a world are put, and what they have in common as
 // long as they come.
 type worldRoom struct {
-	cases      slab[worldCase]
+	cases      slab[side]
 	keys       slab[uint32]
 	sights     slab[sight]
 	themes     slab[theme]
@@ -82,7 +82,7 @@ func newWorldRoom() worldRoom {
 
 // keep returns a case of which nothing stays but what it needs: of the text not the
 // whole record that the profile was read from.
-func (r *worldRoom) keep(c worldCase) *worldCase {
+func (r *worldRoom) keep(c side) *side {
 	c.Tenant, c.Case = same(r.tenants, c.Tenant), strings.Clone(c.Case)
 	c.keys, c.sights = r.keys.keep(c.keys), r.sights.keep(c.sights)
 	c.themed = r.themes.keep(c.themed)
