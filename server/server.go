@@ -20,6 +20,7 @@ import (
 
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
 	"github.com/elsewhere-project/elsewhere/server/access"
+	"github.com/elsewhere-project/elsewhere/server/access/audit"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/graph/badger"
 	"github.com/elsewhere-project/elsewhere/server/linker"
@@ -47,6 +48,8 @@ type Config struct {
 	HTTPAddr string
 	// Access is who comes in and what is told across tenants.
 	Access
+	// Audit is what an operator may set about the audit trail.
+	Audit
 	// TraceEndpoint is the host:port of an OpenTelemetry collector that takes
 	// OTLP over gRPC; "" sends no traces.
 	TraceEndpoint string
@@ -93,6 +96,7 @@ type Server struct {
 	service     *rpc.Service
 	linker      *linker.Linker
 	access      *accessSide
+	trail       *audit.Trail
 	certificate *certificate // nil without TLS
 	enrich      *enrichment
 	telemetry   *telemetry
@@ -135,7 +139,11 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	side, err := openAccess(ctx, c, store, tenants)
+	var side *accessSide
+	trail, err := openTrail(ctx, c, store)
+	if err == nil {
+		side, err = openAccess(ctx, c, store, tenants)
+	}
 	if err == nil {
 		err = c.mayListen(addr, side.keys.Any())
 	}
@@ -158,7 +166,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	s := &Server{
 		listener: listener, store: store, log: log, health: health.NewServer(),
 		linker: linker.New(store, known.rules, log), enrich: known, telemetry: telemetry,
-		access: side, certificate: certificate,
+		access: side, trail: trail, certificate: certificate,
 	}
 	if err = telemetry.watch(append(known.metrics(), s.queues())...); err == nil && c.HTTPAddr != "" {
 		s.http, err = s.listenHTTP(ctx, c.HTTPAddr)
@@ -168,6 +176,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		telemetry.stop()
 		return nil, errors.Join(err, listener.Close(), store.Close())
 	}
+	record := rpc.NewRecorder(trail, tenants)
 	s.grpc = grpc.NewServer(append([]grpc.ServerOption{
 		certificate.option(),
 		grpc.MaxRecvMsgSize(MessageBytes),
@@ -177,11 +186,11 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		// A dead peer is noticed within 80 s; clients may ping every 20 s.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 20 * time.Second, PermitWithoutStream: true}),
-	}, append(telemetry.options(), rpc.Interceptors(side.keys, log)...)...)...)
+	}, append(telemetry.options(), rpc.Interceptors(side.keys, record, log)...)...)...)
 	s.service = rpc.New(rpc.Dependencies{
 		Store: known.cases(), Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
 		Enricher: known.enricher, Feeds: known, Models: newModels(store.Kept(), known),
-		Tenants: tenants, Keys: side.keys, TenantChanged: func(t access.Tenant) {
+		Tenants: tenants, Keys: side.keys, Trail: trail, Recorder: record, TenantChanged: func(t access.Tenant) {
 			known.egressChanged()
 			if t.Unsettled {
 				side.retrust()
@@ -247,6 +256,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	parts.Go(func() { linkErr = s.linker.Run(background) })
 	parts.Go(func() { s.enrich.run(background) })
 	parts.Go(func() { s.access.run(background) })
+	parts.Go(func() { s.trail.Run(background) })
 	parts.Go(func() { s.certificate.run(background) })
 	if s.http != nil {
 		parts.Go(func() { httpErr = s.http.serve() })
