@@ -94,6 +94,7 @@ type Server struct {
 	http        *httpSide // nil if there is none
 	health      *health.Server
 	store       graph.Store
+	service     *rpc.Service
 	linker      *linker.Linker
 	access      *accessSide
 	trail       *audit.Trail
@@ -168,7 +169,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		linker: linker.New(store, known.rules, log).Naming(key.ActorID), enrich: known, telemetry: telemetry,
 		access: side, trail: trail, certificate: certificate,
 	}
-	if err = telemetry.watch(known.metrics()...); err == nil && c.HTTPAddr != "" {
+	if err = telemetry.watch(append(known.metrics(), s.queues())...); err == nil && c.HTTPAddr != "" {
 		s.http, err = s.listenHTTP(ctx, c.HTTPAddr)
 	}
 	if err != nil {
@@ -187,7 +188,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 20 * time.Second, PermitWithoutStream: true}),
 	}, append(telemetry.options(), rpc.Interceptors(side.keys, record, log)...)...)...)
-	rpc.New(rpc.Dependencies{
+	s.service = rpc.New(rpc.Dependencies{
 		Store: known.cases(), Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
 		Enricher: known.enricher, Feeds: known, Models: newModels(store.Kept(), known),
 		Tenants: tenants, Keys: side.keys, Trail: trail, Recorder: record, TenantChanged: func(t access.Tenant) {
@@ -196,7 +197,8 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 				side.retrust()
 			}
 		},
-	}).Register(s.grpc)
+	})
+	s.service.Register(s.grpc)
 	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
 	telemetry.calls.Know(s.grpc.GetServiceInfo())

@@ -81,8 +81,8 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 			if c.logFormat != formatText && c.logFormat != formatJSON {
 				return usageError{fmt.Errorf("log format %q: want %s or %s", c.logFormat, formatText, formatJSON)}
 			}
-			if c.memoryLimit != 0 && c.memoryLimit < minMemoryLimit {
-				return usageError{fmt.Errorf("memory limit %v: want %v at least, or 0 for none", c.memoryLimit, minMemoryLimit)}
+			if err := checkMemoryLimit(c.memoryLimit); err != nil {
+				return err
 			}
 			if reserve == 0 {
 				return usageError{errors.New("disk reserve 0: on a full disk the operating system ends the service")}
