@@ -8,7 +8,8 @@ import (
 )
 
 // Bundle is a selection ready to be written. Everything in it may leave: who
-// builds one has checked it. Times are UTC in whole seconds, zero where unknown.
+// builds one has checked it. Times are UTC, and in whole seconds but for Created
+// and Modified; zero where unknown.
 //
 // Nothing in it depends on a clock, so a selection of unchanged cases gives equal
 // bundles, and a writer gives equal bytes for equal bundles.
@@ -22,7 +23,10 @@ type Bundle struct {
 	Title string
 	// TLP is the label with its prefix, as in "tlp:amber+strict".
 	TLP string
-	// Created and Modified are the times of the oldest and newest fact.
+	// First and Last are the span of what was seen.
+	First, Last time.Time
+	// Created and Modified are when the first of its cases was stored and when the
+	// last of them was changed: whole milliseconds, never zero.
 	Created, Modified time.Time
 	// Model and Feeds are the versions behind likelihoods and classes.
 	Model    uint32
@@ -42,6 +46,7 @@ type Bundle struct {
 	Items iter.Seq2[Item, error]
 
 	receiver string
+	digest   []byte
 	close    func() error
 }
 
@@ -99,9 +104,11 @@ type Counts struct {
 	// Denied are observables that never leave, by kind or because they were only
 	// spoofed: those name somebody who was impersonated.
 	Denied map[string]int
-	// TooStrict are cases, and Unseen values, of the selection that are not in the
-	// bundle: the label, or the ceiling of a tenant, keeps them.
-	TooStrict, Unseen int
+	// TooStrict are cases of the selection that are not in the bundle: their label,
+	// or the ceiling of their tenant, keeps them.
+	TooStrict int
+	// Unseen are values that were asked for and are in no case that may be told of.
+	Unseen int
 }
 
 // Item is one value.
@@ -127,8 +134,10 @@ type Item struct {
 	// ValidUntil is when the freshness falls below the threshold of its class. Zero
 	// where Last is.
 	ValidUntil time.Time
-	// Score is the freshness at Bundle.Modified, 0 to 100.
+	// Score is the freshness at Bundle.Last, 0 to 100.
 	Score float64
+	// Created and Modified are as in Bundle, of the cases that have the value.
+	Created, Modified time.Time
 	// Cases are pseudonyms, stable per receiver, sorted; at most MaxItemCases.
 	Cases []string
 	// Withdrawn says that the value was sent before and is gone or over. It is set
@@ -141,6 +150,7 @@ type Item struct {
 	// Count is how many records stand behind the value, 0 if unknown.
 	Count uint32
 
+	// origin is the field that the value comes from, for errors.
 	origin string
 }
 

@@ -1,0 +1,36 @@
+package export
+
+import (
+	"slices"
+
+	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/link"
+)
+
+// denied returns why an observable never leaves, "" if it may. That is decided by
+// what it is and did, before anybody looks at its text.
+func denied(o *evidence.Observable) string {
+	visibility, known := evidence.KindVisibility(o.Kind)
+	switch {
+	case !known || o.Kind.Own():
+		return "own kinds"
+	case visibility == evidence.Private:
+		return "private kinds"
+	case o.Kind == evidence.KindSpoofPair:
+		// What it was spoofed from is an observable beside it.
+		return "spoofed senders"
+	case o.Kind == evidence.KindAccountPattern:
+		return "account patterns"
+	case len(o.Roles) > 0 && !slices.ContainsFunc(o.Roles, func(r string) bool { return r != evidence.RoleSpoofed }):
+		return "spoofed senders"
+	}
+	return ""
+}
+
+// deniedClass is denied for classes, which are what a value is now.
+func deniedClass(class string) string {
+	if class == link.ClassTenantEgress {
+		return "addresses of tenants"
+	}
+	return ""
+}
