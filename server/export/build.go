@@ -114,8 +114,9 @@ type work struct {
 	cases     []source // that the bundle is made of
 	without   map[evidence.Value]bool
 	only      map[evidence.Value]bool // nil: all
-	seen      map[evidence.Value]bool // of those
-	guard     guard
+	// asked are the texts of those that were not seen: a text may be of several kinds.
+	asked map[string]bool
+	guard guard
 }
 
 // source is a case that is in a bundle.
@@ -171,7 +172,7 @@ func (w *work) gather(ctx context.Context, snap graph.Snapshot) error {
 	}
 	w.bundle.Counts.Cases = len(w.cases)
 	w.bundle.Techniques = sortedTechniques(techniques)
-	w.bundle.Counts.Unseen = len(w.only) - len(w.seen)
+	w.bundle.Counts.Unseen = len(w.asked)
 	if err := w.values.finish(); err != nil {
 		return err
 	}
@@ -233,13 +234,16 @@ func (w *work) addCase(c *graph.StoredCase, techniques map[string]*Technique) er
 		if w.without[f.Value] || w.only != nil && !w.only[f.Value] || !w.selection.within(f.first, f.last) {
 			return false
 		}
-		if w.only != nil {
-			w.seen[f.Value] = true
-		}
+		delete(w.asked, f.Text)
 		w.bundle.span(f.first, f.last)
 		return true
 	}
-	if err := w.values.add(fragmentsOf(c, nth, wanted, w.bundle.Counts.Denied)); err != nil {
+	denials := w.bundle.Counts.Denied
+	if w.only != nil {
+		// What else is in the case was not asked for.
+		denials = make(map[string]int)
+	}
+	if err := w.values.add(fragmentsOf(c, nth, wanted, denials)); err != nil {
 		return err
 	}
 	if w.only != nil {

@@ -98,7 +98,7 @@ func (w *work) chooseValues(ctx context.Context, snap graph.Snapshot) ([]evidenc
 	values := slices.Clone(w.selection.Values)
 	slices.SortFunc(values, evidence.Value.Compare)
 	values = slices.Compact(values)
-	w.only, w.seen = make(map[evidence.Value]bool, len(values)), make(map[evidence.Value]bool)
+	w.only, w.asked = make(map[evidence.Value]bool, len(values)), make(map[string]bool, len(values))
 	var name []byte
 	found := make(map[evidence.Ref]bool)
 	for _, v := range values {
@@ -111,6 +111,7 @@ func (w *work) chooseValues(ctx context.Context, snap graph.Snapshot) ([]evidenc
 			continue
 		}
 		w.only[v] = true
+		w.asked[v.Text] = true
 		for sighting, err := range w.viewer.Sightings(snap, v, nil) {
 			if err != nil {
 				return nil, err

@@ -21,6 +21,10 @@ func denied(o *evidence.Observable) string {
 		return "spoofed senders"
 	case o.Kind == evidence.KindAccountPattern:
 		return "account patterns"
+	case o.Kind == evidence.KindRuleWords:
+		// They stand in order of the alphabet, so that nobody would find a name of
+		// several words among them.
+		return "keywords of mail rules"
 	case len(o.Roles) > 0 && !slices.ContainsFunc(o.Roles, func(r string) bool { return r != evidence.RoleSpoofed }):
 		return "spoofed senders"
 	}

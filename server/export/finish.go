@@ -113,7 +113,7 @@ func (w *work) fillGuard(ctx context.Context) error {
 			return err
 		}
 		if known := w.guard.tenant(&t, hashes); !known && open && !w.selection.AcceptEmptyDictionary {
-			return ErrEmptyDictionary
+			return &EmptyDictionaryError{t.ID}
 		}
 	}
 	w.guard.ready()
@@ -183,7 +183,7 @@ func noteOf(k evidence.Kind, roles []string) string {
 		case evidence.RoleForwardTarget:
 			did = append(did, "mail was forwarded to it")
 		case evidence.RoleCreated:
-			if k == evidence.KindRuleName || k == evidence.KindRuleWords {
+			if k == evidence.KindRuleName {
 				did = append(did, "mail rule that the intruder made")
 			} else {
 				did = append(did, "made by the intruder")

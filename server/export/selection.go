@@ -39,8 +39,10 @@ type Selection struct {
 
 // Bounds of a selection.
 const (
-	MaxValues   = 10_000
-	maxWithout  = 1_000
+	MaxValues = 10_000
+	// MaxWithout bounds the values that somebody keeps back, each of which may be of
+	// several kinds.
+	MaxWithout  = 1_000
 	maxCases    = 5_000
 	maxReceiver = 100
 	// maxRelated is the number of cases up to which a bundle says how each pair is
@@ -53,8 +55,6 @@ const (
 var (
 	// ErrTooManyCases is returned for a selection that is spread over too much.
 	ErrTooManyCases = errors.New("the selection is of more than 5,000 cases; choose fewer values or a span of time")
-	// ErrEmptyDictionary is returned where nothing could be looked for.
-	ErrEmptyDictionary = errors.New("nobody said what names a tenant of these cases, so that nothing can be looked for: give names and domains of the tenant, or accept it")
 	// ErrApproval is returned for an approval that is not of this bundle, or is over.
 	ErrApproval = errors.New("the approval is not for this bundle, or it is too old")
 	// ErrOwnApproval is returned to who approved by himself.
@@ -72,6 +72,14 @@ type NeedsApprovalError struct{ Digest string }
 
 func (e *NeedsApprovalError) Error() string {
 	return "a clear bundle needs the approval of a second lead: bundle " + e.Digest
+}
+
+// EmptyDictionaryError is returned for a tenant of which nobody said what names it,
+// so that nothing could be looked for.
+type EmptyDictionaryError struct{ Tenant string }
+
+func (e *EmptyDictionaryError) Error() string {
+	return e.Tenant + ": nobody said what names this tenant, so nothing could be looked for; its record takes names, domains and networks"
 }
 
 // LabelError is returned for a case that may not leave under the label asked for.
@@ -116,8 +124,6 @@ func (s *Selection) check() error {
 		return invalid("selection.tlp", evidence.ReasonTLPUnknown, "the labels are red, amber+strict, amber, green and clear")
 	case len(s.Values) > MaxValues:
 		return invalid("selection.observables", "TOO_MANY", "at most 10,000")
-	case len(s.Without) > maxWithout:
-		return invalid("selection.without", "TOO_MANY", "at most 1,000")
 	case !s.From.IsZero() && !s.To.IsZero() && s.To.Before(s.From):
 		return invalid("selection.to", "OUT_OF_RANGE", "the end is before the beginning")
 	case len(s.Receiver.Name) > maxReceiver || !plain(s.Receiver.Name):

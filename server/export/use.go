@@ -55,8 +55,8 @@ func useOf(v evidence.Value, class string, roles []string) use {
 		return context("many programs look like this")
 	case evidence.KindPortProfile:
 		return context("open ports of a machine")
-	case evidence.KindRuleName, evidence.KindRuleWords:
-		return context("words of a mail rule, for people to look for")
+	case evidence.KindRuleName:
+		return context("the name of a mail rule, for people to look for")
 	}
 	return context("nothing that can be blocked")
 }
@@ -90,7 +90,7 @@ func useOfName(name, class string, roles []string) use {
 		case registrable:
 			return use{reason: "the domain of a mail provider"}
 		case slices.Contains(roles, evidence.RoleAllowListed):
-			return use{watch: true, reason: "a host of a mail provider, which the intruder let through"}
+			return use{watch: true, reason: "a host of a mail provider, others send from it too"}
 		}
 		return use{reason: "a host of a mail provider"}
 	case link.ClassTopDomain:

@@ -17,6 +17,7 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/access"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/export"
+	"github.com/elsewhere-project/elsewhere/server/export/notice"
 )
 
 // exportChunk is the largest part of a file in one answer.
@@ -29,7 +30,8 @@ func (s *Service) Export(req *elsewherev1.ExportRequest, stream grpc.ServerStrea
 }
 
 func (s *Service) export(ctx context.Context, req *elsewherev1.ExportRequest, stream grpc.ServerStreamingServer[elsewherev1.ExportResponse]) (err error) {
-	if err := checkFormat(req); err != nil {
+	write, err := formatOf(req)
+	if err != nil {
 		return err
 	}
 	viewer, selection, err := s.selection(ctx, req.GetSelection())
@@ -49,7 +51,7 @@ func (s *Service) export(ctx context.Context, req *elsewherev1.ExportRequest, st
 	}
 	out := &chunks{stream: stream}
 	bundle.Items = out.counted(bundle.Items)
-	if err := writeFormat(ctx, out, bundle, req); err != nil {
+	if err := write(ctx, out, bundle, req); err != nil {
 		return err
 	}
 	return out.flush()
@@ -155,7 +157,7 @@ func (s *Service) selection(ctx context.Context, in *elsewherev1.Selection) (acc
 		out.Values, err = s.valuesAt("selection.observables.values", in.GetObservables().GetValues(), export.MaxValues)
 	}
 	if err == nil {
-		out.Without, err = s.valuesAt("selection.without", in.GetWithout(), export.MaxValues)
+		out.Without, err = s.withoutAt("selection.without", in.GetWithout())
 	}
 	return viewer, out, err
 }
@@ -173,6 +175,31 @@ func (s *Service) valuesAt(path string, in []*elsewherev1.Observable, most int) 
 			return nil, violation(path+"["+strconv.Itoa(i)+"]."+invalid.Path, invalid.Reason, invalid.Message)
 		}
 		out = append(out, q.readings...)
+	}
+	return out, nil
+}
+
+// withoutAt reads values that stay; without a kind they stay as what they may be.
+func (s *Service) withoutAt(path string, in []*elsewherev1.Observable) ([]evidence.Value, error) {
+	if len(in) > export.MaxWithout {
+		return nil, violation(path, "TOO_MANY", fmt.Sprintf("%d values; at most 1,000", len(in)))
+	}
+	options := s.options()
+	var out []evidence.Value
+	for i, o := range in {
+		if o.GetKind() != "" {
+			p, invalid := evidence.ParseValue(evidence.Kind(o.GetKind()), o.GetValue(), options)
+			if invalid != nil {
+				return nil, violation(path+"["+strconv.Itoa(i)+"]."+invalid.Path, invalid.Reason, invalid.Message)
+			}
+			out = append(out, p.Value)
+			continue
+		}
+		for _, kind := range evidence.Kinds() {
+			if p, invalid := evidence.ParseValue(kind.Kind, o.GetValue(), options); invalid == nil && kind.Visibility != evidence.Private {
+				out = append(out, p.Value)
+			}
+		}
 	}
 	return out, nil
 }
@@ -249,6 +276,9 @@ func exportStatus(err error) error {
 	if label, ok := errors.AsType[*export.LabelError](err); ok {
 		return exportRefusal(label.Error(), "LABEL")
 	}
+	if empty, ok := errors.AsType[*export.EmptyDictionaryError](err); ok {
+		return exportRefusal(empty.Error(), "EMPTY_DICTIONARY")
+	}
 	if needs, ok := errors.AsType[*export.NeedsApprovalError](err); ok {
 		return exportRefusal(needs.Error(), "APPROVAL_NEEDED")
 	}
@@ -256,7 +286,6 @@ func exportStatus(err error) error {
 		err    error
 		reason string
 	}{
-		{export.ErrEmptyDictionary, "EMPTY_DICTIONARY"},
 		{export.ErrApproval, "APPROVAL_INVALID"},
 		{export.ErrOwnApproval, "APPROVAL_OWN"},
 		{export.ErrNoSecond, "NO_SECOND_LEAD"},
@@ -264,6 +293,7 @@ func exportStatus(err error) error {
 		{export.ErrWeakLink, "WEAK_LINK"},
 		{export.ErrTooManyCases, "TOO_MANY_CASES"},
 		{export.ErrTooManyHints, "TOO_MANY_HINTS"},
+		{notice.ErrTooMany, "TOO_MANY_ADDRESSES"},
 	} {
 		if errors.Is(err, known.err) {
 			return exportRefusal(known.err.Error(), known.reason)
