@@ -88,7 +88,10 @@ func (f *factory) header() []Object {
 			Name:   f.b.Actor.Name, FirstSeen: optional(f.b.First), LastSeen: optional(f.b.Last),
 		})
 		for _, t := range f.b.Techniques {
-			out = append(out, f.relation(f.b.Created, f.b.Modified, "uses", f.actor, f.patterns[t.ID]))
+			target := f.patterns[t.ID]
+			out = append(out, relationship{
+				common: f.common("relationship", f.b.Created, f.b.Modified, "uses", target), Relation: "uses", Source: f.actor, Target: target,
+			})
 		}
 	}
 	for _, r := range f.b.Links {
@@ -108,10 +111,6 @@ func (f *factory) technique(t export.Technique) Object {
 		p.Phases = append(p.Phases, phase{"mitre-attack", tactic})
 	}
 	return p
-}
-
-func (f *factory) relation(created, modified time.Time, kind, source, target string) Object {
-	return relationship{common: f.common("relationship", created, modified, kind, source, target), Relation: kind, Source: source, Target: target}
 }
 
 // likelihood says how two cases belong together: as a text, and as an opinion for
@@ -182,6 +181,10 @@ func (f *factory) item(i *export.Item) []Object {
 		out = append(out, seen)
 		observed = []string{seen.Identifier}
 	}
+	related := func(kind, source, target string) {
+		r := relationship{common: made("relationship", kind, target), Relation: kind, Source: source, Target: target}
+		out = append(out, r)
+	}
 	if i.Indicator {
 		found := f.indicator(i, pattern, made("indicator"))
 		out = append(out, found)
@@ -190,15 +193,15 @@ func (f *factory) item(i *export.Item) []Object {
 		saw.First, saw.Last = optional(i.First), optional(i.Last)
 		out = append(out, saw)
 		for _, target := range observed {
-			out = append(out, f.relation(i.Created, i.Modified, "based-on", subject, target))
+			related("based-on", subject, target)
 		}
 		for _, t := range i.Techniques {
 			if target, ok := f.patterns[t]; ok {
-				out = append(out, f.relation(i.Created, i.Modified, "indicates", subject, target))
+				related("indicates", subject, target)
 			}
 		}
 		if f.actor != "" {
-			out = append(out, f.relation(i.Created, i.Modified, "indicates", subject, f.actor))
+			related("indicates", subject, f.actor)
 		}
 	}
 	if !i.Indicator || len(i.Facts) > 0 {
@@ -238,8 +241,9 @@ func describe(i *export.Item) string {
 	if i.Reason != "" {
 		lines = append(lines, "context, not to be blocked: "+i.Reason)
 	}
-	if i.Class != "" && i.Class != "unknown" {
-		lines = append(lines, "class "+i.Class+": "+strings.Join(i.ClassReasons, "; "))
+	if len(i.ClassReasons) > 0 {
+		// The first reason begins with the class.
+		lines = append(lines, "class "+strings.Join(i.ClassReasons, "; "))
 	}
 	if i.ASN != 0 {
 		lines = append(lines, "announced by AS"+strconv.FormatUint(uint64(i.ASN), 10))
