@@ -195,7 +195,7 @@ func drawQuestion(t *rapid.T) worldQuestion {
 		return obs(kind, o.GetValue())
 	}
 	size := func() uint32 { return uint32(rapid.IntRange(1, 3).Draw(t, "page size")) }
-	switch rapid.IntRange(0, 14).Draw(t, "method") {
+	switch rapid.IntRange(0, 17).Draw(t, "method") {
 	case 0:
 		req := elsewherev1.SubmitCaseRequest_builder{
 			Case:         drawCase(t, append(worldTenantIDs("cedar", "elm", "reports-x", "trial"), "unknown", "hidden-old")),
@@ -260,6 +260,9 @@ func drawQuestion(t *rapid.T) worldQuestion {
 			return one(c.ListLinks(ctx, elsewherev1.ListLinksRequest_builder{CaseRef: new(r), PageToken: token + "x"}.Build()))
 		}}
 	}
+	if q, ok := drawExport(t, ref, tenant, value); ok {
+		return q
+	}
 	return worldQuestion{"AdminService", func(ctx context.Context, c caller) ([]proto.Message, error) {
 		name := hidden
 		var out []proto.Message
@@ -279,6 +282,44 @@ func drawQuestion(t *rapid.T) worldQuestion {
 		all(one(c.ListFeeds(ctx, &elsewherev1.ListFeedsRequest{})))
 		return out, nil
 	}}
+}
+
+// drawExport draws what has to do with handing on; false for something else.
+func drawExport(t *rapid.T, ref, tenant func() string, value func() *elsewherev1.Observable) (worldQuestion, bool) {
+	s := elsewherev1.Selection_builder{Tlp: rapid.SampledFrom([]string{"amber+strict", "red", "green"}).Draw(t, "tlp")}
+	format := rapid.SampledFrom([]elsewherev1.ExportFormat{csvFormat, elsewherev1.ExportFormat_EXPORT_FORMAT_LIST, elsewherev1.ExportFormat_EXPORT_FORMAT_NAVIGATOR}).Draw(t, "format")
+	ask := func(ctx context.Context, c caller) ([]proto.Message, error) {
+		file, summary, err := exported(ctx, c, s.Build(), format)
+		if err != nil {
+			return nil, err
+		}
+		return []proto.Message{summary, elsewherev1.ExportResponse_builder{Data: []byte(file)}.Build()}, nil
+	}
+	switch rapid.IntRange(0, 6).Draw(t, "kind of export") {
+	case 0, 1:
+		s.CaseRef = new(ref())
+		return worldQuestion{"Export " + *s.CaseRef, ask}, true
+	case 2:
+		s.Observables = elsewherev1.Observables_builder{Values: []*elsewherev1.Observable{value(), value()}}.Build()
+		return worldQuestion{"Export of values", ask}, true
+	case 3:
+		s.Link = elsewherev1.LinkedCases_builder{A: ref(), B: ref()}.Build()
+		return worldQuestion{"Export of a link", func(ctx context.Context, c caller) ([]proto.Message, error) {
+			// How likely a link is follows from all cases; whether its ends are there does not.
+			_, _, err := exported(ctx, c, s.Build(), format)
+			if code := status.Code(err); code != codes.NotFound && code != codes.PermissionDenied && code != codes.Unauthenticated && code != codes.InvalidArgument {
+				err = nil
+			}
+			return nil, err
+		}}, true
+	case 4:
+		req := elsewherev1.ApproveExportRequest_builder{Selection: elsewherev1.Selection_builder{CaseRef: new(ref()), Tlp: "clear"}.Build()}.Build()
+		return worldQuestion{"ApproveExport", func(ctx context.Context, c caller) ([]proto.Message, error) { return one(c.ApproveExport(ctx, req)) }}, true
+	case 5:
+		req := elsewherev1.TenantHintsRequest_builder{Tenant: tenant(), Tokens: []string{rapid.SampledFrom([]string{"Robin Quill", "Ada Moss"}).Draw(t, "token")}}.Build()
+		return worldQuestion{"TenantHints", func(ctx context.Context, c caller) ([]proto.Message, error) { return one(c.TenantHints(ctx, req)) }}, true
+	}
+	return worldQuestion{}, false
 }
 
 func links(ctx context.Context, c caller, req *elsewherev1.ListLinksRequest) ([]proto.Message, error) {
@@ -353,7 +394,7 @@ func answerBytes(messages []proto.Message, err error) []byte {
 // maskClock takes away the times at which something was stored or read: the two
 // worlds run one after the other.
 func maskClock(m protoreflect.Message) {
-	clocks := []protoreflect.Name{"create_time", "update_time", "first_linked_at", "looked_up_at", "last_used_time"}
+	clocks := []protoreflect.Name{"create_time", "update_time", "first_linked_at", "looked_up_at", "last_used_time", "modify_time"}
 	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		switch {
 		case slices.Contains(clocks, f.Name()):

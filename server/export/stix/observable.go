@@ -89,5 +89,8 @@ func identified(o observable, contributing map[string]any) observable {
 
 // quote writes a text of a pattern.
 func quote(s string) string {
+	if !strings.ContainsAny(s, `\'`) {
+		return "'" + s + "'"
+	}
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
 }
