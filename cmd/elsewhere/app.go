@@ -197,6 +197,7 @@ func (a *app) explain(err error) int {
 		if more := invalid.Total - len(invalid.Violations); more > 0 {
 			a.warn("elsewhere: and %d more", more)
 		}
+		a.exportHint(err)
 		return exitFailed
 	}
 	if errors.Is(err, context.Canceled) {
@@ -208,6 +209,7 @@ func (a *app) explain(err error) int {
 		a.hint("elsewhere help")
 		return exitUsage
 	}
+	a.exportHint(err)
 	if errors.Is(err, client.ErrKey) && a.keyFile == "" && os.Getenv(keyVariable) == "" {
 		a.hint("give the key with --key-file or in %s", keyVariable)
 	}

@@ -243,25 +243,24 @@ func (e *exportRun) run(ctx context.Context, c *client.Client) error {
 		err = writeWhole(e.output, write)
 	}
 	if err != nil {
-		return e.explain(err)
+		return err
 	}
 	e.app.warn("%s; %s", safe(summary.GetTitle(), messageWidth), exportCounts(summary.GetCounts()))
 	return nil
 }
 
-// explain tells people what they could do about a refusal.
-func (e *exportRun) explain(err error) error {
-	switch {
-	case client.Reason(err) == "EMPTY_DICTIONARY":
-		e.app.hint("elsewhere tenants set TENANT --org-name NAME --domain DOMAIN, or --accept-empty-dictionary")
-	case client.Reason(err) == "APPROVAL_NEEDED":
-		e.app.hint("another lead runs the same with --approve in place of --format and -o, and --approval takes what is printed")
-	default:
-		if invalid, ok := errors.AsType[*client.InvalidError](err); ok && len(invalid.Violations) > 0 && invalid.Violations[0].Reason == "NAMES_VICTIM" {
-			e.app.hint("--without VALUE keeps a value back")
-		}
+// exportHint tells people what they could do about a refused export.
+func (a *app) exportHint(err error) {
+	switch client.Reason(err) {
+	case "EMPTY_DICTIONARY":
+		a.hint("elsewhere tenants set TENANT --org-name NAME --domain DOMAIN, or --accept-empty-dictionary")
+	case "APPROVAL_NEEDED":
+		a.hint("another lead runs the same with --approve in place of --format and -o, and --approval takes what is printed")
 	}
-	return err
+	invalid, ok := errors.AsType[*client.InvalidError](err)
+	if ok && slices.ContainsFunc(invalid.Violations, func(v client.Violation) bool { return v.Reason == "NAMES_VICTIM" }) {
+		a.hint("--without VALUE keeps a value back")
+	}
 }
 
 // approval approves of what another lead wants to export.

@@ -120,17 +120,17 @@ func Tokens(hint string) []string {
 			out = append(out, s)
 		}
 	}
-	letters, words := squeeze(nil, nil, fold(hint))
-	if len(words) <= maxWords {
-		keep(string(letters), minWhole)
+	var q squeezed
+	if q.read(fold(hint)); len(q.runs) <= maxWords {
+		keep(string(q.letters), minWhole)
 	}
 	if local, domain, ok := strings.Cut(hint, "@"); ok && !strings.Contains(domain, "@") {
-		letters, words := squeeze(nil, nil, fold(local))
+		q.read(fold(local))
 		least := minLocal
-		if len(words) > 1 {
+		if len(q.runs) > 1 {
 			least = minWithin
 		}
-		keep(string(letters), least)
+		keep(string(q.letters), least)
 		keep(Squeeze(domain), minWithin)
 	}
 	return out

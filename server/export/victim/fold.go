@@ -44,25 +44,34 @@ func isLetter(r rune) bool {
 // word is a part of a squeezed text.
 type word struct{ from, to int }
 
-// squeeze appends the letters and digits of a folded text, and where its words
-// begin and end there: they end at all else, and between letters and digits.
-func squeeze(letters []byte, words []word, folded string) ([]byte, []word) {
-	open := false
-	digits := false
+// squeezed are the letters and digits of a folded text, and where words begin and
+// end among them.
+type squeezed struct {
+	letters []byte
+	runs    []word // end at all that is no letter or digit
+	words   []word // end also between letters and digits
+}
+
+func (s *squeezed) read(folded string) {
+	s.letters, s.runs, s.words = s.letters[:0], s.runs[:0], s.words[:0]
+	open, digits := false, false
 	for _, r := range folded {
 		if !isLetter(r) {
 			open = false
 			continue
 		}
 		digit := unicode.IsDigit(r)
+		begins := word{from: len(s.letters)}
+		if !open {
+			s.runs = append(s.runs, begins)
+		}
 		if !open || digit != digits {
-			words = append(words, word{from: len(letters)})
+			s.words = append(s.words, begins)
 		}
 		open, digits = true, digit
-		letters = utf8.AppendRune(letters, r)
-		words[len(words)-1].to = len(letters)
+		s.letters = utf8.AppendRune(s.letters, r)
+		s.runs[len(s.runs)-1].to, s.words[len(s.words)-1].to = len(s.letters), len(s.letters)
 	}
-	return letters, words
 }
 
 // squeezeBytes appends the plain letters and digits of bytes that are no text.
@@ -80,6 +89,7 @@ func squeezeBytes(letters, b []byte) []byte {
 
 // Squeeze returns the letters and digits of a text as they are compared.
 func Squeeze(s string) string {
-	letters, _ := squeeze(nil, nil, fold(s))
-	return string(letters)
+	var q squeezed
+	q.read(fold(s))
+	return string(q.letters)
 }

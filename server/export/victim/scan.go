@@ -25,8 +25,7 @@ type Scanner struct {
 	d        *Dictionary
 	harmless map[string]bool
 	tokens   map[string]bool // harmless ones
-	letters  []byte
-	words    []word
+	squeezed squeezed
 }
 
 // Scanner returns a scanner for the dictionary as it is now.
@@ -70,14 +69,13 @@ func (s *Scanner) check(text string) string {
 // reads looks for terms in one reading of a text.
 func (s *Scanner) reads(r reading) string {
 	if r.garbled {
-		if s.letters = squeezeBytes(s.letters[:0], r.bytes); s.d.within.in(s.letters) {
+		if s.squeezed.letters = squeezeBytes(s.squeezed.letters[:0], r.bytes); s.d.within.in(s.squeezed.letters) {
 			return Names
 		}
 		return ""
 	}
 	folded := fold(r.text)
-	s.letters, s.words = squeeze(s.letters[:0], s.words[:0], folded)
-	if s.d.within.in(s.letters) {
+	if s.squeezed.read(folded); s.d.within.in(s.squeezed.letters) {
 		return Names
 	}
 	if len(s.d.own) > 0 && s.address(folded) {
@@ -86,18 +84,27 @@ func (s *Scanner) reads(r reading) string {
 	if len(s.d.whole) == 0 && len(s.d.hashes) == 0 {
 		return ""
 	}
-	for i := range s.words {
-		for n := range min(maxWords, len(s.words)-i) {
-			token := s.letters[s.words[i].from:s.words[i+n].to]
+	q := &s.squeezed
+	if s.neighbours(q.runs) || len(q.words) > len(q.runs) && s.neighbours(q.words) {
+		return Names
+	}
+	return ""
+}
+
+// neighbours reports whether words that stand together are a term.
+func (s *Scanner) neighbours(words []word) bool {
+	for i := range words {
+		for n := range min(maxWords, len(words)-i) {
+			token := s.squeezed.letters[words[i].from:words[i+n].to]
 			if len(token) > maxTerm {
 				break
 			}
 			if len(token) >= minWhole && s.names(token) {
-				return Names
+				return true
 			}
 		}
 	}
-	return ""
+	return false
 }
 
 // names reports whether neighbouring words are a term.

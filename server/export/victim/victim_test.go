@@ -34,7 +34,7 @@ func dictionary() *victim.Dictionary {
 	d.AddDomain("oakmail.onmicrosoft.com")
 	d.AddNetwork(netip.MustParsePrefix("198.51.100.0/24"))
 	d.AddNetwork(netip.MustParsePrefix("2001:db8:7::/48"))
-	for _, hint := range []string{"Robin Quill", "r.lindqvist@gruenholz.example", "Ada"} {
+	for _, hint := range []string{"Robin Quill", "r.lindqvist@gruenholz.example", "Ada", "6f1d2c3b-0a9e-4f87-b6a5-123456789abc"} {
 		for _, token := range victim.Tokens(hint) {
 			d.AddHashes([]uint64{hashOf(token)})
 		}
