@@ -114,6 +114,9 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 			return nil, err
 		}
 	}
+	if err := export.CheckProducer(c.Producer); err != nil {
+		return nil, err
+	}
 	certificate, err := openCertificate(c.TLS, log)
 	if err != nil {
 		return nil, err

@@ -50,6 +50,17 @@ type Config struct {
 // Builder makes bundles. It is safe for concurrent use.
 type Builder struct{ c Config }
 
+// ErrProducer is returned for a name that is none.
+var ErrProducer = errors.New("the name of the producer is not at most 100 bytes of plain text")
+
+// CheckProducer returns ErrProducer for a name that Config.Producer cannot be.
+func CheckProducer(name string) error {
+	if len(name) > maxReceiver || !plain(name) {
+		return ErrProducer
+	}
+	return nil
+}
+
 // NewBuilder returns a builder.
 func NewBuilder(c Config) *Builder {
 	if c.Clock == nil {
@@ -90,7 +101,7 @@ func (b *Builder) prepare(ctx context.Context, v access.Viewer, s Selection) (*w
 		values: sorter{open: b.c.Scratch, most: b.c.Held},
 		bundle: &Bundle{TLP: "tlp:" + string(s.TLP), receiver: s.Receiver.Name, Counts: Counts{Denied: make(map[string]int)}},
 	}
-	w.bundle.Producer = Producer{Name: b.c.Producer, ID: b.c.Keys.ProducerID()}
+	w.bundle.Producer = Producer{Name: b.c.Producer, ID: b.c.Keys.ProducerID(b.c.Producer)}
 	w.bundle.close = w.values.close
 	err := b.c.Store.View(ctx, func(snap graph.Snapshot) error { return w.gather(ctx, snap) })
 	if err == nil {

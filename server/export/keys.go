@@ -76,10 +76,10 @@ func (k *Keys) tokenHasher() func(string) uint64 {
 	}
 }
 
-// ProducerID identifies the deployment to receivers and tells nothing of its
-// secret.
-func (k *Keys) ProducerID() UUID {
-	return NewUUID(Namespace(), "producer", string(digest(k.producer())))
+// ProducerID identifies the deployment under a name to receivers, and tells nothing
+// of its secret.
+func (k *Keys) ProducerID(name string) UUID {
+	return NewUUID(Namespace(), "producer", string(digest(k.producer(), name)))
 }
 
 func base32Text(b []byte) string {
