@@ -163,6 +163,10 @@ func TestContext(t *testing.T) {
 		obs("asn", "AS53755", "login_source"), obs("ip", azure, "login_source"), obs("phone", "+15551234567", "referenced"),
 		obs("domain", "only-spoofed.example", "spoofed"), obs("account_pattern", "helpdesk-<digits>", "created"), obs("x_own", "something", "referenced"))
 	of.SetTlp("green")
+	// Impersonated here, merely named there: it is nobody's of whom to warn.
+	of.SetFindings(append(of.GetFindings(), elsewherev1.Finding_builder{
+		Observables: []*elsewherev1.Observable{obs("domain", "only-spoofed.example"), obs("hostname", "mail.only-spoofed.example", "spoofed", "referenced")},
+	}.Build()))
 	if _, err := c.SubmitCase(t.Context(), elsewherev1.SubmitCaseRequest_builder{Case: of}.Build()); err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +177,7 @@ func TestContext(t *testing.T) {
 	if want := "\ufeffIndicator_type,Data,Note\r\nip," + azure + ",signed in to compromised accounts\r\n"; file != want {
 		t.Errorf("%q", file)
 	}
-	denied := map[string]uint32{"private kinds": 1, "spoofed senders": 1, "account patterns": 1, "own kinds": 1}
+	denied := map[string]uint32{"private kinds": 1, "spoofed senders": 2, "account patterns": 1, "own kinds": 1}
 	if diff := cmp.Diff(denied, summary.GetCounts().GetDenied()); diff != "" {
 		t.Error(diff)
 	}

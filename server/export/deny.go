@@ -25,16 +25,20 @@ func denied(o *evidence.Observable) string {
 		// They stand in order of the alphabet, so that nobody would find a name of
 		// several words among them.
 		return "keywords of mail rules"
-	case len(o.Roles) > 0 && !slices.ContainsFunc(o.Roles, func(r string) bool { return r != evidence.RoleSpoofed }):
-		return "spoofed senders"
 	}
 	return ""
 }
 
-// deniedClass is denied for classes, which are what a value is now.
-func deniedClass(class string) string {
+// deniedItem is denied for what is known only when all cases have spoken: what a
+// value is now, and that nobody saw more of it than that it was impersonated. Such a
+// name is a victim's or a bystander's.
+func deniedItem(class string, roles []string) string {
 	if class == link.ClassTenantEgress {
 		return "addresses of tenants"
+	}
+	used := func(role string) bool { return role != evidence.RoleSpoofed && role != evidence.RoleReferenced }
+	if slices.Contains(roles, evidence.RoleSpoofed) && !slices.ContainsFunc(roles, used) {
+		return "spoofed senders"
 	}
 	return ""
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/elsewhere-project/elsewhere/server/access"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/link"
 )
 
 // finish makes the bundle of what was gathered: it decides and checks every item,
@@ -37,7 +38,7 @@ func (w *work) finish(ctx context.Context) error {
 	}
 	sum := sha256.New()
 	out := json.NewEncoder(sum)
-	for item, err := range w.items() {
+	for item, err := range w.items(func(why string) { b.Counts.Denied[why]++ }) {
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -61,7 +62,7 @@ func (w *work) finish(ctx context.Context) error {
 	if err := w.guard.header(b); err != nil {
 		return err
 	}
-	b.Items = w.items()
+	b.Items = w.items(func(string) {})
 	header := *b
 	header.Items = nil
 	if err := out.Encode(struct {
@@ -120,28 +121,29 @@ func (w *work) fillGuard(ctx context.Context) error {
 	return nil
 }
 
-// items yields the items of the bundle, unchecked.
-func (w *work) items() iter.Seq2[Item, error] {
+// items yields the items of the bundle, unchecked. denied is told why others are
+// none.
+func (w *work) items(denied func(why string)) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		for f, err := range w.values.values() {
 			if err != nil {
 				yield(Item{}, err)
 				return
 			}
-			item, ok := w.item(&f)
-			if ok && !yield(item, nil) {
+			class := w.classes.Class(f.Value)
+			if why := deniedItem(class.Name, f.roles); why != "" {
+				denied(why)
+				continue
+			}
+			if !yield(w.item(&f, class), nil) {
 				return
 			}
 		}
 	}
 }
 
-// item decides what a value is; false if it never leaves.
-func (w *work) item(f *fragment) (Item, bool) {
-	class := w.classes.Class(f.Value)
-	if deniedClass(class.Name) != "" {
-		return Item{}, false
-	}
+// item decides what a value is.
+func (w *work) item(f *fragment, class link.Class) Item {
 	use := useOf(f.Value, class.Name, f.roles)
 	item := Item{
 		Value: f.Value, Written: cmp.Or(f.written, f.Text), Indicator: use.indicator, Watch: use.watch, Reason: use.reason,
@@ -166,7 +168,7 @@ func (w *work) item(f *fragment) (Item, bool) {
 		item.ValidUntil = f.last.Add(d.validity())
 		item.Score = d.score(w.bundle.Last.Sub(f.last))
 	}
-	return item, true
+	return item
 }
 
 // noteOf says in words what a value did.
