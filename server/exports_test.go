@@ -161,7 +161,8 @@ func TestContext(t *testing.T) {
 		obs("domain", "emailsrvr.com", "allow_listed"), obs("hostname", "iad3a.emailsrvr.com", "login_source"), obs("domain", "gmail.com", "spoofed", "sending_infrastructure"),
 		obs("ip", "10.0.0.1", "login_source"), obs("ip", "104.16.0.1", "login_source"), obs("cidr", "20.0.0.0/8", "allow_listed"),
 		obs("asn", "AS53755", "login_source"), obs("ip", azure, "login_source"), obs("phone", "+15551234567", "referenced"),
-		obs("domain", "only-spoofed.example", "spoofed"), obs("account_pattern", "helpdesk-<digits>", "created"), obs("x_own", "something", "referenced"))
+		obs("domain", "only-spoofed.example", "spoofed"), obs("account_pattern", "helpdesk-<digits>", "created"), obs("x_own", "something", "referenced"),
+		obs("email", "somebody@only-spoofed.example", "victim"))
 	of.SetTlp("green")
 	// Impersonated here, merely named there: it is nobody's of whom to warn.
 	of.SetFindings(append(of.GetFindings(), elsewherev1.Finding_builder{
@@ -177,7 +178,7 @@ func TestContext(t *testing.T) {
 	if want := "\ufeffIndicator_type,Data,Note\r\nip," + azure + ",signed in to compromised accounts\r\n"; file != want {
 		t.Errorf("%q", file)
 	}
-	denied := map[string]uint32{"private kinds": 1, "spoofed senders": 2, "account patterns": 1, "own kinds": 1}
+	denied := map[string]uint32{"private kinds": 1, "spoofed senders": 2, "account patterns": 1, "own kinds": 1, "victims": 1}
 	if diff := cmp.Diff(denied, summary.GetCounts().GetDenied()); diff != "" {
 		t.Error(diff)
 	}

@@ -19,6 +19,8 @@ func denied(o *evidence.Observable) string {
 	case o.Kind == evidence.KindSpoofPair:
 		// What it was spoofed from is an observable beside it.
 		return "spoofed senders"
+	case slices.ContainsFunc(o.Roles, func(r string) bool { return victimRoles[r] }):
+		return "victims"
 	case o.Kind == evidence.KindAccountPattern:
 		return "account patterns"
 	case o.Kind == evidence.KindRuleWords:
@@ -27,6 +29,12 @@ func denied(o *evidence.Observable) string {
 		return "keywords of mail rules"
 	}
 	return ""
+}
+
+// victimRoles are roles, of nobody's vocabulary, by which people mark whom it was
+// done to.
+var victimRoles = map[string]bool{
+	"victim": true, "target": true, "targeted": true, "recipient": true, "compromised": true, "compromised_account": true,
 }
 
 // deniedItem is denied for what is known only when all cases have spoken: what a
