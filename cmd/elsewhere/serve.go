@@ -111,6 +111,7 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 	about.register(cmd)
 	who.register(cmd.Flags())
 	trail.register(cmd.Flags())
+	cmd.Flags().StringVar(&c.Producer, "producer", "", "`name` that receivers of exports read as their origin; default Elsewhere")
 	cmd.Flags().StringVar(&c.TraceEndpoint, "trace-endpoint", "", "`host:port` of an OpenTelemetry collector (OTLP over gRPC; TLS unless on loopback)")
 	cmd.Flags().TextVar(&c.logLevel, "log-level", slog.LevelInfo, "least `level` that is logged: debug, info, warn or error")
 	cmd.Flags().StringVar(&c.logFormat, "log-format", formatText, "`form` of the log: text or json")
