@@ -21,6 +21,7 @@ import (
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
 	"github.com/elsewhere-project/elsewhere/server/access"
 	"github.com/elsewhere-project/elsewhere/server/access/audit"
+	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/graph/badger"
 	"github.com/elsewhere-project/elsewhere/server/linker"
@@ -164,7 +165,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	}
 	s := &Server{
 		listener: listener, store: store, log: log, health: health.NewServer(),
-		linker: linker.New(store, known.rules, log), enrich: known, telemetry: telemetry,
+		linker: linker.New(store, known.rules, log).Naming(key.ActorID), enrich: known, telemetry: telemetry,
 		access: side, trail: trail, certificate: certificate,
 	}
 	if err = telemetry.watch(known.metrics()...); err == nil && c.HTTPAddr != "" {
@@ -338,5 +339,22 @@ func Check(ctx context.Context, c Config, rebuild bool, progress func(done, of i
 	if err := store.StartSweep(ctx, known.rules.Now().Basis(), !interrupted.Pending); err != nil {
 		return err
 	}
-	return linker.New(store, known.rules, c.logger()).Drain(ctx, progress)
+	if err := store.StartRegrouping(ctx); err != nil {
+		return err
+	}
+	return linker.New(store, known.rules, c.logger()).Naming(actorIDs(c)).Drain(ctx, progress)
+}
+
+// actorIDs returns what actors are called, nil where the key lies elsewhere: then the
+// service finds them when it starts.
+func actorIDs(c Config) func(evidence.Ref) string {
+	secret, err := correlationSecret(c)
+	if err != nil {
+		return nil
+	}
+	key, err := rpc.NewCorrelationKey(secret)
+	if err != nil || pinKey(c, key.ID()) != nil {
+		return nil
+	}
+	return key.ActorID
 }

@@ -53,6 +53,8 @@ func toStatus(ctx context.Context, log *slog.Logger, err error) error {
 		})
 	case errors.Is(err, graph.ErrNotFound):
 		return status.Error(codes.NotFound, graph.ErrNotFound.Error())
+	case errors.Is(err, errNoActor):
+		return status.Error(codes.NotFound, errNoActor.Error())
 	case errors.Is(err, link.ErrSameCase):
 		return invalidStatus(violation("b", "SAME_CASE", link.ErrSameCase.Error()))
 	case errors.Is(err, access.ErrBadToken):

@@ -18,6 +18,8 @@ import (
 // Store is what the services need of a backend.
 type Store interface {
 	graph.Writer
+	graph.Reviewer
+	graph.Anchors
 	graph.Reader
 }
 

@@ -65,6 +65,15 @@ func (q *requests) close() bool {
 	return true
 }
 
+// writeCase is write for a change of a case: it scans if the case was reviewed.
+func (s *Store) writeCase(ctx context.Context, apply func(*writer, *change) error) error {
+	err := s.write(ctx, false, apply)
+	if errors.Is(err, errScans) {
+		err = s.write(ctx, true, apply)
+	}
+	return err
+}
+
 // write has the writer apply a change and waits until it is durable.
 func (s *Store) write(ctx context.Context, scans bool, apply func(*writer, *change) error) error {
 	if err := ctx.Err(); err != nil {
@@ -216,7 +225,7 @@ func (w *writer) take(r *request) {
 		r.done <- w.broken
 		return
 	}
-	c := &change{base: w.base, layers: [2]*layer{w.group, w.below}, seed: w.seed, inline: w.inline}
+	c := &change{base: w.base, layers: [2]*layer{w.group, w.below}, seed: w.seed, inline: w.inline, scans: r.scans}
 	if err := w.try(r, c); err != nil {
 		c.rollback()
 		clear(w.present)
@@ -244,6 +253,9 @@ func (w *writer) try(r *request, c *change) (err error) {
 		return err
 	}
 	c.writeLists()
+	if err := c.writeTouched(); err != nil {
+		return err
+	}
 	// Who changes nothing leaves none.
 	if r.noted = len(r.note) > 0 && len(c.undo) > 0; r.noted {
 		return c.leave(r.note)
