@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"time"
 	"unicode/utf8"
@@ -50,7 +51,7 @@ func (codec) Unmarshal(b []byte, v any) error { return read(b, v) }
 func (codec) NewDecoder(r io.Reader) runtime.Decoder {
 	b, ok := r.(*body)
 	if !ok {
-		b = &body{ReadCloser: io.NopCloser(r)}
+		b = &body{ReadCloser: io.NopCloser(r), most: math.MaxInt64}
 	}
 	d := json.NewDecoder(b)
 	return runtime.DecoderFunc(func(v any) error {
@@ -81,15 +82,13 @@ type body struct {
 	stream bool // several messages
 	most   int64
 	left   int64 // of a message
+	got    int64 // so far
 	fault  error
 	// deadlines moves on with each part of a stream; nil leaves it.
 	deadlines *http.ResponseController
 }
 
 func (b *body) Read(p []byte) (int, error) {
-	if b.most == 0 {
-		return b.ReadCloser.Read(p)
-	}
 	if b.left <= 0 {
 		return 0, &http.MaxBytesError{Limit: b.most}
 	}
@@ -98,6 +97,7 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
+	b.got += int64(n)
 	return n, err
 }
 
@@ -107,7 +107,7 @@ func (b *body) next(d *json.Decoder, v any) error {
 	b.left = b.most
 	var raw json.RawMessage
 	if err := d.Decode(&raw); err != nil {
-		return malformed(err, d.InputOffset())
+		return malformed(err, b.got)
 	}
 	if !b.stream {
 		if _, err := d.Token(); !errors.Is(err, io.EOF) {

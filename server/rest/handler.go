@@ -15,6 +15,7 @@ import (
 
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
 	gateway "github.com/elsewhere-project/elsewhere/proto/gateway/elsewhere/v1"
+	"github.com/elsewhere-project/elsewhere/server/rest/openapi"
 )
 
 const (
@@ -54,7 +55,43 @@ func Handler(ctx context.Context, l *Link, o Options) (http.Handler, error) {
 			return nil, err
 		}
 	}
-	return compress(guard(o, conditions(mux)))
+	pages, err := reference(mux)
+	if err != nil {
+		return nil, err
+	}
+	return compress(guard(o, conditions(pages)))
+}
+
+// docPolicy lets the reference load its style sheet and nothing else.
+const docPolicy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// reference answers with what the routes are, for programs and for people, and
+// leaves the rest to next. It says nothing that the published schema does not.
+func reference(next http.Handler) (http.Handler, error) {
+	page, err := openapi.Page()
+	if err != nil {
+		return nil, err
+	}
+	type file struct {
+		kind string
+		text []byte
+	}
+	files := map[string]file{
+		"/v1/openapi.json":  {"application/json", openapi.Description()},
+		"/v1/docs":          {"text/html; charset=utf-8", page},
+		"/v1/docs/page.css": {"text/css; charset=utf-8", openapi.Style()},
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f, ok := files[r.URL.Path]
+		if !ok || r.Method != http.MethodGet && r.Method != http.MethodHead {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", f.kind)
+		w.Header().Set("Content-Security-Policy", docPolicy)
+		// A reader that is gone is no fault of ours.
+		_, _ = w.Write(f.text)
+	}), nil
 }
 
 // gateways are the services with REST routes.
