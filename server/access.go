@@ -118,8 +118,13 @@ func RecoverKey(ctx context.Context, c Config) (key access.Secret, err error) {
 func (s *accessSide) run(ctx context.Context) {
 	var parts sync.WaitGroup
 	defer parts.Wait()
-	parts.Go(func() { s.keys.Run(ctx) })
-	parts.Go(func() { s.tenants.Run(ctx) })
+	parts.Go(func() { keep(ctx, s.log, s.keys.Run) })
+	parts.Go(func() { keep(ctx, s.log, s.tenants.Run) })
+	keep(ctx, s.log, s.follow)
+}
+
+// follow follows changes of trust until ctx ends.
+func (s *accessSide) follow(ctx context.Context) {
 	s.retrust()
 	for {
 		select {

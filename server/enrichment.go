@@ -222,10 +222,12 @@ func (e *enrichment) run(ctx context.Context) {
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	if e.ahead != nil {
-		parts.Go(func() { e.ahead.backlog.Run(ctx) }) //nolint:errcheck // the error is that of ctx
-		parts.Go(func() { e.ahead.weigh(ctx, e.log) })
+		parts.Go(func() {
+			keep(ctx, e.log, func(ctx context.Context) { e.ahead.backlog.Run(ctx) }) //nolint:errcheck // the error is that of ctx
+		})
+		parts.Go(func() { keep(ctx, e.log, func(ctx context.Context) { e.ahead.weigh(ctx, e.log) }) })
 	}
-	e.reloadChanged(ctx)
+	keep(ctx, e.log, e.reloadChanged)
 }
 
 // reloadChanged reloads what changes until ctx ends.

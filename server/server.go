@@ -9,13 +9,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
@@ -60,6 +60,8 @@ type Config struct {
 	DiskReserve uint64
 	// Enrichment is what is known about addresses, and who is asked.
 	Enrichment
+	// Limits are those of connections.
+	Limits
 	// Logger gets structured logs, those of a request with its request_id; nil
 	// discards them.
 	Logger *slog.Logger
@@ -100,7 +102,8 @@ type Server struct {
 
 // Open opens the store and listens. Serve has to follow; it closes both.
 func Open(ctx context.Context, c Config) (*Server, error) {
-	c.Logger = slog.New(observe.NewLogHandler(c.logger().Handler()))
+	panics := observe.NewPanics()
+	c.Logger = slog.New(observe.NewLogHandler(c.logger().Handler(), panics))
 	log := c.Logger
 	addr := cmp.Or(c.GRPCAddr, DefaultGRPCAddr)
 	if err := c.mayListen(addr, true); err != nil {
@@ -141,10 +144,11 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	tcp, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
+	listener := c.Limits.bound(tcp, log)
 	telemetry, err := newTelemetry(ctx, c.TraceEndpoint, store, log)
 	if err != nil {
 		return nil, errors.Join(err, listener.Close(), store.Close())
@@ -159,7 +163,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		linker: linker.New(store, known.rules, log), enrich: known, telemetry: telemetry,
 		access: side, certificate: certificate,
 	}
-	if err = telemetry.watch(known.metrics()...); err == nil && c.HTTPAddr != "" {
+	if err = telemetry.watch(append(known.metrics(), listener.refused, panics)...); err == nil && c.HTTPAddr != "" {
 		s.http, err = s.listenHTTP(ctx, c.HTTPAddr)
 	}
 	if err != nil {
@@ -167,16 +171,11 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		telemetry.stop()
 		return nil, errors.Join(err, listener.Close(), store.Close())
 	}
-	s.grpc = grpc.NewServer(append([]grpc.ServerOption{
-		certificate.option(),
-		grpc.MaxRecvMsgSize(MessageBytes),
-		grpc.MaxSendMsgSize(MessageBytes),
-		grpc.ConnectionTimeout(10 * time.Second),
-		grpc.MaxConcurrentStreams(256),
-		// A dead peer is noticed within 80 s; clients may ping every 20 s.
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 20 * time.Second, PermitWithoutStream: true}),
-	}, append(telemetry.options(), rpc.Interceptors(side.keys, log)...)...)...)
+	door := rpc.NewDoor(side.keys, log, c.Patience)
+	s.grpc = grpc.NewServer(slices.Concat(
+		[]grpc.ServerOption{certificate.option()}, c.Limits.options(), telemetry.options(), door.Options(),
+	)...)
+	services := door.Registrar(s.grpc)
 	rpc.New(rpc.Dependencies{
 		Store: known.cases(), Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
 		Enricher: known.enricher, Feeds: known, Models: newModels(store.Kept(), known),
@@ -186,8 +185,8 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 				side.retrust()
 			}
 		},
-	}).Register(s.grpc)
-	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
+	}).Register(services)
+	grpc_health_v1.RegisterHealthServer(services, s.health)
 	reflection.Register(s.grpc)
 	telemetry.calls.Know(s.grpc.GetServiceInfo())
 	for _, service := range []string{
@@ -245,7 +244,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	parts.Go(func() { linkErr = s.linker.Run(background) })
 	parts.Go(func() { s.enrich.run(background) })
 	parts.Go(func() { s.access.run(background) })
-	parts.Go(func() { s.certificate.run(background) })
+	parts.Go(func() { keep(background, s.log, s.certificate.run) })
 	if s.http != nil {
 		parts.Go(func() { httpErr = s.http.serve() })
 	}
