@@ -35,9 +35,9 @@ const (
 	manyOwners = 10
 	// maxOwnCases is how far the cases of one tenant on a value are counted.
 	maxOwnCases = 1_000
-	// casesPerSeek is how many sightings are read in the time that it takes to find
-	// those of one tenant.
-	casesPerSeek = 16
+	// skipAfter is how many sightings of others are read before those of one's own
+	// are sought: that takes as long.
+	skipAfter = 8
 	// MaxSightings is how many sightings an answer to Look holds.
 	MaxSightings = 10
 )
@@ -153,35 +153,11 @@ func (v Viewer) own(snap graph.Snapshot, value evidence.Value, s *graph.Summary,
 		}
 		slices.Sort(o.tenants)
 		o.tenants = slices.Compact(o.tenants)
-	case int(s.Cases) <= casesPerSeek*len(v.tenants):
-		for sighting, err := range snap.Sightings(value, nil) {
-			if err != nil {
-				return 0, err
-			}
-			if v.has(sighting.Tenant) {
-				o.add(sighting)
-			}
+	default:
+		if err := v.skip(snap, value, &o); err != nil {
+			return 0, err
 		}
 		o.tenants = slices.Compact(o.tenants)
-	default:
-		for _, tenant := range v.tenants {
-			n := 0
-			for sighting, err := range snap.Sightings(value, graph.StartOf(tenant)) {
-				if err != nil {
-					return 0, err
-				}
-				if sighting.Tenant != tenant {
-					break
-				}
-				if n == maxOwnCases {
-					o.more = true
-					break
-				}
-				o.add(sighting)
-				n++
-			}
-			o.tenants = slices.Compact(o.tenants)
-		}
 	}
 	d.Sightings = o.newest
 	d.More = o.cases > len(o.newest)
@@ -189,6 +165,43 @@ func (v Viewer) own(snap graph.Snapshot, value evidence.Value, s *graph.Summary,
 	d.Cases = CountRange{Min: uint32(o.cases), Max: uint32(o.cases), OrMore: o.more}
 	d.First, d.Last = TimeRange{o.first, o.first}, TimeRange{o.last, o.last}
 	return len(o.tenants), nil
+}
+
+// skip reads the sightings that the viewer may read, those of each tenant up to
+// maxOwnCases, and few of the others on its way: how many they are must not show in
+// the time that it takes.
+func (v Viewer) skip(snap graph.Snapshot, value evidence.Value, o *ownCount) error {
+	next := 0 // of the viewer's tenants, which are in the order of sightings
+	for more := true; more && next < len(v.tenants); {
+		more = false
+		own, others := 0, 0
+		for s, err := range snap.Sightings(value, graph.StartOf(v.tenants[next])) {
+			if err != nil {
+				return err
+			}
+			for next < len(v.tenants) && v.tenants[next] < s.Tenant {
+				next, own = next+1, 0
+			}
+			if next == len(v.tenants) {
+				break
+			}
+			if s.Tenant != v.tenants[next] {
+				if others++; others > skipAfter {
+					more = true
+					break
+				}
+				continue
+			}
+			if own == maxOwnCases {
+				o.more = true
+				next, more = next+1, true
+				break
+			}
+			o.add(s)
+			own, others = own+1, 0
+		}
+	}
+	return nil
 }
 
 // ownCount counts sightings that may be read.
@@ -231,19 +244,19 @@ func (v Viewer) others(snap graph.Snapshot, value evidence.Value, s *graph.Summa
 	if v.rules.Tenants.plainCounts() {
 		return max(int(s.Tenants)-own, 0), nil
 	}
-	owners := make(map[string]bool)
+	var found owners
 	count := func(tenant string) {
-		if owner := v.rules.Tenants.owner(tenant); owner != "" && !v.has(tenant) {
-			owners[owner] = true
+		if !v.has(tenant) {
+			found.add(v.rules.Tenants.owner(tenant))
 		}
 	}
 	if int(s.Cases) == len(s.Newest) {
 		for _, sighting := range s.Newest {
 			count(sighting.Tenant)
 		}
-		return len(owners), nil
+		return found.n, nil
 	}
-	for at := (*graph.Position)(nil); len(owners) < manyOwners; {
+	for at := (*graph.Position)(nil); found.n < manyOwners; {
 		tenant := ""
 		for sighting, err := range snap.Sightings(value, at) {
 			if err != nil {
@@ -258,7 +271,21 @@ func (v Viewer) others(snap graph.Snapshot, value evidence.Value, s *graph.Summa
 		count(tenant)
 		at = afterTenant(tenant)
 	}
-	return len(owners), nil
+	return found.n, nil
+}
+
+// owners are different ones, as far as anybody counts. To note one takes next to no
+// time, so that it does not show.
+type owners struct {
+	all [manyOwners]owner
+	n   int
+}
+
+func (o *owners) add(one owner) {
+	if one != (owner{}) && o.n < manyOwners && !slices.Contains(o.all[:o.n], one) {
+		o.all[o.n] = one
+		o.n++
+	}
 }
 
 // afterTenant is a place behind all sightings of a tenant and before those of any

@@ -111,7 +111,7 @@ func (f *statedFacts) add(viewer access.Viewer, snap graph.Snapshot, nth int, a 
 				f.more[nth] = true
 				continue
 			}
-			c, err := readable(viewer, snap, sighting.Ref)
+			c, err := readCase(viewer, snap, sighting.Ref)
 			switch {
 			case errors.Is(err, graph.ErrNotFound):
 			case err != nil:

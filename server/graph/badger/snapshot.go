@@ -42,7 +42,7 @@ func (s *snapshot) Size() (uint32, error) {
 	return uint32(size), err
 }
 
-func (s *snapshot) Case(ref evidence.Ref) (*graph.StoredCase, error) {
+func (s *snapshot) Head(ref evidence.Ref) (*graph.StoredCase, error) {
 	var c *graph.StoredCase
 	ok, err := s.get(refKey(spaceHeader, ref), func(val []byte) error {
 		h, err := decodeHeader(val)
@@ -51,11 +51,16 @@ func (s *snapshot) Case(ref evidence.Ref) (*graph.StoredCase, error) {
 		}
 		return err
 	})
+	if err == nil && !ok {
+		err = graph.ErrNotFound
+	}
+	return c, err
+}
+
+func (s *snapshot) Case(ref evidence.Ref) (*graph.StoredCase, error) {
+	c, err := s.Head(ref)
 	if err != nil {
 		return nil, err
-	}
-	if !ok {
-		return nil, graph.ErrNotFound
 	}
 	_, err = s.get(refKey(spaceBody, ref), func(val []byte) (err error) {
 		c.Findings, err = s.pack.findings(val)
