@@ -48,8 +48,8 @@ func openAccess(ctx context.Context, c Config, store graph.Store, tenants *acces
 	if err := missingTenants(ctx, store, tenants); err != nil {
 		return nil, err
 	}
-	rules := access.NewRules(tenants, c.ExistsBelowK, c.DiscloseAtOnce, nil)
-	keys, err := access.OpenKeys(ctx, store.Kept(), rules, c.logger(), nil)
+	rules := access.NewRules(tenants, c.ExistsBelowK, c.DiscloseAtOnce, c.Clock)
+	keys, err := access.OpenKeys(ctx, store.Kept(), rules, c.logger(), c.Clock)
 	if err != nil {
 		return nil, err
 	}

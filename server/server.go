@@ -62,6 +62,9 @@ type Config struct {
 	Enrichment
 	// Limits are those of connections.
 	Limits
+	// Clock tells the time, and so the UTC day from which sightings count for
+	// tenants; nil: time.Now.
+	Clock func() time.Time
 	// Logger gets structured logs, those of a request with its request_id; nil
 	// discards them.
 	Logger *slog.Logger
@@ -179,7 +182,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	rpc.New(rpc.Dependencies{
 		Store: known.cases(), Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
 		Enricher: known.enricher, Feeds: known, Models: newModels(store.Kept(), known),
-		Tenants: tenants, Keys: side.keys, TenantChanged: func(t access.Tenant) {
+		Clock: c.Clock, Tenants: tenants, Keys: side.keys, TenantChanged: func(t access.Tenant) {
 			known.egressChanged()
 			if t.Unsettled {
 				side.retrust()
@@ -204,7 +207,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 func openStore(ctx context.Context, c Config) (graph.Store, *access.Tenants, error) {
 	var tenants *access.Tenants
 	o := badger.Options{
-		Memory: c.Memory, Reserve: c.DiskReserve, CacheBytes: c.CacheBytes, Logger: c.logger(),
+		Clock: c.Clock, Memory: c.Memory, Reserve: c.DiskReserve, CacheBytes: c.CacheBytes, Logger: c.logger(),
 		// Asked when a case comes or goes, which none does before there are tenants.
 		Counted: func(tenant string) bool { return tenants.CountsInSize(tenant) },
 	}
@@ -215,7 +218,7 @@ func openStore(ctx context.Context, c Config) (graph.Store, *access.Tenants, err
 	if err != nil {
 		return nil, nil, err
 	}
-	tenants, err = access.OpenTenants(ctx, store.Kept(), c.logger(), nil)
+	tenants, err = access.OpenTenants(ctx, store.Kept(), c.logger(), c.Clock)
 	if err != nil {
 		return nil, nil, errors.Join(err, store.Close())
 	}
