@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -146,6 +147,18 @@ func openEnrichment(ctx context.Context, c Config, store graph.Store, tenants *a
 		return nil, err
 	}
 	e.complain(ctx, report)
+	// Later the last good one stays; at the start there is none, and links would be
+	// scored as if nobody had given it.
+	for _, d := range report.Databases {
+		if d.Err != nil && slices.Contains(c.Databases, d.Path) {
+			return nil, fmt.Errorf("database %s: %w", d.Path, d.Err)
+		}
+	}
+	if options.Folder != nil && c.FeedsDir != "" {
+		if strange := options.Folder.Strange(); strange != nil {
+			e.log.WarnContext(ctx, "the folder of feeds is not used", "folder", c.FeedsDir, "error", strange)
+		}
+	}
 	model, err := activeModel(ctx, store.Kept())
 	if err != nil {
 		return nil, err

@@ -46,8 +46,8 @@ type held struct {
 	busy        atomic.Int32
 	reading     chan struct{} // a place for each request that is being read
 	bytes       atomic.Int64  // of requests under way
-	used        atomic.Int64 // Unix seconds
-	usedWritten int64        // for the writer alone
+	used        atomic.Int64  // Unix seconds
+	usedWritten int64         // for the writer alone
 	from        atomic.Pointer[netip.Prefix]
 }
 
