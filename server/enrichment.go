@@ -105,6 +105,9 @@ type enrichment struct {
 	classes  *classes // of the rules of now
 	book     *enrich.Book
 	enricher *enrich.Enricher
+	// public answers those who see one tenant. It knows neither the addresses of
+	// others nor what was looked up for them.
+	public *enrich.Enricher
 	lookups  *lookupCounts
 	ahead    *ahead // nil unless asked for
 	store    graph.Store
@@ -193,6 +196,9 @@ func openEnrichment(ctx context.Context, c Config, store graph.Store, tenants *a
 	e.enricher, err = enrich.New(enrich.Config{
 		Sources: sources, Store: kept, Book: e.book, Log: e.log, Gate: gate, Shield: shield{e.data.Table, e.data.Unreadable, tenants.Egress},
 	})
+	if err == nil {
+		e.public, err = enrich.New(enrich.Config{Sources: e.data.PublicSources(), Log: e.log})
+	}
 	if err == nil && c.LookupAhead && e.asksAbuseIPDB {
 		e.ahead = newAhead(store, gate, e.rules, e.enricher)
 	}
@@ -228,7 +234,10 @@ func (e *enrichment) changed(ctx context.Context, v enrich.Value) error {
 }
 
 // close ends look-ups. The store has to be open still.
-func (e *enrichment) close() { e.enricher.Close() }
+func (e *enrichment) close() {
+	e.enricher.Close()
+	e.public.Close()
+}
 
 // run does what is to be done in the background until ctx ends.
 func (e *enrichment) run(ctx context.Context) {

@@ -181,7 +181,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	services := door.Registrar(s.grpc)
 	rpc.New(rpc.Dependencies{
 		Store: known.cases(), Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
-		Enricher: known.enricher, Feeds: known, Models: newModels(store.Kept(), known),
+		Enricher: known.enricher, Public: known.public, Feeds: known, Models: newModels(store.Kept(), known),
 		Clock: c.Clock, Tenants: tenants, Keys: side.keys, TenantChanged: func(t access.Tenant) {
 			known.egressChanged()
 			if t.Unsettled {

@@ -50,7 +50,7 @@ func (s *Service) addRecords(ctx context.Context, results []*elsewherev1.SeenRes
 		return err
 	}
 	ask := enrich.Ask{Kept: viewer.ReadsWithheld(""), MaxLookups: -1, LocalOnly: !viewer.LooksUp()}
-	for record, err := range s.records(ctx, ask, values) {
+	for record, err := range s.records(ctx, viewer, ask, values) {
 		if err != nil {
 			return err
 		}

@@ -37,6 +37,7 @@ type Service struct {
 	store    Store
 	settler  Settler
 	enricher Enricher
+	public   Enricher
 	feeds    Feeds
 	models   Models
 	rules    linker.Source
@@ -52,12 +53,15 @@ type Service struct {
 }
 
 // Dependencies are what a Service is made of. All are needed but Clock, which is
-// time.Now when nil, Enricher and Feeds, without which EnrichmentService answers
+// time.Now when nil, Enricher, Public and Feeds, without which EnrichmentService answers
 // UNIMPLEMENTED, and Models, without which ModelService does.
 type Dependencies struct {
 	Store    Store
 	Settler  Settler
 	Enricher Enricher
+	// Public is the Enricher of viewers that do not look up (access.Viewer.LooksUp):
+	// it must not know what is a tenant's own, nor what others asked.
+	Public Enricher
 	Feeds    Feeds
 	Models   Models
 	Rules    linker.Source
@@ -74,7 +78,7 @@ type Dependencies struct {
 // New returns a service.
 func New(d Dependencies) *Service {
 	s := &Service{
-		store: d.Store, settler: d.Settler, enricher: d.Enricher, feeds: d.Feeds, models: d.Models, rules: d.Rules,
+		store: d.Store, settler: d.Settler, enricher: d.Enricher, public: d.Public, feeds: d.Feeds, models: d.Models, rules: d.Rules,
 		key: d.Key, sealer: d.Sealer, tenants: d.Tenants, keys: d.Keys, changed: d.TenantChanged, log: d.Log, clock: d.Clock,
 	}
 	if s.clock == nil {
