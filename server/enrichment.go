@@ -107,15 +107,15 @@ type enrichment struct {
 	enricher *enrich.Enricher
 	// public answers those who see one tenant. It knows neither the addresses of
 	// others nor what was looked up for them.
-	public *enrich.Enricher
-	lookups  *lookupCounts
-	ahead    *ahead // nil unless asked for
-	store    graph.Store
-	tenants  *access.Tenants
-	rules    *linker.Changeable
-	log      *slog.Logger
-	every    time.Duration
-	watch    watch
+	public  *enrich.Enricher
+	lookups *lookupCounts
+	ahead   *ahead // nil unless asked for
+	store   graph.Store
+	tenants *access.Tenants
+	rules   *linker.Changeable
+	log     *slog.Logger
+	every   time.Duration
+	watch   watch
 	// asksAbuseIPDB says that there is a key for it.
 	asksAbuseIPDB bool
 	// report is that of the last reload.

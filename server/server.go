@@ -20,6 +20,7 @@ import (
 
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
 	"github.com/elsewhere-project/elsewhere/server/access"
+	"github.com/elsewhere-project/elsewhere/server/access/audit"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/graph/badger"
 	"github.com/elsewhere-project/elsewhere/server/linker"
@@ -47,6 +48,8 @@ type Config struct {
 	HTTPAddr string
 	// Access is who comes in and what is told across tenants.
 	Access
+	// Audit is what an operator may set about the audit trail.
+	Audit
 	// TraceEndpoint is the host:port of an OpenTelemetry collector that takes
 	// OTLP over gRPC; "" sends no traces.
 	TraceEndpoint string
@@ -97,6 +100,7 @@ type Server struct {
 	store       graph.Store
 	linker      *linker.Linker
 	access      *accessSide
+	trail       *audit.Trail
 	certificate *certificate // nil without TLS
 	enrich      *enrichment
 	telemetry   *telemetry
@@ -140,7 +144,11 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	side, err := openAccess(ctx, c, store, tenants)
+	var side *accessSide
+	trail, err := openTrail(ctx, c, store)
+	if err == nil {
+		side, err = openAccess(ctx, c, store, tenants)
+	}
 	if err == nil {
 		err = c.mayListen(addr, side.keys.Any())
 	}
@@ -164,7 +172,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	s := &Server{
 		listener: listener, store: store, log: log, health: health.NewServer(),
 		linker: linker.New(store, known.rules, log), enrich: known, telemetry: telemetry,
-		access: side, certificate: certificate,
+		access: side, trail: trail, certificate: certificate,
 	}
 	if err = telemetry.watch(append(known.metrics(), listener.refused, panics)...); err == nil && c.HTTPAddr != "" {
 		s.http, err = s.listenHTTP(ctx, c.HTTPAddr)
@@ -174,15 +182,16 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		telemetry.stop()
 		return nil, errors.Join(err, listener.Close(), store.Close())
 	}
-	door := rpc.NewDoor(side.keys, log, c.Patience)
+	record := rpc.NewRecorder(trail, tenants)
+	door := rpc.NewDoor(side.keys, record, log, c.Patience)
 	s.grpc = grpc.NewServer(slices.Concat(
 		[]grpc.ServerOption{certificate.option()}, c.Limits.options(), telemetry.options(), door.Options(),
 	)...)
 	services := door.Registrar(s.grpc)
 	rpc.New(rpc.Dependencies{
 		Store: known.cases(), Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
-		Enricher: known.enricher, Public: known.public, Feeds: known, Models: newModels(store.Kept(), known),
-		Clock: c.Clock, Tenants: tenants, Keys: side.keys, TenantChanged: func(t access.Tenant) {
+		Enricher: known.enricher, Public: known.public, Feeds: known, Models: newModels(store.Kept(), known), Clock: c.Clock,
+		Tenants: tenants, Keys: side.keys, Trail: trail, Recorder: record, TenantChanged: func(t access.Tenant) {
 			known.egressChanged()
 			if t.Unsettled {
 				side.retrust()
@@ -247,6 +256,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	parts.Go(func() { linkErr = s.linker.Run(background) })
 	parts.Go(func() { s.enrich.run(background) })
 	parts.Go(func() { s.access.run(background) })
+	parts.Go(func() { s.trail.Run(background) })
 	parts.Go(func() { keep(background, s.log, s.certificate.run) })
 	if s.http != nil {
 		parts.Go(func() { httpErr = s.http.serve() })

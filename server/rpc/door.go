@@ -39,19 +39,20 @@ const (
 
 // Door stands before every call: it says who asks and what the request is called
 // before any message is read, bounds how long an answer may take and how much a
-// key may ask for, ends calls with their key, and keeps a panic to the request
-// that had it.
+// key may ask for, ends calls with their key, puts them on record, and keeps a panic
+// to the request that had it.
 type Door struct {
 	keys     *access.Keys
+	record   *Recorder
 	log      *slog.Logger
 	patience Patience
 }
 
 // NewDoor returns a door.
-func NewDoor(keys *access.Keys, log *slog.Logger, p Patience) *Door {
+func NewDoor(keys *access.Keys, record *Recorder, log *slog.Logger, p Patience) *Door {
 	p.CallWithin = cmp.Or(p.CallWithin, DefaultCallWithin)
 	p.SendWithin = cmp.Or(p.SendWithin, DefaultSendWithin)
-	return &Door{keys, log, p}
+	return &Door{keys, record, log, p}
 }
 
 // errNotLetIn is a fault of the program: a service was registered beside the door.
@@ -98,7 +99,7 @@ func (d *Door) unary(method string, handler grpc.MethodHandler) grpc.StreamHandl
 		observe.Announce(ctx)
 		visit, err := d.enter(ctx, method)
 		if err != nil {
-			return toStatus(ctx, d.log, err)
+			return d.refuse(ctx, method, err)
 		}
 		defer visit.leave()
 		ctx, cancel := context.WithTimeout(visit.ctx, d.patience.CallWithin)
@@ -113,10 +114,10 @@ func (d *Door) unary(method string, handler grpc.MethodHandler) grpc.StreamHandl
 		weigh := func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 			release, err := visit.weigh(req)
 			if err != nil {
-				return nil, toStatus(ctx, d.log, err)
+				return nil, d.refuse(ctx, method, err)
 			}
 			defer release()
-			return handle(ctx, req)
+			return d.record.recorded(method, d.log, handle)(ctx, req)
 		}
 		res, err := handler(srv, ctx, read, weigh)
 		switch {
@@ -138,21 +139,34 @@ func (d *Door) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo
 	observe.Announce(ctx)
 	visit, err := d.enter(ctx, info.FullMethod)
 	if err != nil {
-		return toStatus(ctx, d.log, err)
+		return d.refuse(ctx, info.FullMethod, err)
 	}
 	defer visit.leave()
 	if info.IsClientStream {
 		release, err := visit.hold(maxUnacknowledgedBytes)
 		if err != nil {
-			return toStatus(ctx, d.log, err)
+			return d.refuse(ctx, info.FullMethod, err)
 		}
 		defer release()
 	}
-	err = handle(srv, &viewedStream{ss, visit, d, info.FullMethod})
+	var viewed grpc.ServerStream = &viewedStream{ss, visit, d, info.FullMethod}
+	if d.record.records(info.FullMethod) && !info.IsClientStream {
+		recorded := &recordedStream{ServerStream: viewed, record: d.record, method: info.FullMethod, log: d.log}
+		viewed = recorded
+		defer func() { err = recorded.end(err) }()
+	}
+	err = handle(srv, viewed)
 	if visit.over() {
 		return toStatus(ctx, d.log, access.ErrEnded)
 	}
 	return err
+}
+
+// refuse returns the status of a call that is not let in, and counts it.
+func (d *Door) refuse(ctx context.Context, method string, err error) error {
+	told := toStatus(ctx, d.log, err)
+	d.record.refused(ctx, method, err, told)
+	return told
 }
 
 // visit is a call that was let in.
@@ -186,7 +200,11 @@ func (v *visit) hold(bytes int) (release func(), err error) {
 	if v.session == nil {
 		return func() {}, nil
 	}
-	return v.session.Hold(bytes)
+	release, err = v.session.Hold(bytes)
+	if err != nil {
+		err = &letInError{err, v.session.Viewer.Who()}
+	}
+	return release, err
 }
 
 // valuesPerCall is how many values of one request count as one call.
@@ -202,14 +220,14 @@ func (v *visit) weigh(req any) (release func(), err error) {
 	})
 	if ok {
 		if err := v.session.Weigh(len(many.GetObservables()) / valuesPerCall); err != nil {
-			return nil, err
+			return nil, &letInError{err, v.session.Viewer.Who()}
 		}
 	}
 	size := 0
 	if m, ok := req.(proto.Message); ok {
 		size = proto.Size(m)
 	}
-	return v.session.Hold(size)
+	return v.hold(size)
 }
 
 // errCompressed is returned for messages that were compressed: a few kilobytes of
@@ -245,12 +263,12 @@ func (d *Door) enter(ctx context.Context, method string) (*visit, error) {
 	}
 	if !s.Viewer.May(method) {
 		if !s.Viewer.Knows(method) {
-			return nil, status.Error(codes.Unimplemented, "unknown method")
+			return nil, &letInError{status.Error(codes.Unimplemented, "unknown method"), s.Viewer.Who()}
 		}
-		return nil, access.ErrForbidden
+		return nil, &letInError{access.ErrForbidden, s.Viewer.Who()}
 	}
 	if err := s.Begin(); err != nil {
-		return nil, err
+		return nil, &letInError{err, s.Viewer.Who()}
 	}
 	return newVisit(access.With(ctx, s.Viewer), s.Ended, s), nil
 }

@@ -60,7 +60,7 @@ func behindDoor(t *testing.T, log *slog.Logger, register func(*grpc.Server, *Doo
 		t.Fatal(err)
 	}
 	t.Cleanup(keys.Close)
-	door := NewDoor(keys, log, Patience{})
+	door := NewDoor(keys, NewRecorder(nil, tenants), log, Patience{})
 	s := grpc.NewServer(door.Options()...)
 	register(s, door)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -9,6 +9,7 @@ import (
 
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
 	"github.com/elsewhere-project/elsewhere/server/access"
+	"github.com/elsewhere-project/elsewhere/server/access/audit"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/linker"
@@ -46,6 +47,8 @@ type Service struct {
 	tenants  *access.Tenants
 	keys     *access.Keys
 	changed  func(access.Tenant)
+	trail    *audit.Trail
+	record   *Recorder
 	log      *slog.Logger
 	clock    func() time.Time
 
@@ -61,25 +64,29 @@ type Dependencies struct {
 	Enricher Enricher
 	// Public is the Enricher of viewers that do not look up (access.Viewer.LooksUp):
 	// it must not know what is a tenant's own, nor what others asked.
-	Public Enricher
-	Feeds    Feeds
-	Models   Models
-	Rules    linker.Source
-	Key      *CorrelationKey
-	Sealer   *access.Sealer
-	Tenants  *access.Tenants
-	Keys     *access.Keys
+	Public  Enricher
+	Feeds   Feeds
+	Models  Models
+	Rules   linker.Source
+	Key     *CorrelationKey
+	Sealer  *access.Sealer
+	Tenants *access.Tenants
+	Keys    *access.Keys
 	// TenantChanged is told of records that were made or changed, and returns at once.
 	TenantChanged func(access.Tenant)
-	Log           *slog.Logger
-	Clock         func() time.Time
+	// Trail is what AuditTrail shows, and Recorder what puts calls on it.
+	Trail    *audit.Trail
+	Recorder *Recorder
+	Log      *slog.Logger
+	Clock    func() time.Time
 }
 
 // New returns a service.
 func New(d Dependencies) *Service {
 	s := &Service{
 		store: d.Store, settler: d.Settler, enricher: d.Enricher, public: d.Public, feeds: d.Feeds, models: d.Models, rules: d.Rules,
-		key: d.Key, sealer: d.Sealer, tenants: d.Tenants, keys: d.Keys, changed: d.TenantChanged, log: d.Log, clock: d.Clock,
+		key: d.Key, sealer: d.Sealer, tenants: d.Tenants, keys: d.Keys, changed: d.TenantChanged,
+		trail: d.Trail, record: d.Recorder, log: d.Log, clock: d.Clock,
 	}
 	if s.clock == nil {
 		s.clock = time.Now
