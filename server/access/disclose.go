@@ -14,13 +14,13 @@ func (v Viewer) Others(tenants []string) CountRange {
 	if v.all || v.rules == nil {
 		return CountRange{}
 	}
-	owners := make(map[owner]bool)
+	var found owners
 	for _, tenant := range tenants {
-		if o := v.rules.Tenants.owner(tenant); o.name != "" && !v.has(tenant) {
-			owners[o] = true
+		if !v.has(tenant) {
+			found.add(v.rules.Tenants.owner(tenant))
 		}
 	}
-	return bucket(len(owners))
+	return bucket(found.n)
 }
 
 // CountRange is a number as far as it is disclosed: exact where Min is Max.
