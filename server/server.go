@@ -21,6 +21,8 @@ import (
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
 	"github.com/elsewhere-project/elsewhere/server/access"
 	"github.com/elsewhere-project/elsewhere/server/access/audit"
+	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/export"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/graph/badger"
 	"github.com/elsewhere-project/elsewhere/server/linker"
@@ -50,6 +52,8 @@ type Config struct {
 	Access
 	// Audit is what an operator may set about the audit trail.
 	Audit
+	// Producer is the name that receivers of exports read; "" is Elsewhere.
+	Producer string
 	// TraceEndpoint is the host:port of an OpenTelemetry collector that takes
 	// OTLP over gRPC; "" sends no traces.
 	TraceEndpoint string
@@ -98,6 +102,7 @@ type Server struct {
 	http        *httpSide // nil if there is none
 	health      *health.Server
 	store       graph.Store
+	service     *rpc.Service
 	linker      *linker.Linker
 	access      *accessSide
 	trail       *audit.Trail
@@ -121,6 +126,9 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 			return nil, err
 		}
 	}
+	if err := export.CheckProducer(c.Producer); err != nil {
+		return nil, err
+	}
 	certificate, err := openCertificate(c.TLS, log)
 	if err != nil {
 		return nil, err
@@ -140,6 +148,10 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	exportKeys, err := export.NewKeys(secret)
+	if err != nil {
+		return nil, err
+	}
 	store, tenants, err := openStore(ctx, c)
 	if err != nil {
 		return nil, err
@@ -148,6 +160,9 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	trail, err := openTrail(ctx, c, store)
 	if err == nil {
 		side, err = openAccess(ctx, c, store, tenants)
+	}
+	if err == nil && !c.Memory {
+		err = removeScratch(c.DataDir)
 	}
 	if err == nil {
 		err = c.mayListen(addr, side.keys.Any())
@@ -171,10 +186,10 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	}
 	s := &Server{
 		listener: listener, store: store, log: log, health: health.NewServer(),
-		linker: linker.New(store, known.rules, log), enrich: known, telemetry: telemetry,
+		linker: linker.New(store, known.rules, log).Naming(key.ActorID), enrich: known, telemetry: telemetry,
 		access: side, trail: trail, certificate: certificate,
 	}
-	if err = telemetry.watch(append(known.metrics(), listener.refused, panics)...); err == nil && c.HTTPAddr != "" {
+	if err = telemetry.watch(append(known.metrics(), s.queues(), listener.refused, panics)...); err == nil && c.HTTPAddr != "" {
 		s.http, err = s.listenHTTP(ctx, c.HTTPAddr)
 	}
 	if err != nil {
@@ -188,22 +203,26 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		[]grpc.ServerOption{certificate.option()}, c.Limits.options(), telemetry.options(), door.Options(),
 	)...)
 	services := door.Registrar(s.grpc)
-	rpc.New(rpc.Dependencies{
+	exports, hints := newExports(c, store, tenants, known, exportKeys)
+	s.service = rpc.New(rpc.Dependencies{
 		Store: known.cases(), Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
-		Enricher: known.enricher, Public: known.public, Feeds: known, Models: newModels(store.Kept(), known), Clock: c.Clock,
+		Enricher: known.enricher, Public: known.public, Feeds: known, Models: newModels(store.Kept(), known),
+		Exports: exports, Hints: hints, Clock: c.Clock,
 		Tenants: tenants, Keys: side.keys, Trail: trail, Recorder: record, TenantChanged: func(t access.Tenant) {
 			known.egressChanged()
 			if t.Unsettled {
 				side.retrust()
 			}
 		},
-	}).Register(services)
+	})
+	s.service.Register(services)
 	grpc_health_v1.RegisterHealthServer(services, s.health)
 	reflection.Register(s.grpc)
 	telemetry.calls.Know(s.grpc.GetServiceInfo())
 	for _, service := range []string{
 		"", elsewherev1.CaseService_ServiceDesc.ServiceName, elsewherev1.CorrelationService_ServiceDesc.ServiceName,
 		elsewherev1.EnrichmentService_ServiceDesc.ServiceName, elsewherev1.ModelService_ServiceDesc.ServiceName,
+		elsewherev1.ExportService_ServiceDesc.ServiceName,
 		elsewherev1.AdminService_ServiceDesc.ServiceName,
 	} {
 		s.health.SetServingStatus(service, grpc_health_v1.HealthCheckResponse_SERVING)
@@ -340,5 +359,22 @@ func Check(ctx context.Context, c Config, rebuild bool, progress func(done, of i
 	if err := store.StartSweep(ctx, known.rules.Now().Basis(), !interrupted.Pending); err != nil {
 		return err
 	}
-	return linker.New(store, known.rules, c.logger()).Drain(ctx, progress)
+	if err := store.StartRegrouping(ctx); err != nil {
+		return err
+	}
+	return linker.New(store, known.rules, c.logger()).Naming(actorIDs(c)).Drain(ctx, progress)
+}
+
+// actorIDs returns what actors are called, nil where the key lies elsewhere: then the
+// service finds them when it starts.
+func actorIDs(c Config) func(evidence.Ref) string {
+	secret, err := correlationSecret(c)
+	if err != nil {
+		return nil
+	}
+	key, err := rpc.NewCorrelationKey(secret)
+	if err != nil || pinKey(c, key.ID()) != nil {
+		return nil
+	}
+	return key.ActorID
 }

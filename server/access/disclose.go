@@ -8,6 +8,21 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/graph"
 )
 
+// Others tells how many owners some tenants have besides those whose cases the viewer
+// reads.
+func (v Viewer) Others(tenants []string) CountRange {
+	if v.all || v.rules == nil {
+		return CountRange{}
+	}
+	var found owners
+	for _, tenant := range tenants {
+		if !v.has(tenant) {
+			found.add(v.rules.Tenants.owner(tenant))
+		}
+	}
+	return bucket(found.n)
+}
+
 // CountRange is a number as far as it is disclosed: exact where Min is Max.
 type CountRange struct {
 	Min, Max uint32
@@ -35,9 +50,6 @@ const (
 	manyOwners = 10
 	// maxOwnCases is how far the cases of one tenant on a value are counted.
 	maxOwnCases = 1_000
-	// skipAfter is how many sightings of others are read before those of one's own
-	// are sought: that takes as long.
-	skipAfter = 8
 	// MaxSightings is how many sightings an answer to Look holds.
 	MaxSightings = 10
 )
@@ -154,10 +166,20 @@ func (v Viewer) own(snap graph.Snapshot, value evidence.Value, s *graph.Summary,
 		slices.Sort(o.tenants)
 		o.tenants = slices.Compact(o.tenants)
 	default:
-		if err := v.skip(snap, value, &o); err != nil {
-			return 0, err
+		tenant, n := "", 0
+		for sighting, err := range snap.SightingsIn(value, v.tenants, maxOwnCases+1) {
+			if err != nil {
+				return 0, err
+			}
+			if sighting.Tenant != tenant {
+				tenant, n = sighting.Tenant, 0
+			}
+			if n++; n > maxOwnCases {
+				o.more = true
+				continue
+			}
+			o.add(sighting)
 		}
-		o.tenants = slices.Compact(o.tenants)
 	}
 	d.Sightings = o.newest
 	d.More = o.cases > len(o.newest)
@@ -165,43 +187,6 @@ func (v Viewer) own(snap graph.Snapshot, value evidence.Value, s *graph.Summary,
 	d.Cases = CountRange{Min: uint32(o.cases), Max: uint32(o.cases), OrMore: o.more}
 	d.First, d.Last = TimeRange{o.first, o.first}, TimeRange{o.last, o.last}
 	return len(o.tenants), nil
-}
-
-// skip reads the sightings that the viewer may read, those of each tenant up to
-// maxOwnCases, and few of the others on its way: how many they are must not show in
-// the time that it takes.
-func (v Viewer) skip(snap graph.Snapshot, value evidence.Value, o *ownCount) error {
-	next := 0 // of the viewer's tenants, which are in the order of sightings
-	for more := true; more && next < len(v.tenants); {
-		more = false
-		own, others := 0, 0
-		for s, err := range snap.Sightings(value, graph.StartOf(v.tenants[next])) {
-			if err != nil {
-				return err
-			}
-			for next < len(v.tenants) && v.tenants[next] < s.Tenant {
-				next, own = next+1, 0
-			}
-			if next == len(v.tenants) {
-				break
-			}
-			if s.Tenant != v.tenants[next] {
-				if others++; others > skipAfter {
-					more = true
-					break
-				}
-				continue
-			}
-			if own == maxOwnCases {
-				o.more = true
-				next, more = next+1, true
-				break
-			}
-			o.add(s)
-			own, others = own+1, 0
-		}
-	}
-	return nil
 }
 
 // ownCount counts sightings that may be read.
@@ -215,7 +200,9 @@ type ownCount struct {
 
 func (o *ownCount) add(s graph.Sighting) {
 	o.cases++
-	o.tenants = append(o.tenants, s.Tenant)
+	if n := len(o.tenants); n == 0 || o.tenants[n-1] != s.Tenant {
+		o.tenants = append(o.tenants, s.Tenant)
+	}
 	if !s.First.IsZero() && (o.first.IsZero() || s.First.Before(o.first)) {
 		o.first = s.First
 	}
@@ -295,6 +282,11 @@ func afterTenant(tenant string) *graph.Position { return graph.StartOf(tenant + 
 // addWithheld adds sightings in restricted and tlp:red cases for who may read them.
 func (v Viewer) addWithheld(snap graph.Snapshot, value evidence.Value, any uint32, d *Disclosed) error {
 	if !v.restricted || any == 0 {
+		return nil
+	}
+	if v.all && len(d.Sightings) == MaxSightings {
+		// Some are there, and there is no place to show one.
+		d.More = true
 		return nil
 	}
 	for sighting, err := range v.Withheld(snap, value, nil) {

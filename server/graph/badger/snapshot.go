@@ -42,23 +42,8 @@ func (s *snapshot) Size() (uint32, error) {
 	return uint32(size), err
 }
 
-func (s *snapshot) Head(ref evidence.Ref) (*graph.StoredCase, error) {
-	var c *graph.StoredCase
-	ok, err := s.get(refKey(spaceHeader, ref), func(val []byte) error {
-		h, err := decodeHeader(val)
-		if err == nil {
-			c, err = s.pack.stored(ref, h)
-		}
-		return err
-	})
-	if err == nil && !ok {
-		err = graph.ErrNotFound
-	}
-	return c, err
-}
-
 func (s *snapshot) Case(ref evidence.Ref) (*graph.StoredCase, error) {
-	c, err := s.Head(ref)
+	c, err := s.Header(ref)
 	if err != nil {
 		return nil, err
 	}
@@ -118,14 +103,8 @@ func (s *snapshot) from(prefix, start []byte) iter.Seq2[*dgraph.Iterator, error]
 			yield(nil, errOver)
 			return
 		}
-		it := s.iterate(prefix)
-		s.open = append(s.open, it)
-		defer func() {
-			if !s.over {
-				s.open = slices.DeleteFunc(s.open, func(o *dgraph.Iterator) bool { return o == it })
-				it.Close()
-			}
-		}()
+		it, done := s.begin(prefix)
+		defer done()
 		for it.Seek(start); it.Valid(); it.Next() {
 			err := s.ctx.Err()
 			if !yield(it, err) || err != nil {
@@ -135,6 +114,18 @@ func (s *snapshot) from(prefix, start []byte) iter.Seq2[*dgraph.Iterator, error]
 				yield(nil, errOver)
 				return
 			}
+		}
+	}
+}
+
+// begin opens an iterator for a sequence, and returns what ends it.
+func (s *snapshot) begin(prefix []byte) (it *dgraph.Iterator, done func()) {
+	it = s.iterate(prefix)
+	s.open = append(s.open, it)
+	return it, func() {
+		if !s.over {
+			s.open = slices.DeleteFunc(s.open, func(o *dgraph.Iterator) bool { return o == it })
+			it.Close()
 		}
 	}
 }
