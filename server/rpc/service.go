@@ -11,6 +11,7 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/access"
 	"github.com/elsewhere-project/elsewhere/server/access/audit"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/export"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/linker"
 )
@@ -28,20 +29,24 @@ type Settler interface {
 	Settle(context.Context) error
 }
 
-// Service answers CaseService, CorrelationService, EnrichmentService, ModelService
-// and AdminService.
+// Service answers CaseService, CorrelationService, EnrichmentService, ModelService,
+// ExportService and AdminService.
 type Service struct {
 	elsewherev1.UnimplementedCaseServiceServer
 	elsewherev1.UnimplementedCorrelationServiceServer
 	elsewherev1.UnimplementedEnrichmentServiceServer
 	elsewherev1.UnimplementedModelServiceServer
+	elsewherev1.UnimplementedExportServiceServer
 	elsewherev1.UnimplementedAdminServiceServer
 
 	store    Store
 	settler  Settler
 	enricher Enricher
+	public   Enricher
 	feeds    Feeds
 	models   Models
+	exports  *export.Builder
+	hints    *export.Hints
 	rules    linker.Source
 	key      *CorrelationKey
 	sealer   *access.Sealer
@@ -57,19 +62,25 @@ type Service struct {
 }
 
 // Dependencies are what a Service is made of. All are needed but Clock, which is
-// time.Now when nil, Enricher and Feeds, without which EnrichmentService answers
-// UNIMPLEMENTED, and Models, without which ModelService does.
+// time.Now when nil, Enricher, Public and Feeds, without which EnrichmentService answers
+// UNIMPLEMENTED, Models, without which ModelService does, and Exports and Hints,
+// without which nothing is handed on.
 type Dependencies struct {
 	Store    Store
 	Settler  Settler
 	Enricher Enricher
-	Feeds    Feeds
-	Models   Models
-	Rules    linker.Source
-	Key      *CorrelationKey
-	Sealer   *access.Sealer
-	Tenants  *access.Tenants
-	Keys     *access.Keys
+	// Public is the Enricher of viewers that do not look up (access.Viewer.LooksUp):
+	// it must not know what is a tenant's own, nor what others asked.
+	Public  Enricher
+	Feeds   Feeds
+	Models  Models
+	Exports *export.Builder
+	Hints   *export.Hints
+	Rules   linker.Source
+	Key     *CorrelationKey
+	Sealer  *access.Sealer
+	Tenants *access.Tenants
+	Keys    *access.Keys
 	// TenantChanged is told of records that were made or changed, and returns at once.
 	TenantChanged func(access.Tenant)
 	// Trail is what AuditTrail shows, and Recorder what puts calls on it.
@@ -82,9 +93,9 @@ type Dependencies struct {
 // New returns a service.
 func New(d Dependencies) *Service {
 	s := &Service{
-		store: d.Store, settler: d.Settler, enricher: d.Enricher, feeds: d.Feeds, models: d.Models, rules: d.Rules,
+		store: d.Store, settler: d.Settler, enricher: d.Enricher, public: d.Public, feeds: d.Feeds, models: d.Models, rules: d.Rules,
 		key: d.Key, sealer: d.Sealer, tenants: d.Tenants, keys: d.Keys, changed: d.TenantChanged,
-		trail: d.Trail, record: d.Recorder, log: d.Log, clock: d.Clock,
+		trail: d.Trail, record: d.Recorder, exports: d.Exports, hints: d.Hints, log: d.Log, clock: d.Clock,
 	}
 	if s.clock == nil {
 		s.clock = time.Now
@@ -98,6 +109,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	elsewherev1.RegisterCorrelationServiceServer(r, s)
 	elsewherev1.RegisterEnrichmentServiceServer(r, s)
 	elsewherev1.RegisterModelServiceServer(r, s)
+	elsewherev1.RegisterExportServiceServer(r, s)
 	elsewherev1.RegisterAdminServiceServer(r, s)
 }
 
