@@ -1,12 +1,14 @@
 package server
 
 import (
+	"context"
 	"net/netip"
 
 	"google.golang.org/grpc"
 
 	"github.com/elsewhere-project/elsewhere/enrich"
 	"github.com/elsewhere-project/elsewhere/enrich/netclass"
+	"github.com/elsewhere-project/elsewhere/server/access/audit"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/link"
 )
@@ -28,4 +30,9 @@ func Classes(t *netclass.Table, book *enrich.Book) link.Classifier {
 // Shield returns the shield on lists.
 func Shield(current func() *netclass.Table) enrich.Shield {
 	return shield{current, func() bool { return false }, func(netip.Prefix) bool { return false }}
+}
+
+// OpenTrail opens the audit trail of a store in a data folder.
+func OpenTrail(ctx context.Context, c Config, store graph.Store) (*audit.Trail, error) {
+	return openTrail(ctx, c, store)
 }

@@ -27,6 +27,7 @@ const (
 	AdminService_ListKeys_FullMethodName     = "/elsewhere.v1.AdminService/ListKeys"
 	AdminService_RevokeKey_FullMethodName    = "/elsewhere.v1.AdminService/RevokeKey"
 	AdminService_RotateKey_FullMethodName    = "/elsewhere.v1.AdminService/RotateKey"
+	AdminService_AuditTrail_FullMethodName   = "/elsewhere.v1.AdminService/AuditTrail"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -53,6 +54,8 @@ type AdminServiceClient interface {
 	RevokeKey(ctx context.Context, in *RevokeKeyRequest, opts ...grpc.CallOption) (*RevokeKeyResponse, error)
 	// RotateKey gives a key a new secret.
 	RotateKey(ctx context.Context, in *RotateKeyRequest, opts ...grpc.CallOption) (*RotateKeyResponse, error)
+	// AuditTrail tells what was done and what was told to whom.
+	AuditTrail(ctx context.Context, in *AuditTrailRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[AuditTrailResponse], error)
 }
 
 type adminServiceClient struct {
@@ -143,6 +146,25 @@ func (c *adminServiceClient) RotateKey(ctx context.Context, in *RotateKeyRequest
 	return out, nil
 }
 
+func (c *adminServiceClient) AuditTrail(ctx context.Context, in *AuditTrailRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[AuditTrailResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &AdminService_ServiceDesc.Streams[0], AdminService_AuditTrail_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[AuditTrailRequest, AuditTrailResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AdminService_AuditTrailClient = grpc.ServerStreamingClient[AuditTrailResponse]
+
 // AdminServiceServer is the server API for AdminService service.
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
@@ -167,6 +189,8 @@ type AdminServiceServer interface {
 	RevokeKey(context.Context, *RevokeKeyRequest) (*RevokeKeyResponse, error)
 	// RotateKey gives a key a new secret.
 	RotateKey(context.Context, *RotateKeyRequest) (*RotateKeyResponse, error)
+	// AuditTrail tells what was done and what was told to whom.
+	AuditTrail(*AuditTrailRequest, grpc.ServerStreamingServer[AuditTrailResponse]) error
 	mustEmbedUnimplementedAdminServiceServer()
 }
 
@@ -200,6 +224,9 @@ func (UnimplementedAdminServiceServer) RevokeKey(context.Context, *RevokeKeyRequ
 }
 func (UnimplementedAdminServiceServer) RotateKey(context.Context, *RotateKeyRequest) (*RotateKeyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RotateKey not implemented")
+}
+func (UnimplementedAdminServiceServer) AuditTrail(*AuditTrailRequest, grpc.ServerStreamingServer[AuditTrailResponse]) error {
+	return status.Error(codes.Unimplemented, "method AuditTrail not implemented")
 }
 func (UnimplementedAdminServiceServer) mustEmbedUnimplementedAdminServiceServer() {}
 func (UnimplementedAdminServiceServer) testEmbeddedByValue()                      {}
@@ -366,6 +393,17 @@ func _AdminService_RotateKey_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_AuditTrail_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(AuditTrailRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AdminServiceServer).AuditTrail(m, &grpc.GenericServerStream[AuditTrailRequest, AuditTrailResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AdminService_AuditTrailServer = grpc.ServerStreamingServer[AuditTrailResponse]
+
 // AdminService_ServiceDesc is the grpc.ServiceDesc for AdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -406,6 +444,12 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _AdminService_RotateKey_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "AuditTrail",
+			Handler:       _AdminService_AuditTrail_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "elsewhere/v1/admin_service.proto",
 }
