@@ -168,8 +168,12 @@ func TestDefang(t *testing.T) {
 // TestDefangIsReadBack: what is written so is the same evidence.
 func TestDefangIsReadBack(t *testing.T) {
 	for _, v := range []evidence.Value{
-		{Kind: evidence.KindIP, Text: "192.0.2.1"}, {Kind: evidence.KindIP, Text: "2001:db8::1"}, {Kind: evidence.KindDomain, Text: "example.com"},
-		{Kind: evidence.KindHostname, Text: "a.example.com"}, {Kind: evidence.KindEmail, Text: "a@example.com"}, {Kind: evidence.KindURL, Text: "https://example.com/x"},
+		{Kind: evidence.KindIP, Text: "192.0.2.1"},
+		{Kind: evidence.KindIP, Text: "2001:db8::1"},
+		{Kind: evidence.KindDomain, Text: "example.com"},
+		{Kind: evidence.KindHostname, Text: "a.example.com"},
+		{Kind: evidence.KindEmail, Text: "a@example.com"},
+		{Kind: evidence.KindURL, Text: "https://example.com/x"},
 		{Kind: evidence.KindCIDR, Text: "198.51.100.0/24"},
 	} {
 		if got, invalid := evidence.ParseValue(v.Kind, Defang(v.Text), evidence.Options{}); invalid != nil || got.Value != v {

@@ -52,7 +52,8 @@ func TestOperators(t *testing.T) {
 	}
 	for n, want := range [][]string{
 		{"AS64500", "2 addresses", "192.0.2.2 ", "192.0.2.3 ", "2026-03-04 04:06 to 2026-03-04 05:06", "Cloud Accounts (T1078.004)", "TLP:AMBER", "UTC"},
-		{"AS64501", "1 address ", "192.0.2.1 "}, {"the operator of this network", "192.0.2.4 ", "time unknown"},
+		{"AS64501", "1 address ", "192.0.2.1 "},
+		{"the operator of this network", "192.0.2.4 ", "time unknown"},
 	} {
 		for _, text := range want {
 			if !strings.Contains(letters[n], text) {
