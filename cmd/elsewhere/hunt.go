@@ -315,7 +315,7 @@ func writeCase(name string, c *elsewherev1.Case) error {
 	if err != nil {
 		return err
 	}
-	return wholeFile(name, func(w io.Writer) error {
+	return writeWhole(name, func(w io.Writer) error {
 		_, err := io.WriteString(w, text)
 		return err
 	})

@@ -81,11 +81,14 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 			if c.logFormat != formatText && c.logFormat != formatJSON {
 				return usageError{fmt.Errorf("log format %q: want %s or %s", c.logFormat, formatText, formatJSON)}
 			}
-			if c.memoryLimit != 0 && c.memoryLimit < minMemoryLimit {
-				return usageError{fmt.Errorf("memory limit %v: want %v at least, or 0 for none", c.memoryLimit, minMemoryLimit)}
+			if err := checkMemoryLimit(c.memoryLimit); err != nil {
+				return err
 			}
 			if reserve == 0 {
 				return usageError{errors.New("disk reserve 0: on a full disk the operating system ends the service")}
+			}
+			if c.Connections < 1 || c.ConnectionsPerAddress < 1 {
+				return usageError{errors.New("--max-connections and --max-connections-per-address: want 1 at least")}
 			}
 			var err error
 			if c.Enrichment, err = about.enrichment(); err != nil {
@@ -108,10 +111,12 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 	cmd.Flags().StringVar(&c.HTTPAddr, "http", server.DefaultHTTPAddr, "`address` to listen on for metrics, health and profiles; \"\" is none")
 	cmd.Flags().Var(&c.memoryLimit, "memory-limit", "soft limit for the memory of the process, a `size` as 512MiB, 0 for none; the default holds a bulk load of 20 million sightings; GOMEMLIMIT goes before it")
 	cmd.Flags().Var(&reserve, "disk-reserve", "take no cases with less than this `size` free on the disk")
+	cmd.Flags().IntVar(&c.Connections, "max-connections", server.DefaultConnections, "at most this `number` of gRPC connections; what is beyond is closed at once")
+	cmd.Flags().IntVar(&c.ConnectionsPerAddress, "max-connections-per-address", server.DefaultConnectionsPerAddress, "at most this `number` of them from one address; give --max-connections behind a proxy")
 	about.register(cmd)
 	who.register(cmd.Flags())
-	cmd.Flags().StringVar(&c.Producer, "producer", "", "`name` that receivers of exports read as their origin; default Elsewhere")
 	trail.register(cmd.Flags())
+	cmd.Flags().StringVar(&c.Producer, "producer", "", "`name` that receivers of exports read as their origin; default Elsewhere")
 	cmd.Flags().StringVar(&c.TraceEndpoint, "trace-endpoint", "", "`host:port` of an OpenTelemetry collector (OTLP over gRPC; TLS unless on loopback)")
 	cmd.Flags().TextVar(&c.logLevel, "log-level", slog.LevelInfo, "least `level` that is logged: debug, info, warn or error")
 	cmd.Flags().StringVar(&c.logFormat, "log-format", formatText, "`form` of the log: text or json")
