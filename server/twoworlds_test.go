@@ -201,7 +201,7 @@ func drawQuestion(t *rapid.T) worldQuestion {
 		return obs(kind, o.GetValue())
 	}
 	size := func() uint32 { return uint32(rapid.IntRange(1, 3).Draw(t, "page size")) }
-	switch rapid.IntRange(0, 16).Draw(t, "method") {
+	switch rapid.IntRange(0, 17).Draw(t, "method") {
 	case 0:
 		req := elsewherev1.SubmitCaseRequest_builder{
 			Case:         drawCase(t, append(worldTenantIDs("cedar", "elm", "reports-x", "trial"), "unknown", "hidden-old")),

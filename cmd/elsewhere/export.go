@@ -240,7 +240,7 @@ func (e *exportRun) run(ctx context.Context, c *client.Client) error {
 	if e.output == "-" {
 		err = write(e.app.stdout)
 	} else {
-		err = wholeFile(e.output, write)
+		err = writeWhole(e.output, write)
 	}
 	if err != nil {
 		return err
