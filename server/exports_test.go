@@ -186,7 +186,7 @@ func TestContext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(stix, `"type":"indicator"`); n != 1 || strings.Contains(stix, "only-spoofed") || strings.Contains(stix, "555") {
+	if n := strings.Count(stix, `"type":"indicator"`); n != 1 || strings.Contains(stix, "only-spoofed") || strings.Contains(stix, "5551234567") {
 		t.Errorf("%d indicators in %s", n, stix)
 	}
 	for _, reason := range []string{"hosting company", "marketplace of addresses", "Microsoft", "mail provider", "not routed", "too many machines", "network operator"} {
