@@ -10,14 +10,16 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/export"
 	"github.com/elsewhere-project/elsewhere/server/graph"
+	"github.com/elsewhere-project/elsewhere/server/rpc"
 )
 
 // newExports returns what makes bundles, and what it looks for in them.
-func newExports(c Config, store graph.Store, tenants *access.Tenants, known *enrichment, keys *export.Keys) (*export.Builder, *export.Hints) {
+func newExports(c Config, store graph.Store, tenants *access.Tenants, known *enrichment, key *rpc.CorrelationKey, keys *export.Keys) (*export.Builder, *export.Hints) {
 	hints := export.NewHints(store.Kept(), keys)
 	ceilings := tenantCeilings{c.Ceilings, tenants}
 	return export.NewBuilder(export.Config{
 		Store: store, Tenants: tenants, Rules: known.rules, Hints: hints, Keys: keys, Producer: c.Producer,
+		Actors: rpc.ExportActors{Key: key},
 		Ceiling: func(ctx context.Context, tenant string) (evidence.TLP, error) {
 			tlp, err := ceilings.Ceiling(ctx, tenant)
 			return evidence.TLP(tlp), err

@@ -203,7 +203,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		[]grpc.ServerOption{certificate.option()}, c.Limits.options(), telemetry.options(), door.Options(),
 	)...)
 	services := door.Registrar(s.grpc)
-	exports, hints := newExports(c, store, tenants, known, exportKeys)
+	exports, hints := newExports(c, store, tenants, known, key, exportKeys)
 	s.service = rpc.New(rpc.Dependencies{
 		Store: known.cases(), Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
 		Enricher: known.enricher, Public: known.public, Feeds: known, Models: newModels(store.Kept(), known), Clock: c.Clock,

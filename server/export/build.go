@@ -15,9 +15,9 @@ import (
 
 // Actors knows which cases are of one actor.
 type Actors interface {
-	// Members returns the id of an actor, what else it was called, and its cases, or
-	// graph.ErrNotFound. It is asked by id or alias.
-	Members(ctx context.Context, snap graph.Snapshot, id string) (Actor, []evidence.Ref, error)
+	// Members returns what a viewer may know of an actor and its cases, or
+	// graph.ErrNotFound if that is nothing. It is asked by id.
+	Members(v access.Viewer, snap graph.Snapshot, id string) (Actor, []evidence.Ref, error)
 }
 
 // Tenants are the records of tenants.
@@ -35,8 +35,7 @@ type Config struct {
 	Rules   linker.Source
 	Hints   *Hints
 	Keys    *Keys
-	// Actors is nil where nobody knows any.
-	Actors Actors
+	Actors  Actors
 	// Producer is the name under which the deployment hands on; "" is Elsewhere.
 	Producer string
 	// Scratch makes room for what does not fit into memory.

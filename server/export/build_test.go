@@ -47,7 +47,7 @@ func (classes) Version() string { return "test" }
 // cluster is one actor with every case of the store.
 type cluster struct{ store graph.Reader }
 
-func (c cluster) Members(_ context.Context, snap graph.Snapshot, id string) (export.Actor, []evidence.Ref, error) {
+func (c cluster) Members(_ access.Viewer, snap graph.Snapshot, id string) (export.Actor, []evidence.Ref, error) {
 	if id != "act-test" {
 		return export.Actor{}, nil, graph.ErrNotFound
 	}

@@ -18,7 +18,7 @@ func (w *work) choose(ctx context.Context, snap graph.Snapshot) (refs []evidence
 	s := &w.selection
 	switch {
 	case s.Actor != "":
-		return w.chooseActor(ctx, snap)
+		return w.chooseActor(snap)
 	case s.Link != [2]evidence.Ref{}:
 		w.bundle.Scope = "link:" + w.pseudonymous(s.Link[:])
 		return s.Link[:], true, nil
@@ -48,22 +48,17 @@ func (w *work) pseudonymous(refs []evidence.Ref) string {
 	return fmt.Sprint(names)
 }
 
-func (w *work) chooseActor(ctx context.Context, snap graph.Snapshot) ([]evidence.Ref, bool, error) {
-	if w.Actors == nil {
+func (w *work) chooseActor(snap graph.Snapshot) ([]evidence.Ref, bool, error) {
+	if !w.viewer.SeesLinks() {
 		return nil, false, graph.ErrNotFound
 	}
-	actor, refs, err := w.Actors.Members(ctx, snap, w.selection.Actor)
+	actor, refs, err := w.Actors.Members(w.viewer, snap, w.selection.Actor)
 	if err != nil {
 		return nil, false, err
 	}
-	readable := slices.DeleteFunc(slices.Clone(refs), func(ref evidence.Ref) bool { return !w.viewer.Reads(ref.Tenant) })
-	// An actor of whom nothing may be read does not exist for the viewer.
-	if len(readable) == 0 || !w.viewer.SeesLinks() {
-		return nil, false, graph.ErrNotFound
-	}
 	actor.Name = "ELS-" + slug(w.Producer) + "-" + actor.ID
 	w.bundle.Actor, w.bundle.Scope = &actor, "actor:"+actor.ID
-	return readable, false, nil
+	return refs, false, nil
 }
 
 // linked returns the cases that are linked to the one of the selection.
