@@ -54,6 +54,8 @@ type Config struct {
 	Audit
 	// Producer is the name that receivers of exports read; "" is Elsewhere.
 	Producer string
+	// PublishConfig is the file with the targets of publications; "" is none.
+	PublishConfig string
 	// TraceEndpoint is the host:port of an OpenTelemetry collector that takes
 	// OTLP over gRPC; "" sends no traces.
 	TraceEndpoint string
@@ -123,6 +125,10 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	if err := export.CheckProducer(c.Producer); err != nil {
 		return nil, err
 	}
+	targets, err := c.publishTargets()
+	if err != nil {
+		return nil, err
+	}
 	certificate, err := openCertificate(c.TLS, log)
 	if err != nil {
 		return nil, err
@@ -190,6 +196,8 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		telemetry.stop()
 		return nil, errors.Join(err, listener.Close(), store.Close())
 	}
+	exports, hints := newExports(c, store, tenants, known, exportKeys)
+	publisher, guard := newPublisher(targets, store, exports, log)
 	record := rpc.NewRecorder(trail, tenants)
 	s.grpc = grpc.NewServer(append([]grpc.ServerOption{
 		certificate.option(),
@@ -201,11 +209,10 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 20 * time.Second, PermitWithoutStream: true}),
 	}, append(telemetry.options(), rpc.Interceptors(side.keys, record, log)...)...)...)
-	exports, hints := newExports(c, store, tenants, known, exportKeys)
 	s.service = rpc.New(rpc.Dependencies{
 		Store: known.cases(), Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
 		Enricher: known.enricher, Feeds: known, Models: newModels(store.Kept(), known),
-		Exports: exports, Hints: hints,
+		Exports: exports, Hints: hints, Publisher: publisher, Guard: guard,
 		Tenants: tenants, Keys: side.keys, Trail: trail, Recorder: record, TenantChanged: func(t access.Tenant) {
 			known.egressChanged()
 			if t.Unsettled {
