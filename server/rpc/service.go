@@ -44,6 +44,7 @@ type Service struct {
 	store     Store
 	settler   Settler
 	enricher  Enricher
+	public    Enricher
 	feeds     Feeds
 	models    Models
 	exports   *export.Builder
@@ -65,17 +66,20 @@ type Service struct {
 }
 
 // Dependencies are what a Service is made of. All are needed but Clock, which is
-// time.Now when nil, Enricher and Feeds, without which EnrichmentService answers
+// time.Now when nil, Enricher, Public and Feeds, without which EnrichmentService answers
 // UNIMPLEMENTED, Models, without which ModelService does, and Exports and Hints,
 // without which nothing is handed on.
 type Dependencies struct {
 	Store    Store
 	Settler  Settler
 	Enricher Enricher
-	Feeds    Feeds
-	Models   Models
-	Exports  *export.Builder
-	Hints    *export.Hints
+	// Public is the Enricher of viewers that do not look up (access.Viewer.LooksUp):
+	// it must not know what is a tenant's own, nor what others asked.
+	Public  Enricher
+	Feeds   Feeds
+	Models  Models
+	Exports *export.Builder
+	Hints   *export.Hints
 	// Publisher is nil where nothing is published.
 	Publisher *publish.Publisher
 	// Guard knows what of our own comes back in imports.
@@ -97,7 +101,7 @@ type Dependencies struct {
 // New returns a service.
 func New(d Dependencies) *Service {
 	s := &Service{
-		store: d.Store, settler: d.Settler, enricher: d.Enricher, feeds: d.Feeds, models: d.Models, rules: d.Rules,
+		store: d.Store, settler: d.Settler, enricher: d.Enricher, public: d.Public, feeds: d.Feeds, models: d.Models, rules: d.Rules,
 		key: d.Key, sealer: d.Sealer, tenants: d.Tenants, keys: d.Keys, changed: d.TenantChanged,
 		trail: d.Trail, record: d.Recorder, exports: d.Exports, hints: d.Hints, publisher: d.Publisher, guard: d.Guard, log: d.Log, clock: d.Clock,
 	}
