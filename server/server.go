@@ -54,6 +54,8 @@ type Config struct {
 	Audit
 	// Producer is the name that receivers of exports read; "" is Elsewhere.
 	Producer string
+	// PublishConfig is the file with the targets of publications; "" is none.
+	PublishConfig string
 	// TraceEndpoint is the host:port of an OpenTelemetry collector that takes
 	// OTLP over gRPC; "" sends no traces.
 	TraceEndpoint string
@@ -129,6 +131,10 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	if err := export.CheckProducer(c.Producer); err != nil {
 		return nil, err
 	}
+	targets, err := c.publishTargets()
+	if err != nil {
+		return nil, err
+	}
 	certificate, err := openCertificate(c.TLS, log)
 	if err != nil {
 		return nil, err
@@ -197,17 +203,18 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		telemetry.stop()
 		return nil, errors.Join(err, listener.Close(), store.Close())
 	}
+	exports, hints := newExports(c, store, tenants, known, key, exportKeys)
+	publisher, guard := newPublisher(targets, store, exports, log)
 	record := rpc.NewRecorder(trail, tenants)
 	door := rpc.NewDoor(side.keys, record, log, c.Patience)
 	s.grpc = grpc.NewServer(slices.Concat(
 		[]grpc.ServerOption{certificate.option()}, c.Limits.options(), telemetry.options(), door.Options(),
 	)...)
 	services := door.Registrar(s.grpc)
-	exports, hints := newExports(c, store, tenants, known, key, exportKeys)
 	s.service = rpc.New(rpc.Dependencies{
 		Store: known.cases(), Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
 		Enricher: known.enricher, Public: known.public, Feeds: known, Models: newModels(store.Kept(), known), Clock: c.Clock,
-		Exports: exports, Hints: hints,
+		Exports: exports, Hints: hints, Publisher: publisher, Guard: guard,
 		Tenants: tenants, Keys: side.keys, Trail: trail, Recorder: record, TenantChanged: func(t access.Tenant) {
 			known.egressChanged()
 			if t.Unsettled {

@@ -63,13 +63,14 @@ type worldAsker struct {
 // worldBase is a folder with tenants and keys and no cases, of which both worlds
 // are copies: so keys, and what is sealed for them, are the same.
 type worldBase struct {
-	dir    string
-	writer string
-	askers []worldAsker
+	dir     string
+	writer  string
+	targets string // of publications
+	askers  []worldAsker
 }
 
 func newWorldBase(t *testing.T) *worldBase {
-	b := &worldBase{dir: t.TempDir()}
+	b := &worldBase{dir: t.TempDir(), targets: gitTarget(t, bareRepository(t), "red")}
 	g := guard(t, server.Config{DataDir: b.dir})
 	for _, tenant := range worldTenants {
 		g.tenant(t, tenant)
@@ -111,7 +112,7 @@ func (b *worldBase) open(t *testing.T, dir string, belowK bool) *world {
 	if err := os.CopyFS(dir, os.DirFS(b.dir)); err != nil {
 		t.Fatal(err)
 	}
-	g := guard(t, server.Config{DataDir: dir, Access: server.Access{DiscloseAtOnce: true, ExistsBelowK: belowK}})
+	g := guard(t, server.Config{DataDir: dir, PublishConfig: b.targets, Access: server.Access{DiscloseAtOnce: true, ExistsBelowK: belowK}})
 	w := &world{writer: with(t, g.addr, b.writer)}
 	for _, a := range b.askers {
 		w.askers = append(w.askers, with(t, g.addr, a.secret))
@@ -201,7 +202,7 @@ func drawQuestion(t *rapid.T) worldQuestion {
 		return obs(kind, o.GetValue())
 	}
 	size := func() uint32 { return uint32(rapid.IntRange(1, 3).Draw(t, "page size")) }
-	switch rapid.IntRange(0, 17).Draw(t, "method") {
+	switch rapid.IntRange(0, 19).Draw(t, "method") {
 	case 0:
 		req := elsewherev1.SubmitCaseRequest_builder{
 			Case:         drawCase(t, append(worldTenantIDs("cedar", "elm", "reports-x", "trial"), "unknown", "hidden-old")),
@@ -340,7 +341,7 @@ func drawExport(t *rapid.T, ref, tenant func() string, value func() *elsewherev1
 		}
 		return []proto.Message{summary, elsewherev1.ExportResponse_builder{Data: []byte(file)}.Build()}, nil
 	}
-	switch rapid.IntRange(0, 6).Draw(t, "kind of export") {
+	switch rapid.IntRange(0, 9).Draw(t, "kind of export") {
 	case 0, 1:
 		s.CaseRef = new(ref())
 		return worldQuestion{"Export " + *s.CaseRef, ask}, true
@@ -363,6 +364,22 @@ func drawExport(t *rapid.T, ref, tenant func() string, value func() *elsewherev1
 	case 5:
 		req := elsewherev1.TenantHintsRequest_builder{Tenant: tenant(), Tokens: []string{rapid.SampledFrom([]string{"Robin Quill", "Ada Moss"}).Draw(t, "token")}}.Build()
 		return worldQuestion{"TenantHints", func(ctx context.Context, c caller) ([]proto.Message, error) { return one(c.TenantHints(ctx, req)) }}, true
+	case 6:
+		s.CaseRef = new(ref())
+		req := elsewherev1.PublishRequest_builder{Target: "feed", Selection: s.Build(), DryRun: true}.Build()
+		return worldQuestion{"Publish " + *s.CaseRef, func(ctx context.Context, c caller) ([]proto.Message, error) { return one(report(ctx, c, req)) }}, true
+	case 7:
+		req := elsewherev1.ListPublicationsRequest_builder{PageSize: 1}.Build()
+		return worldQuestion{"ListPublications", func(ctx context.Context, c caller) ([]proto.Message, error) {
+			return pages(req, func(r *elsewherev1.ListPublicationsRequest) (*elsewherev1.ListPublicationsResponse, error) {
+				return c.ListPublications(ctx, r)
+			})
+		}}, true
+	case 8:
+		header := elsewherev1.ImportHeader_builder{Publisher: rapid.SampledFrom([]string{"x", "unknown"}).Draw(t, "publisher")}.Build()
+		return worldQuestion{"Import", func(ctx context.Context, c caller) ([]proto.Message, error) {
+			return one(imported(ctx, c, header, "Type,Data,Note\nip,70.0.0.1,\n"))
+		}}, true
 	}
 	return worldQuestion{}, false
 }

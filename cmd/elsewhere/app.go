@@ -95,7 +95,7 @@ Begin with: elsewhere demo`,
 	flags.BoolVar(&a.json, "json", false, "print the server's answers as JSON, one message a line")
 	root.AddCommand(
 		a.demoCommand(), a.serveCommand(), a.huntCommand(),
-		a.submitCommand(), a.seenCommand(), a.enrichCommand(), a.linksCommand(), a.whyCommand(), a.exportCommand(),
+		a.submitCommand(), a.seenCommand(), a.enrichCommand(), a.linksCommand(), a.whyCommand(), a.exportCommand(), a.publishCommand(), a.importCommand(),
 		a.reviewCommand(), a.actorsCommand(),
 		a.tenantsCommand(), a.keysCommand(), a.auditCommand(),
 		a.modelCommand(), a.checkCommand(), a.dataCommand(), a.benchCommand(), a.evalCommand(), a.versionCommand(),

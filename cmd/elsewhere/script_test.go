@@ -30,6 +30,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/elsewhere-project/elsewhere/client"
+	"github.com/elsewhere-project/elsewhere/server/export/misp/misptest"
 	"github.com/elsewhere-project/elsewhere/testdata"
 )
 
@@ -54,10 +55,13 @@ func TestMain(m *testing.M) {
 //	prefix FILE       set PREFIX to what the key in a file begins with
 //	variable NAME F   set a variable to what stands in a file
 //	certificate NAME  write NAME.crt and NAME.key for this machine
+//	misp KEY FILE...  write a key of a fake MISP server, and its address for MISP and the
+//	                  folder for WORK into files
 //	tamper FROM TO WHAT  copy an exported audit trail and do to it what is found out
 //	until RE CMD...   run a command again until its output matches, within bounds
 //	find NAME RE CMD  set NAME to what matches in the output of a command
 func TestScripts(t *testing.T) {
+	fake := misptest.New(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
@@ -75,14 +79,24 @@ func TestScripts(t *testing.T) {
 			return writeTestdata(filepath.Join(env.WorkDir, "cases"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start":       start,
-			"halt":        halt,
-			"page":        page,
-			"exits":       exits,
-			"stored":      stored,
-			"generate":    generate,
-			"publish":     publish,
-			"until":       until,
+			"start":    start,
+			"halt":     halt,
+			"page":     page,
+			"exits":    exits,
+			"stored":   stored,
+			"generate": generate,
+			"publish":  publish,
+			"until":    until,
+			"misp": func(ts *testscript.TestScript, _ bool, args []string) {
+				if len(args) == 0 {
+					ts.Fatalf("usage: misp KEY FILE...")
+				}
+				ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(fake.Key("4", misptest.Publisher)+"\n"), 0o600))
+				for _, name := range args[1:] {
+					text := strings.NewReplacer("MISP", fake.URL, "WORK", ts.Getenv("WORK")).Replace(ts.ReadFile(name))
+					ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
+				}
+			},
 			"find":        find,
 			"prefix":      prefix,
 			"variable":    variable,

@@ -74,6 +74,10 @@ func NewBuilder(c Config) *Builder {
 	return &Builder{c}
 }
 
+// ProducerID identifies what is handed on by this deployment, under the name that it
+// has now.
+func (b *Builder) ProducerID() UUID { return b.c.Keys.ProducerID(b.c.Producer) }
+
 // Build gathers a selection as far as the viewer may read it, decides what every
 // value is, and looks for victims in all of it. When it returns a bundle, nothing
 // in there is left to be refused. The caller closes it.

@@ -65,6 +65,10 @@ func toStatus(ctx context.Context, log *slog.Logger, err error) error {
 		return modelStatus(err)
 	case exportStatus(err) != nil:
 		return exportStatus(err)
+	case publishStatus(err) != nil:
+		return publishStatus(err)
+	case importStatus(err) != nil:
+		return importStatus(err)
 	case errors.As(err, &full):
 		// The store has told its log; a line for each request would hide that one.
 		return withDetails(codes.ResourceExhausted,

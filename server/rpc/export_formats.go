@@ -6,6 +6,7 @@ import (
 
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
 	"github.com/elsewhere-project/elsewhere/server/export"
+	"github.com/elsewhere-project/elsewhere/server/export/misp"
 	"github.com/elsewhere-project/elsewhere/server/export/navigator"
 	"github.com/elsewhere-project/elsewhere/server/export/notice"
 	"github.com/elsewhere-project/elsewhere/server/export/query"
@@ -23,6 +24,12 @@ var formats = map[elsewherev1.ExportFormat]writeBundle{
 	},
 	elsewherev1.ExportFormat_EXPORT_FORMAT_LIST: func(ctx context.Context, w io.Writer, b *export.Bundle, req *elsewherev1.ExportRequest) error {
 		return sheet.List(ctx, w, b, sheetOptions(req))
+	},
+	elsewherev1.ExportFormat_EXPORT_FORMAT_MISP: func(ctx context.Context, w io.Writer, b *export.Bundle, _ *elsewherev1.ExportRequest) error {
+		return misp.Write(ctx, w, b, misp.Options{})
+	},
+	elsewherev1.ExportFormat_EXPORT_FORMAT_MISP_FEED: func(ctx context.Context, w io.Writer, b *export.Bundle, _ *elsewherev1.ExportRequest) error {
+		return misp.WriteFeedArchive(ctx, w, b, misp.Options{})
 	},
 	elsewherev1.ExportFormat_EXPORT_FORMAT_STIX: func(ctx context.Context, w io.Writer, b *export.Bundle, _ *elsewherev1.ExportRequest) error {
 		return stix.Write(ctx, w, b, stix.Options{})

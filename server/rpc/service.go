@@ -12,6 +12,8 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/access/audit"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/export"
+	"github.com/elsewhere-project/elsewhere/server/export/intake"
+	"github.com/elsewhere-project/elsewhere/server/export/publish"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/linker"
 )
@@ -39,24 +41,26 @@ type Service struct {
 	elsewherev1.UnimplementedExportServiceServer
 	elsewherev1.UnimplementedAdminServiceServer
 
-	store    Store
-	settler  Settler
-	enricher Enricher
-	public   Enricher
-	feeds    Feeds
-	models   Models
-	exports  *export.Builder
-	hints    *export.Hints
-	rules    linker.Source
-	key      *CorrelationKey
-	sealer   *access.Sealer
-	tenants  *access.Tenants
-	keys     *access.Keys
-	changed  func(access.Tenant)
-	trail    *audit.Trail
-	record   *Recorder
-	log      *slog.Logger
-	clock    func() time.Time
+	store     Store
+	settler   Settler
+	enricher  Enricher
+	public    Enricher
+	feeds     Feeds
+	models    Models
+	exports   *export.Builder
+	hints     *export.Hints
+	publisher *publish.Publisher
+	guard     intake.Guard
+	rules     linker.Source
+	key       *CorrelationKey
+	sealer    *access.Sealer
+	tenants   *access.Tenants
+	keys      *access.Keys
+	changed   func(access.Tenant)
+	trail     *audit.Trail
+	record    *Recorder
+	log       *slog.Logger
+	clock     func() time.Time
 
 	admission admission
 }
@@ -76,6 +80,10 @@ type Dependencies struct {
 	Models  Models
 	Exports *export.Builder
 	Hints   *export.Hints
+	// Publisher is nil where nothing is published.
+	Publisher *publish.Publisher
+	// Guard knows what of our own comes back in imports.
+	Guard   intake.Guard
 	Rules   linker.Source
 	Key     *CorrelationKey
 	Sealer  *access.Sealer
@@ -95,7 +103,7 @@ func New(d Dependencies) *Service {
 	s := &Service{
 		store: d.Store, settler: d.Settler, enricher: d.Enricher, public: d.Public, feeds: d.Feeds, models: d.Models, rules: d.Rules,
 		key: d.Key, sealer: d.Sealer, tenants: d.Tenants, keys: d.Keys, changed: d.TenantChanged,
-		trail: d.Trail, record: d.Recorder, exports: d.Exports, hints: d.Hints, log: d.Log, clock: d.Clock,
+		trail: d.Trail, record: d.Recorder, exports: d.Exports, hints: d.Hints, publisher: d.Publisher, guard: d.Guard, log: d.Log, clock: d.Clock,
 	}
 	if s.clock == nil {
 		s.clock = time.Now

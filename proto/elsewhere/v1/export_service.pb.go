@@ -29,7 +29,7 @@ const (
 	ExportFormat_EXPORT_FORMAT_LIST        ExportFormat = 2
 	ExportFormat_EXPORT_FORMAT_STIX        ExportFormat = 3
 	ExportFormat_EXPORT_FORMAT_MISP        ExportFormat = 4
-	// A tar archive of the folder.
+	// A ZIP archive of the folder.
 	ExportFormat_EXPORT_FORMAT_MISP_FEED ExportFormat = 5
 	ExportFormat_EXPORT_FORMAT_NAVIGATOR ExportFormat = 6
 	ExportFormat_EXPORT_FORMAT_NOTICE    ExportFormat = 7
@@ -668,7 +668,7 @@ var File_elsewhere_v1_export_service_proto protoreflect.FileDescriptor
 
 const file_elsewhere_v1_export_service_proto_rawDesc = "" +
 	"\n" +
-	"!elsewhere/v1/export_service.proto\x12\felsewhere.v1\x1a\x19elsewhere/v1/export.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcb\x01\n" +
+	"!elsewhere/v1/export_service.proto\x12\felsewhere.v1\x1a\x19elsewhere/v1/export.proto\x1a\x1aelsewhere/v1/publish.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcb\x01\n" +
 	"\rExportRequest\x125\n" +
 	"\tselection\x18\x01 \x01(\v2\x17.elsewhere.v1.SelectionR\tselection\x122\n" +
 	"\x06format\x18\x02 \x01(\x0e2\x1a.elsewhere.v1.ExportFormatR\x06format\x12\x16\n" +
@@ -708,23 +708,32 @@ const file_elsewhere_v1_export_service_proto_rawDesc = "" +
 	"\x1aEXPORT_FORMAT_KQL_SENTINEL\x10\b\x12\x1e\n" +
 	"\x1aEXPORT_FORMAT_KQL_DEFENDER\x10\t\x12\x15\n" +
 	"\x11EXPORT_FORMAT_SQL\x10\n" +
-	"2\xb0\x01\n" +
+	"2\xa4\x03\n" +
 	"\rExportService\x12E\n" +
 	"\x06Export\x12\x1b.elsewhere.v1.ExportRequest\x1a\x1c.elsewhere.v1.ExportResponse0\x01\x12X\n" +
-	"\rApproveExport\x12\".elsewhere.v1.ApproveExportRequest\x1a#.elsewhere.v1.ApproveExportResponseBLZEgithub.com/elsewhere-project/elsewhere/proto/elsewhere/v1;elsewherev1\x92\x03\x02\b\x02b\beditionsp\xe9\a"
+	"\rApproveExport\x12\".elsewhere.v1.ApproveExportRequest\x1a#.elsewhere.v1.ApproveExportResponse\x12H\n" +
+	"\aPublish\x12\x1c.elsewhere.v1.PublishRequest\x1a\x1d.elsewhere.v1.PublishResponse0\x01\x12a\n" +
+	"\x10ListPublications\x12%.elsewhere.v1.ListPublicationsRequest\x1a&.elsewhere.v1.ListPublicationsResponse\x12E\n" +
+	"\x06Import\x12\x1b.elsewhere.v1.ImportRequest\x1a\x1c.elsewhere.v1.ImportResponse(\x01BLZEgithub.com/elsewhere-project/elsewhere/proto/elsewhere/v1;elsewherev1\x92\x03\x02\b\x02b\beditionsp\xe9\a"
 
 var file_elsewhere_v1_export_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_elsewhere_v1_export_service_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_elsewhere_v1_export_service_proto_goTypes = []any{
-	(ExportFormat)(0),             // 0: elsewhere.v1.ExportFormat
-	(*ExportRequest)(nil),         // 1: elsewhere.v1.ExportRequest
-	(*ExportResponse)(nil),        // 2: elsewhere.v1.ExportResponse
-	(*ExportSummary)(nil),         // 3: elsewhere.v1.ExportSummary
-	(*ApproveExportRequest)(nil),  // 4: elsewhere.v1.ApproveExportRequest
-	(*ApproveExportResponse)(nil), // 5: elsewhere.v1.ApproveExportResponse
-	(*Selection)(nil),             // 6: elsewhere.v1.Selection
-	(*ExportCounts)(nil),          // 7: elsewhere.v1.ExportCounts
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(ExportFormat)(0),                // 0: elsewhere.v1.ExportFormat
+	(*ExportRequest)(nil),            // 1: elsewhere.v1.ExportRequest
+	(*ExportResponse)(nil),           // 2: elsewhere.v1.ExportResponse
+	(*ExportSummary)(nil),            // 3: elsewhere.v1.ExportSummary
+	(*ApproveExportRequest)(nil),     // 4: elsewhere.v1.ApproveExportRequest
+	(*ApproveExportResponse)(nil),    // 5: elsewhere.v1.ApproveExportResponse
+	(*Selection)(nil),                // 6: elsewhere.v1.Selection
+	(*ExportCounts)(nil),             // 7: elsewhere.v1.ExportCounts
+	(*timestamppb.Timestamp)(nil),    // 8: google.protobuf.Timestamp
+	(*PublishRequest)(nil),           // 9: elsewhere.v1.PublishRequest
+	(*ListPublicationsRequest)(nil),  // 10: elsewhere.v1.ListPublicationsRequest
+	(*ImportRequest)(nil),            // 11: elsewhere.v1.ImportRequest
+	(*PublishResponse)(nil),          // 12: elsewhere.v1.PublishResponse
+	(*ListPublicationsResponse)(nil), // 13: elsewhere.v1.ListPublicationsResponse
+	(*ImportResponse)(nil),           // 14: elsewhere.v1.ImportResponse
 }
 var file_elsewhere_v1_export_service_proto_depIdxs = []int32{
 	6,  // 0: elsewhere.v1.ExportRequest.selection:type_name -> elsewhere.v1.Selection
@@ -737,10 +746,16 @@ var file_elsewhere_v1_export_service_proto_depIdxs = []int32{
 	7,  // 7: elsewhere.v1.ApproveExportResponse.counts:type_name -> elsewhere.v1.ExportCounts
 	1,  // 8: elsewhere.v1.ExportService.Export:input_type -> elsewhere.v1.ExportRequest
 	4,  // 9: elsewhere.v1.ExportService.ApproveExport:input_type -> elsewhere.v1.ApproveExportRequest
-	2,  // 10: elsewhere.v1.ExportService.Export:output_type -> elsewhere.v1.ExportResponse
-	5,  // 11: elsewhere.v1.ExportService.ApproveExport:output_type -> elsewhere.v1.ApproveExportResponse
-	10, // [10:12] is the sub-list for method output_type
-	8,  // [8:10] is the sub-list for method input_type
+	9,  // 10: elsewhere.v1.ExportService.Publish:input_type -> elsewhere.v1.PublishRequest
+	10, // 11: elsewhere.v1.ExportService.ListPublications:input_type -> elsewhere.v1.ListPublicationsRequest
+	11, // 12: elsewhere.v1.ExportService.Import:input_type -> elsewhere.v1.ImportRequest
+	2,  // 13: elsewhere.v1.ExportService.Export:output_type -> elsewhere.v1.ExportResponse
+	5,  // 14: elsewhere.v1.ExportService.ApproveExport:output_type -> elsewhere.v1.ApproveExportResponse
+	12, // 15: elsewhere.v1.ExportService.Publish:output_type -> elsewhere.v1.PublishResponse
+	13, // 16: elsewhere.v1.ExportService.ListPublications:output_type -> elsewhere.v1.ListPublicationsResponse
+	14, // 17: elsewhere.v1.ExportService.Import:output_type -> elsewhere.v1.ImportResponse
+	13, // [13:18] is the sub-list for method output_type
+	8,  // [8:13] is the sub-list for method input_type
 	8,  // [8:8] is the sub-list for extension type_name
 	8,  // [8:8] is the sub-list for extension extendee
 	0,  // [0:8] is the sub-list for field type_name
@@ -752,6 +767,7 @@ func file_elsewhere_v1_export_service_proto_init() {
 		return
 	}
 	file_elsewhere_v1_export_proto_init()
+	file_elsewhere_v1_publish_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

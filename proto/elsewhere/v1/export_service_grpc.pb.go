@@ -19,8 +19,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ExportService_Export_FullMethodName        = "/elsewhere.v1.ExportService/Export"
-	ExportService_ApproveExport_FullMethodName = "/elsewhere.v1.ExportService/ApproveExport"
+	ExportService_Export_FullMethodName           = "/elsewhere.v1.ExportService/Export"
+	ExportService_ApproveExport_FullMethodName    = "/elsewhere.v1.ExportService/ApproveExport"
+	ExportService_Publish_FullMethodName          = "/elsewhere.v1.ExportService/Publish"
+	ExportService_ListPublications_FullMethodName = "/elsewhere.v1.ExportService/ListPublications"
+	ExportService_Import_FullMethodName           = "/elsewhere.v1.ExportService/Import"
 )
 
 // ExportServiceClient is the client API for ExportService service.
@@ -35,6 +38,16 @@ type ExportServiceClient interface {
 	// ApproveExport lets another lead export a clear bundle that is equal to the one
 	// that this selection gives now.
 	ApproveExport(ctx context.Context, in *ApproveExportRequest, opts ...grpc.CallOption) (*ApproveExportResponse, error)
+	// Publish makes a target have what a selection says. It reads what is there before
+	// and after, and sends only what differs; a publication that was cut short is
+	// taken up by the next. The last answer holds the report.
+	Publish(ctx context.Context, in *PublishRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[PublishResponse], error)
+	// ListPublications answers what was published where, and what may be published to.
+	ListPublications(ctx context.Context, in *ListPublicationsRequest, opts ...grpc.CallOption) (*ListPublicationsResponse, error)
+	// Import makes a case of a file that somebody published: a table of indicators, a
+	// MISP event or a STIX bundle, at most 64 MiB. What we ourselves handed on is not
+	// taken back.
+	Import(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ImportRequest, ImportResponse], error)
 }
 
 type exportServiceClient struct {
@@ -74,6 +87,48 @@ func (c *exportServiceClient) ApproveExport(ctx context.Context, in *ApproveExpo
 	return out, nil
 }
 
+func (c *exportServiceClient) Publish(ctx context.Context, in *PublishRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[PublishResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &ExportService_ServiceDesc.Streams[1], ExportService_Publish_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[PublishRequest, PublishResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ExportService_PublishClient = grpc.ServerStreamingClient[PublishResponse]
+
+func (c *exportServiceClient) ListPublications(ctx context.Context, in *ListPublicationsRequest, opts ...grpc.CallOption) (*ListPublicationsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListPublicationsResponse)
+	err := c.cc.Invoke(ctx, ExportService_ListPublications_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *exportServiceClient) Import(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ImportRequest, ImportResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &ExportService_ServiceDesc.Streams[2], ExportService_Import_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ImportRequest, ImportResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ExportService_ImportClient = grpc.ClientStreamingClient[ImportRequest, ImportResponse]
+
 // ExportServiceServer is the server API for ExportService service.
 // All implementations must embed UnimplementedExportServiceServer
 // for forward compatibility.
@@ -86,6 +141,16 @@ type ExportServiceServer interface {
 	// ApproveExport lets another lead export a clear bundle that is equal to the one
 	// that this selection gives now.
 	ApproveExport(context.Context, *ApproveExportRequest) (*ApproveExportResponse, error)
+	// Publish makes a target have what a selection says. It reads what is there before
+	// and after, and sends only what differs; a publication that was cut short is
+	// taken up by the next. The last answer holds the report.
+	Publish(*PublishRequest, grpc.ServerStreamingServer[PublishResponse]) error
+	// ListPublications answers what was published where, and what may be published to.
+	ListPublications(context.Context, *ListPublicationsRequest) (*ListPublicationsResponse, error)
+	// Import makes a case of a file that somebody published: a table of indicators, a
+	// MISP event or a STIX bundle, at most 64 MiB. What we ourselves handed on is not
+	// taken back.
+	Import(grpc.ClientStreamingServer[ImportRequest, ImportResponse]) error
 	mustEmbedUnimplementedExportServiceServer()
 }
 
@@ -101,6 +166,15 @@ func (UnimplementedExportServiceServer) Export(*ExportRequest, grpc.ServerStream
 }
 func (UnimplementedExportServiceServer) ApproveExport(context.Context, *ApproveExportRequest) (*ApproveExportResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ApproveExport not implemented")
+}
+func (UnimplementedExportServiceServer) Publish(*PublishRequest, grpc.ServerStreamingServer[PublishResponse]) error {
+	return status.Error(codes.Unimplemented, "method Publish not implemented")
+}
+func (UnimplementedExportServiceServer) ListPublications(context.Context, *ListPublicationsRequest) (*ListPublicationsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListPublications not implemented")
+}
+func (UnimplementedExportServiceServer) Import(grpc.ClientStreamingServer[ImportRequest, ImportResponse]) error {
+	return status.Error(codes.Unimplemented, "method Import not implemented")
 }
 func (UnimplementedExportServiceServer) mustEmbedUnimplementedExportServiceServer() {}
 func (UnimplementedExportServiceServer) testEmbeddedByValue()                       {}
@@ -152,6 +226,42 @@ func _ExportService_ApproveExport_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ExportService_Publish_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(PublishRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(ExportServiceServer).Publish(m, &grpc.GenericServerStream[PublishRequest, PublishResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ExportService_PublishServer = grpc.ServerStreamingServer[PublishResponse]
+
+func _ExportService_ListPublications_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListPublicationsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ExportServiceServer).ListPublications(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ExportService_ListPublications_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ExportServiceServer).ListPublications(ctx, req.(*ListPublicationsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ExportService_Import_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(ExportServiceServer).Import(&grpc.GenericServerStream[ImportRequest, ImportResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ExportService_ImportServer = grpc.ClientStreamingServer[ImportRequest, ImportResponse]
+
 // ExportService_ServiceDesc is the grpc.ServiceDesc for ExportService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -163,12 +273,26 @@ var ExportService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "ApproveExport",
 			Handler:    _ExportService_ApproveExport_Handler,
 		},
+		{
+			MethodName: "ListPublications",
+			Handler:    _ExportService_ListPublications_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
 			StreamName:    "Export",
 			Handler:       _ExportService_Export_Handler,
 			ServerStreams: true,
+		},
+		{
+			StreamName:    "Publish",
+			Handler:       _ExportService_Publish_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Import",
+			Handler:       _ExportService_Import_Handler,
+			ClientStreams: true,
 		},
 	},
 	Metadata: "elsewhere/v1/export_service.proto",
