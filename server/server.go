@@ -58,6 +58,8 @@ type Config struct {
 	// DiskReserve is the room on the disk, in bytes, below which no cases are
 	// taken; 0: DefaultDiskReserve.
 	DiskReserve uint64
+	// Encryption is how the store's files are encrypted; not at all by default.
+	Encryption Encryption
 	// Enrichment is what is known about addresses, and who is asked.
 	Enrichment
 	// Logger gets structured logs, those of a request with its request_id; nil
@@ -94,6 +96,7 @@ type Server struct {
 	access      *accessSide
 	certificate *certificate // nil without TLS
 	enrich      *enrichment
+	erasure     *erasure
 	telemetry   *telemetry
 	log         *slog.Logger
 }
@@ -159,7 +162,12 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		linker: linker.New(store, known.rules, log), enrich: known, telemetry: telemetry,
 		access: side, certificate: certificate,
 	}
-	if err = telemetry.watch(known.metrics()...); err == nil && c.HTTPAddr != "" {
+	models := newModels(store.Kept(), known)
+	s.erasure, err = openErasure(ctx, c, s, models)
+	if err == nil {
+		err = telemetry.watch(known.metrics()...)
+	}
+	if err == nil && c.HTTPAddr != "" {
 		s.http, err = s.listenHTTP(ctx, c.HTTPAddr)
 	}
 	if err != nil {
@@ -178,8 +186,8 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 20 * time.Second, PermitWithoutStream: true}),
 	}, append(telemetry.options(), rpc.Interceptors(side.keys, log)...)...)...)
 	rpc.New(rpc.Dependencies{
-		Store: known.cases(), Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
-		Enricher: known.enricher, Feeds: known, Models: newModels(store.Kept(), known),
+		Store: s.erasure.gate, Eraser: s.erasure.eraser, Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
+		Enricher: known.enricher, Feeds: known, Models: models,
 		Tenants: tenants, Keys: side.keys, TenantChanged: func(t access.Tenant) {
 			known.egressChanged()
 			if t.Unsettled {
@@ -204,8 +212,13 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 // whose cases count.
 func openStore(ctx context.Context, c Config) (graph.Store, *access.Tenants, error) {
 	var tenants *access.Tenants
+	encryption, err := c.Encryption.options(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	o := badger.Options{
-		Memory: c.Memory, Reserve: c.DiskReserve, CacheBytes: c.CacheBytes, Logger: c.logger(),
+		Encryption: encryption,
+		Memory:     c.Memory, Reserve: c.DiskReserve, CacheBytes: c.CacheBytes, Logger: c.logger(),
 		// Asked when a case comes or goes, which none does before there are tenants.
 		Counted: func(tenant string) bool { return tenants.CountsInSize(tenant) },
 	}
@@ -245,6 +258,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	parts.Go(func() { linkErr = s.linker.Run(background) })
 	parts.Go(func() { s.enrich.run(background) })
 	parts.Go(func() { s.access.run(background) })
+	parts.Go(func() { s.erasure.run(background) })
 	parts.Go(func() { s.certificate.run(background) })
 	if s.http != nil {
 		parts.Go(func() { httpErr = s.http.serve() })

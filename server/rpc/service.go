@@ -39,6 +39,7 @@ type Service struct {
 	enricher Enricher
 	feeds    Feeds
 	models   Models
+	eraser   Eraser
 	rules    linker.Source
 	key      *CorrelationKey
 	sealer   *access.Sealer
@@ -60,6 +61,7 @@ type Dependencies struct {
 	Enricher Enricher
 	Feeds    Feeds
 	Models   Models
+	Eraser   Eraser
 	Rules    linker.Source
 	Key      *CorrelationKey
 	Sealer   *access.Sealer
@@ -74,7 +76,7 @@ type Dependencies struct {
 // New returns a service.
 func New(d Dependencies) *Service {
 	s := &Service{
-		store: d.Store, settler: d.Settler, enricher: d.Enricher, feeds: d.Feeds, models: d.Models, rules: d.Rules,
+		store: d.Store, settler: d.Settler, enricher: d.Enricher, feeds: d.Feeds, models: d.Models, eraser: d.Eraser, rules: d.Rules,
 		key: d.Key, sealer: d.Sealer, tenants: d.Tenants, keys: d.Keys, changed: d.TenantChanged, log: d.Log, clock: d.Clock,
 	}
 	if s.clock == nil {

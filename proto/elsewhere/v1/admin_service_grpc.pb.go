@@ -27,6 +27,7 @@ const (
 	AdminService_ListKeys_FullMethodName     = "/elsewhere.v1.AdminService/ListKeys"
 	AdminService_RevokeKey_FullMethodName    = "/elsewhere.v1.AdminService/RevokeKey"
 	AdminService_RotateKey_FullMethodName    = "/elsewhere.v1.AdminService/RotateKey"
+	AdminService_EraseTenant_FullMethodName  = "/elsewhere.v1.AdminService/EraseTenant"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -53,6 +54,14 @@ type AdminServiceClient interface {
 	RevokeKey(ctx context.Context, in *RevokeKeyRequest, opts ...grpc.CallOption) (*RevokeKeyResponse, error)
 	// RotateKey gives a key a new secret.
 	RotateKey(ctx context.Context, in *RotateKeyRequest, opts ...grpc.CallOption) (*RotateKeyResponse, error)
+	// EraseTenant takes out everything that is kept about a tenant, and tells how far
+	// that is; the last message is the receipt. Once it was asked for it is carried out,
+	// whether somebody listens or not, and goes on after a restart: to ask again is to
+	// listen again, and yields the receipt of one that was carried out. Meanwhile the
+	// tenant takes no cases. Errors: NOT_FOUND where there is no such tenant,
+	// FAILED_PRECONDITION for a purge of a service in memory, RESOURCE_EXHAUSTED where
+	// the disk has no room for a purge, which is tried again.
+	EraseTenant(ctx context.Context, in *EraseTenantRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[EraseTenantResponse], error)
 }
 
 type adminServiceClient struct {
@@ -143,6 +152,25 @@ func (c *adminServiceClient) RotateKey(ctx context.Context, in *RotateKeyRequest
 	return out, nil
 }
 
+func (c *adminServiceClient) EraseTenant(ctx context.Context, in *EraseTenantRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[EraseTenantResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &AdminService_ServiceDesc.Streams[0], AdminService_EraseTenant_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[EraseTenantRequest, EraseTenantResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AdminService_EraseTenantClient = grpc.ServerStreamingClient[EraseTenantResponse]
+
 // AdminServiceServer is the server API for AdminService service.
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
@@ -167,6 +195,14 @@ type AdminServiceServer interface {
 	RevokeKey(context.Context, *RevokeKeyRequest) (*RevokeKeyResponse, error)
 	// RotateKey gives a key a new secret.
 	RotateKey(context.Context, *RotateKeyRequest) (*RotateKeyResponse, error)
+	// EraseTenant takes out everything that is kept about a tenant, and tells how far
+	// that is; the last message is the receipt. Once it was asked for it is carried out,
+	// whether somebody listens or not, and goes on after a restart: to ask again is to
+	// listen again, and yields the receipt of one that was carried out. Meanwhile the
+	// tenant takes no cases. Errors: NOT_FOUND where there is no such tenant,
+	// FAILED_PRECONDITION for a purge of a service in memory, RESOURCE_EXHAUSTED where
+	// the disk has no room for a purge, which is tried again.
+	EraseTenant(*EraseTenantRequest, grpc.ServerStreamingServer[EraseTenantResponse]) error
 	mustEmbedUnimplementedAdminServiceServer()
 }
 
@@ -200,6 +236,9 @@ func (UnimplementedAdminServiceServer) RevokeKey(context.Context, *RevokeKeyRequ
 }
 func (UnimplementedAdminServiceServer) RotateKey(context.Context, *RotateKeyRequest) (*RotateKeyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RotateKey not implemented")
+}
+func (UnimplementedAdminServiceServer) EraseTenant(*EraseTenantRequest, grpc.ServerStreamingServer[EraseTenantResponse]) error {
+	return status.Error(codes.Unimplemented, "method EraseTenant not implemented")
 }
 func (UnimplementedAdminServiceServer) mustEmbedUnimplementedAdminServiceServer() {}
 func (UnimplementedAdminServiceServer) testEmbeddedByValue()                      {}
@@ -366,6 +405,17 @@ func _AdminService_RotateKey_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_EraseTenant_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(EraseTenantRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AdminServiceServer).EraseTenant(m, &grpc.GenericServerStream[EraseTenantRequest, EraseTenantResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AdminService_EraseTenantServer = grpc.ServerStreamingServer[EraseTenantResponse]
+
 // AdminService_ServiceDesc is the grpc.ServiceDesc for AdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -406,6 +456,12 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _AdminService_RotateKey_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "EraseTenant",
+			Handler:       _AdminService_EraseTenant_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "elsewhere/v1/admin_service.proto",
 }

@@ -1,0 +1,199 @@
+package server
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/elsewhere-project/elsewhere/enrich"
+	"github.com/elsewhere-project/elsewhere/enrich/abuseipdb"
+	"github.com/elsewhere-project/elsewhere/server/access"
+	"github.com/elsewhere-project/elsewhere/server/erase"
+	"github.com/elsewhere-project/elsewhere/server/evidence"
+)
+
+// erasure takes tenants and old cases out.
+type erasure struct {
+	gate      *erase.Gate
+	eraser    *erase.Eraser
+	retention *erase.Retention
+}
+
+// openErasure lists all that is kept about tenants, each as a trace, and takes up
+// what an earlier process was asked to erase.
+func openErasure(ctx context.Context, c Config, s *Server, m *models) (*erasure, error) {
+	signer, err := openReceiptKey(c)
+	if err != nil {
+		return nil, err
+	}
+	answers := &erase.Answers{Store: s.store, Known: kept{s.enrich}}
+	gate := erase.NewGate(s.enrich.cases(), answers)
+	answers.Erasing = gate.Closed
+	cases := erase.Cases{Store: s.store, Deleter: gate}
+	tenants, keys := s.access.tenants, s.access.keys
+	e := &erasure{gate: gate, retention: &erase.Retention{
+		Keeper: s.store.Kept(), Cases: cases, Tenants: tenants.Kept, Log: s.log,
+	}}
+	config := erase.Config{
+		Keeper: s.store.Kept(), Gate: gate, Signer: signer, Models: m.learnedFrom, Log: s.log,
+		Exists:  func(tenant string) bool { _, ok := tenants.Get(tenant); return ok },
+		Closing: tenants.Erasing,
+		Traces: []erase.Trace{
+			cases, answers, tenantRecord{tenants, s.enrich}, tenantKeys{keys}, tenantModels{m},
+			// Links follow all of these.
+			erase.Links{Store: s.store, Link: s.linker},
+		},
+		Stays: []string{
+			"the tenant's id in this receipt, which the service keeps",
+			"what versions of the model learned from reviews: numbers of the whole deployment",
+		},
+	}
+	if !c.Memory {
+		config.Purger = s.store
+	}
+	e.eraser, err = erase.New(ctx, config)
+	return e, err
+}
+
+// run erases what was asked for, and what is old, until ctx ends.
+func (e *erasure) run(ctx context.Context) {
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	parts.Go(func() { e.eraser.Run(ctx) })
+	e.retention.Run(ctx)
+}
+
+// kept is what the book and the store have about values.
+type kept struct{ known *enrichment }
+
+// Any implements erase.Known.
+func (k kept) Any(ctx context.Context) (bool, error) {
+	if k.known.book.Len() > 0 {
+		return true, nil
+	}
+	return enrich.KeepsAnswers(ctx, keptStore{k.known.store.Kept()})
+}
+
+// Forget implements erase.Known.
+func (k kept) Forget(ctx context.Context, values []evidence.Value) error {
+	about := make([]enrich.Value, len(values))
+	for i, v := range values {
+		about[i] = enrich.Value{Kind: enrich.Kind(v.Kind), Text: v.Text}
+	}
+	if err := k.known.book.Forget(ctx, about); err != nil {
+		return err
+	}
+	for _, source := range abuseipdb.SourceNames() {
+		if err := enrich.ForgetAnswers(ctx, keptStore{k.known.store.Kept()}, source, about); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tenantRecord is the record of a tenant.
+type tenantRecord struct {
+	tenants *access.Tenants
+	known   *enrichment
+}
+
+// Name implements erase.Trace.
+func (tenantRecord) Name() string { return "tenant record" }
+
+// Count implements erase.Trace.
+func (t tenantRecord) Count(_ context.Context, tenant string) ([]erase.Tally, error) {
+	n := uint64(0)
+	if _, ok := t.tenants.Get(tenant); ok {
+		n = 1
+	}
+	return []erase.Tally{{Sort: "tenant records", Count: n}}, nil
+}
+
+// Erase implements erase.Trace. Networks that the tenant came from are nobody's
+// afterwards, which changes what addresses are.
+func (t tenantRecord) Erase(ctx context.Context, tenant string, _ func(uint64)) error {
+	r, _ := t.tenants.Get(tenant)
+	if err := t.tenants.Remove(ctx, tenant); err != nil || len(r.Egress) == 0 {
+		return err
+	}
+	return t.known.reload(ctx)
+}
+
+// tenantKeys are the keys that name a tenant.
+type tenantKeys struct{ keys *access.Keys }
+
+// Name implements erase.Trace.
+func (tenantKeys) Name() string { return "keys" }
+
+// Count implements erase.Trace.
+func (t tenantKeys) Count(_ context.Context, tenant string) ([]erase.Tally, error) {
+	return []erase.Tally{{Sort: "places on keys", Count: t.keys.Naming(tenant)}}, nil
+}
+
+// Erase implements erase.Trace.
+func (t tenantKeys) Erase(ctx context.Context, tenant string, _ func(uint64)) error {
+	return t.keys.Strike(ctx, tenant)
+}
+
+// tenantModels is which versions of the model learned from a tenant's cases.
+type tenantModels struct{ models *models }
+
+// Name implements erase.Trace.
+func (tenantModels) Name() string { return "models" }
+
+// Count implements erase.Trace. The receipt lists the versions.
+func (tenantModels) Count(context.Context, string) ([]erase.Tally, error) { return nil, nil }
+
+// Erase implements erase.Trace.
+func (t tenantModels) Erase(ctx context.Context, tenant string, _ func(uint64)) error {
+	return t.models.forgetTenant(ctx, tenant)
+}
+
+// receiptKey signs receipts.
+type receiptKey struct{ private ed25519.PrivateKey }
+
+// Public implements erase.Signer.
+func (k receiptKey) Public() ed25519.PublicKey { return k.private.Public().(ed25519.PublicKey) }
+
+// Sign implements erase.Signer.
+func (k receiptKey) Sign(message []byte) ([]byte, error) {
+	return ed25519.Sign(k.private, message), nil
+}
+
+// openReceiptKey reads the key for receipts, and makes it on first use. Its public
+// part lies beside it, for whoever is to trust the receipts.
+func openReceiptKey(c Config) (receiptKey, error) {
+	if c.Memory {
+		return receiptKey{ed25519.NewKeyFromSeed(newSecret())}, nil
+	}
+	path := filepath.Join(c.DataDir, "keys", "receipt.key")
+	raw, err := os.ReadFile(path)
+	if err == nil {
+		seed, err := hex.DecodeString(strings.TrimSpace(string(raw)))
+		if err != nil || len(seed) != ed25519.SeedSize {
+			return receiptKey{}, fmt.Errorf("receipt key: %s does not hold %d hexadecimal digits", path, 2*ed25519.SeedSize)
+		}
+		return receiptKey{ed25519.NewKeyFromSeed(seed)}, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return receiptKey{}, fmt.Errorf("receipt key: %w", err)
+	}
+	seed := make([]byte, ed25519.SeedSize)
+	rand.Read(seed)
+	key := receiptKey{ed25519.NewKeyFromSeed(seed)}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return receiptKey{}, fmt.Errorf("receipt key: %w", err)
+	}
+	// Last the private part: without it the key is made anew.
+	public := base64.StdEncoding.EncodeToString(key.Public())
+	return key, errors.Join(writeWhole(filepath.Join(filepath.Dir(path), "receipt.pub"), public), writeWhole(path, hex.EncodeToString(seed)))
+}

@@ -1,0 +1,419 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
+	"github.com/elsewhere-project/elsewhere/server"
+	"github.com/elsewhere-project/elsewhere/server/erase"
+)
+
+// eraseCases is how many cases TestErasedLeavesNothing makes, half of which are erased.
+// For the run that is stated in the documents:
+//
+//	go test ./server -run TestErasedLeavesNothing -v -timeout 0 -erase-cases=100000
+var eraseCases = flag.Int("erase-cases", 400, "how many cases are made, half of them of the tenant that is erased")
+
+const (
+	erasedTenant = "gone"
+	// A canary for what is stored as it is sent; ids of cases have their own form.
+	eraseCanary = "quietcanary"
+)
+
+// eraseWorld returns the i-th of n cases: every second one of the erased tenant. They
+// meet on few values, and those of the erased tenant have the canary wherever one
+// fits.
+func eraseWorld(i, n int) *elsewherev1.Case {
+	r := rand.New(rand.NewPCG(uint64(i), 7))
+	tenant := fmt.Sprintf("t%02d", r.IntN(20))
+	pool := max(n/4, 20)
+	values := []*elsewherev1.Observable{
+		obs("ip", fmt.Sprintf("70.%d.%d.%d", i>>16&255, i>>8&255, i&255), "login_source"),
+		obs("rule_name", fmt.Sprintf("rule %d", r.IntN(pool)), "created"),
+	}
+	for range 3 {
+		k := r.IntN(pool)
+		values = append(values, obs("ip", fmt.Sprintf("80.%d.%d.%d", k>>16&255, k>>8&255, k&255), "login_source"))
+	}
+	k := r.IntN(pool)
+	values = append(values, obs("domain", fmt.Sprintf("host%d.net", k), "sending_infrastructure"))
+	c := newCase(tenant, fmt.Sprint(i), values...)
+	if i%2 == 0 {
+		c.SetTenant(erasedTenant)
+		c.SetId(fmt.Sprintf("%s-%d", eraseCanary, i))
+		c.SetTitle(eraseCanary + " title")
+		c.SetSource(eraseCanary)
+		f := c.GetFindings()[0]
+		f.SetSummary(strings.Repeat(eraseCanary+" summary ", 1+i%200))
+		f.SetObservables(append(f.GetObservables(),
+			obs("rule_name", fmt.Sprintf("%s %d", eraseCanary, i%50), "created"), obs("domain", fmt.Sprintf("%s%d.com", eraseCanary, i%50), "spoofed"),
+			obs("email", fmt.Sprintf("%s%d@evil.com", eraseCanary, i%9)), obs("x_own", eraseCanary)))
+	}
+	switch r.IntN(20) {
+	case 0:
+		c.SetRestricted(true)
+	case 1:
+		c.SetTlp("red")
+	case 2:
+		c.SetState(elsewherev1.CaseState_CASE_STATE_DISMISSED)
+	}
+	return c
+}
+
+// fillWorld submits the cases of a world, with those of the erased tenant or without.
+func fillWorld(t *testing.T, c caller, n int, with bool) {
+	t.Helper()
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range 16 {
+		workers.Go(func() {
+			for i := range next {
+				k := eraseWorld(i, n)
+				if !with && k.GetTenant() == erasedTenant {
+					continue
+				}
+				if _, err := c.SubmitCase(t.Context(), elsewherev1.SubmitCaseRequest_builder{Case: k}.Build()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	workers.Wait()
+}
+
+// eraseTenant erases and returns the receipt, with the phases that were told.
+func eraseTenant(t *testing.T, ctx context.Context, c caller, tenant string, purge bool) (*elsewherev1.ErasureReceipt, error) {
+	t.Helper()
+	steps, err := erasure(c.EraseTenant(ctx, elsewherev1.EraseTenantRequest_builder{Tenant: tenant, Purge: purge}.Build()))
+	if err != nil {
+		return nil, err
+	}
+	last := steps[len(steps)-1].(*elsewherev1.EraseTenantResponse)
+	if !last.HasReceipt() {
+		t.Fatal("the last message has no receipt")
+	}
+	return last.GetReceipt(), nil
+}
+
+// holders returns the files below a folder that hold a text.
+func holders(t *testing.T, dir, text string) []string {
+	t.Helper()
+	var names []string
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // removed since
+		}
+		if bytes.Contains(data, []byte(text)) {
+			names = append(names, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// worldAnswers are the answers to questions of every kind, by what was asked.
+func worldAnswers(t *testing.T, c caller, n int) map[string][]proto.Message {
+	t.Helper()
+	all := make(map[string][]proto.Message)
+	ask := func(what string, m []proto.Message, err error) {
+		all[what] = append(all[what], m...)
+		if err != nil {
+			all[what] = append(all[what], status.Convert(err).Proto())
+		}
+	}
+	ctx := t.Context()
+	values := make(map[string]*elsewherev1.Observable)
+	for i := range n {
+		for _, o := range eraseWorld(i, n).GetFindings()[0].GetObservables() {
+			values[o.GetKind()+" "+o.GetValue()] = obs(o.GetKind(), o.GetValue())
+		}
+	}
+	var names []string
+	for name := range values {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for part := range slices.Chunk(names, 1000) {
+		req := &elsewherev1.SeenRequest{}
+		var observables []*elsewherev1.Observable
+		for _, name := range part {
+			observables = append(observables, values[name])
+		}
+		req.SetObservables(observables)
+		m, err := one(c.Seen(ctx, req))
+		ask("seen from "+part[0], m, err)
+	}
+	step := max(1, len(names)/500)
+	for i := 0; i < len(names); i += step {
+		m, err := pages(elsewherev1.ListSightingsRequest_builder{Observable: values[names[i]], PageSize: 100}.Build(), func(r *elsewherev1.ListSightingsRequest) (*elsewherev1.ListSightingsResponse, error) {
+			return c.ListSightings(ctx, r)
+		})
+		ask("sightings of "+names[i], m, err)
+	}
+	tenants := []string{"", erasedTenant}
+	for i := range 20 {
+		tenants = append(tenants, fmt.Sprintf("t%02d", i))
+	}
+	for _, tenant := range tenants {
+		m, err := pages(elsewherev1.ListCasesRequest_builder{Tenant: tenant, PageSize: 1000}.Build(), func(r *elsewherev1.ListCasesRequest) (*elsewherev1.ListCasesResponse, error) {
+			return c.ListCases(ctx, r)
+		})
+		ask("cases of "+tenant, m, err)
+		if tenant != "" {
+			m, err = pages(elsewherev1.ListLinksRequest_builder{Tenant: &tenant, MinTier: elsewherev1.Tier_TIER_LEAD, PageSize: 1000}.Build(), func(r *elsewherev1.ListLinksRequest) (*elsewherev1.ListLinksResponse, error) {
+				return c.ListLinks(ctx, r)
+			})
+			ask("links of "+tenant, m, err)
+		}
+		m, err = one(c.GetTenant(ctx, elsewherev1.GetTenantRequest_builder{Tenant: tenant}.Build()))
+		ask("tenant "+tenant, m, err)
+	}
+	m, err := one(c.ListTenants(ctx, &elsewherev1.ListTenantsRequest{}))
+	ask("tenants", m, err)
+	step = max(1, n/200)
+	for i := 0; i+step < n; i += step {
+		a, b := eraseWorld(i, n), eraseWorld(i+1, n)
+		refA, refB := a.GetTenant()+"/"+a.GetId(), b.GetTenant()+"/"+b.GetId()
+		m, err := one(c.GetCase(ctx, elsewherev1.GetCaseRequest_builder{CaseRef: refA}.Build()))
+		ask("case "+refA, m, err)
+		m, err = one(c.ExplainLink(ctx, elsewherev1.ExplainLinkRequest_builder{A: refA, B: refB}.Build()))
+		ask("link "+refA+"~"+refB, m, err)
+	}
+	return all
+}
+
+// without ignores what tells only when something was submitted.
+func without() cmp.Option {
+	times := []protoreflect.Name{"create_time", "update_time", "first_linked_at", "next_page_token"}
+	return cmp.Options{protocmp.Transform(), cmp.FilterPath(func(p cmp.Path) bool {
+		for _, step := range p {
+			if at, ok := step.(cmp.MapIndex); ok && at.Key().IsValid() && at.Key().Kind().String() == "string" && slices.Contains(times, protoreflect.Name(at.Key().String())) {
+				return true
+			}
+		}
+		return false
+	}, cmp.Ignore())}
+}
+
+// TestErasedLeavesNothing erases a tenant with half of the cases and purges the store:
+// the receipt says so, no file holds a canary, and every answer is that of a service
+// that was never given the tenant.
+func TestErasedLeavesNothing(t *testing.T) {
+	n := *eraseCases
+	dir, other := t.TempDir(), t.TempDir()
+	d, never := start(t, server.Config{DataDir: dir}), start(t, server.Config{DataDir: other})
+	c, o := with(t, d.conn.Target(), ""), with(t, never.conn.Target(), "")
+	began := time.Now()
+	_, err := c.CreateTenant(t.Context(), elsewherev1.CreateTenantRequest_builder{Tenant: elsewherev1.Tenant_builder{
+		Id: erasedTenant, DisplayName: eraseCanary + " Ltd", Aliases: []string{eraseCanary}, Names: []string{eraseCanary},
+		Domains: []string{eraseCanary + ".example"}, Egress: []string{"80.0.0.0/30"},
+	}.Build()}.Build())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fillWorld(t, c, n, true)
+	fillWorld(t, o, n, false)
+	t.Logf("%d cases, and as many without the tenant's, in %v", n, time.Since(began).Round(time.Second))
+	if len(holders(t, filepath.Join(dir, "store"), eraseCanary)) == 0 {
+		t.Fatal("the canary is nowhere: the test finds nothing")
+	}
+	began = time.Now()
+	first, err := eraseTenant(t, t.Context(), c, eraseCanary, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("erased in %v", time.Since(began).Round(10*time.Millisecond))
+	if first.HasPurgeTime() || first.GetEraseTime() == nil {
+		t.Errorf("times of the first receipt: %v", first)
+	}
+	began = time.Now()
+	receipt, err := eraseTenant(t, t.Context(), c, erasedTenant, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("purged in %v", time.Since(began).Round(10*time.Millisecond))
+	if names := holders(t, dir, eraseCanary); len(names) > 0 {
+		t.Errorf("the canary is in %q", names)
+	}
+	counts := make(map[string]uint64)
+	for _, r := range receipt.GetRemoved() {
+		counts[r.GetSort()] = r.GetCount()
+	}
+	if counts["cases"] != uint64((n+1)/2) || counts["sightings"] < 5*counts["cases"] || counts["links"] == 0 || counts["tenant records"] != 1 {
+		t.Errorf("removed: %v", counts)
+	}
+	if !receipt.HasPurgeTime() || receipt.GetEraseTime().AsTime() != first.GetEraseTime().AsTime() || !strings.Contains(receipt.GetBackups(), "before 2") {
+		t.Errorf("the receipt: %v", receipt)
+	}
+	signed, key, err := erase.Verify(receipt.GetDocument())
+	if err != nil || signed.Tenant != erasedTenant || len(key) == 0 {
+		t.Errorf("the document: %+v, %v", signed, err)
+	}
+	want, got := worldAnswers(t, o, n), worldAnswers(t, c, n)
+	if diff := cmp.Diff(want, got, without()); diff != "" {
+		t.Errorf("answers (-never there, +erased):\n%.4000s", diff)
+	}
+	if err := errors.Join(d.stop(), never.stop()); err != nil {
+		t.Fatal(err)
+	}
+	if names := holders(t, dir, eraseCanary); len(names) > 0 {
+		t.Errorf("after the end the canary is in %q", names)
+	}
+	err = server.Check(t.Context(), server.Config{DataDir: dir}, false, nil, func(line string) { t.Error(line) })
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestEraseRefused asks for what cannot be erased, and submits what may not come.
+func TestEraseRefused(t *testing.T) {
+	g := guard(t, server.Config{Memory: true})
+	g.tenants(t, "a", "b")
+	writer := g.key(t, lead)
+	for _, c := range []struct {
+		who    caller
+		tenant string
+		purge  bool
+		want   codes.Code
+	}{
+		{g.admin, "", false, codes.InvalidArgument},
+		{g.admin, "unknown", false, codes.NotFound},
+		{g.admin, "a", true, codes.FailedPrecondition}, // in memory
+		{writer, "a", false, codes.PermissionDenied},
+	} {
+		_, err := eraseTenant(t, t.Context(), c.who, c.tenant, c.purge)
+		if status.Code(err) != c.want {
+			t.Errorf("erase %q: %v", c.tenant, err)
+		}
+	}
+	only := g.key(t, submitter, "a")
+	both := g.key(t, analyst, "a", "b")
+	for _, tenant := range []string{"a", "b"} {
+		if _, err := writer.SubmitCase(t.Context(), elsewherev1.SubmitCaseRequest_builder{Case: newCase(tenant, "1", obs("ip", "70.0.0.1"))}.Build()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	receipt, err := eraseTenant(t, t.Context(), g.admin, "a", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if receipt.GetAskedBy() == "" {
+		t.Error("the receipt does not say who asked")
+	}
+	// A tenant that is gone takes no cases, its only key is revoked, and the other
+	// one is for the other tenant.
+	_, err = writer.SubmitCase(t.Context(), elsewherev1.SubmitCaseRequest_builder{Case: newCase("a", "2", obs("ip", "70.0.0.1"))}.Build())
+	if status.Code(err) != codes.NotFound {
+		t.Errorf("a case of an erased tenant: %v", err)
+	}
+	_, err = only.GetCase(t.Context(), elsewherev1.GetCaseRequest_builder{CaseRef: "a/1"}.Build())
+	if status.Code(err) != codes.Unauthenticated {
+		t.Errorf("with the key of an erased tenant: %v", err)
+	}
+	if _, err := both.GetCase(t.Context(), elsewherev1.GetCaseRequest_builder{CaseRef: "b/1"}.Build()); err != nil {
+		t.Errorf("the other tenant: %v", err)
+	}
+	res, err := g.admin.ListKeys(t.Context(), elsewherev1.ListKeysRequest_builder{IncludeEnded: true}.Build())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range res.GetKeys() {
+		if slices.Contains(k.GetTenants(), "a") {
+			t.Errorf("key %s names the tenant", k.GetPrefix())
+		}
+	}
+	// Who asks again gets the same receipt.
+	again, err := eraseTenant(t, t.Context(), g.admin, "a", false)
+	if err != nil || !proto.Equal(again, receipt) {
+		t.Errorf("again: %v, %v", again, err)
+	}
+	// A tenant of that name may come again, and be erased again.
+	g.tenants(t, "a")
+	if _, err := eraseTenant(t, t.Context(), g.admin, "a", false); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestEraseGoesOn kills a server again and again while it erases and purges. Nobody
+// asks twice, and in the end the tenant is gone.
+func TestEraseGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	const n = 1200
+	cmd, d := victim(t, dir)
+	c := with(t, d.conn.Target(), "")
+	fillWorld(t, c, n, true)
+	stream, err := c.EraseTenant(t.Context(), elsewherev1.EraseTenantRequest_builder{Tenant: erasedTenant, Purge: true}.Build())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	for round := range 6 {
+		<-time.After(time.Duration(random.IntN(150)) * time.Millisecond)
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		cmd, d = victim(t, dir)
+		c = with(t, d.conn.Target(), "")
+		_, err := c.SubmitCase(t.Context(), elsewherev1.SubmitCaseRequest_builder{Case: newCase(erasedTenant, "late", obs("ip", "70.0.0.1"))}.Build())
+		if err == nil {
+			// It was erased already, and came again.
+			t.Logf("erased after %d rounds", round)
+			if _, err := c.DeleteCase(t.Context(), elsewherev1.DeleteCaseRequest_builder{CaseRef: erasedTenant + "/late"}.Build()); err != nil {
+				t.Fatal(err)
+			}
+		} else if status.Code(err) != codes.FailedPrecondition {
+			t.Fatalf("a case of a tenant that is being erased: %v", err)
+		}
+	}
+	receipt, err := eraseTenant(t, t.Context(), c, erasedTenant, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !receipt.HasPurgeTime() {
+		t.Errorf("the receipt: %v", receipt)
+	}
+	if names := holders(t, dir, eraseCanary); len(names) > 0 {
+		t.Errorf("the canary is in %q", names)
+	}
+	res, err := c.ListCases(t.Context(), elsewherev1.ListCasesRequest_builder{Tenant: erasedTenant}.Build())
+	if err != nil || len(res.GetCases()) > 0 {
+		t.Errorf("cases of the tenant: %v, %v", res, err)
+	}
+}
