@@ -13,6 +13,7 @@ func (a *app) checkCommand() *cobra.Command {
 	var c server.Config
 	var rebuild bool
 	var known enrichmentFlags
+	var encrypted encryptionFlags
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check a data folder, and rebuild its links",
@@ -28,11 +29,15 @@ and --mmdb that serve has: scores depend on them.`,
 			if c.Enrichment, err = known.data(); err != nil {
 				return err
 			}
+			if c.Encryption, err = encrypted.encryption(); err != nil {
+				return err
+			}
 			return a.check(cmd.Context(), c, rebuild)
 		},
 	}
 	cmd.Flags().StringVar(&c.DataDir, "data", "", "`folder` of the store; default $XDG_DATA_HOME/elsewhere or ~/.local/share/elsewhere")
 	known.registerData(cmd)
+	encrypted.register(cmd.Flags())
 	cmd.Flags().BoolVar(&rebuild, "rebuild", false, "make all links anew")
 	return cmd
 }

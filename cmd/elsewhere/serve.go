@@ -37,6 +37,7 @@ func (a *app) serveCommand() *cobra.Command {
 	reserve := byteSize(server.DefaultDiskReserve)
 	var about enrichmentFlags
 	var who accessFlags
+	var encrypted encryptionFlags
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the service",
@@ -59,6 +60,10 @@ of growing. What the operating system keeps of the store's files is not counted.
 On a disk with less than --disk-reserve free, new cases are refused
 (RESOURCE_EXHAUSTED, DISK_FULL) until there is room again; reads go on.
 
+With --encryption-key-file or --encryption-key-command the store's files are encrypted
+(AES), with data keys that change and that are encrypted with the given one. A store is
+that from the beginning; rekey encrypts one that is not.
+
 What addresses and names are comes from data that are part of the program, from the
 folder of feeds and from databases of your own; a change of the files is taken up
 within seconds. Nothing of a case leaves the machine unless there is a key for
@@ -69,6 +74,7 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
   elsewhere serve --memory --grpc 127.0.0.1:0 --http 127.0.0.1:0
   elsewhere serve --mmdb GeoLite2-ASN.mmdb --mmdb GeoLite2-City.mmdb
   elsewhere serve --abuseipdb-key-file abuseipdb.key --tlp-ceiling alder=green
+  elsewhere serve --encryption-key-command 'vault read -field=key secret/elsewhere'
   elsewhere serve --memory-limit 512MiB --disk-reserve 4GiB
   elsewhere serve --log-format json --trace-endpoint localhost:4317`,
 		Args:        args(cobra.NoArgs),
@@ -93,6 +99,12 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 			if c.Access, err = who.access(); err != nil {
 				return err
 			}
+			if c.Encryption, err = encrypted.encryption(); err != nil {
+				return err
+			}
+			if c.Memory && (c.Encryption.KeyFile != "" || c.Encryption.KeyCommand != "") {
+				return usageError{errors.New("a store in memory has no files to encrypt")}
+			}
 			c.DiskReserve = uint64(reserve)
 			c.httpChosen = cmd.Flags().Changed("http")
 			return a.serve(cmd.Context(), c)
@@ -106,6 +118,7 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 	cmd.Flags().Var(&reserve, "disk-reserve", "take no cases with less than this `size` free on the disk")
 	about.register(cmd)
 	who.register(cmd.Flags())
+	encrypted.registerRotation(cmd.Flags())
 	cmd.Flags().StringVar(&c.TraceEndpoint, "trace-endpoint", "", "`host:port` of an OpenTelemetry collector (OTLP over gRPC; TLS unless on loopback)")
 	cmd.Flags().TextVar(&c.logLevel, "log-level", slog.LevelInfo, "least `level` that is logged: debug, info, warn or error")
 	cmd.Flags().StringVar(&c.logFormat, "log-format", formatText, "`form` of the log: text or json")

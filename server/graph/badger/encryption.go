@@ -40,7 +40,7 @@ const (
 // Errors of Open for a store that is encrypted otherwise than it was said to be.
 var (
 	ErrEncrypted    = errors.New("the store is encrypted and no key was given (if it never was, its KEYREGISTRY is damaged)")
-	ErrNotEncrypted = errors.New("the store is not encrypted and a key was given")
+	ErrNotEncrypted = errors.New("the store is not encrypted and a key was given; elsewhere rekey encrypts it")
 	ErrWrongKey     = errors.New("the store is encrypted with another key")
 )
 
