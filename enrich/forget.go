@@ -47,6 +47,17 @@ func ForgetAnswers(ctx context.Context, store Store, source string, values []Val
 	return nil
 }
 
+// Withdraw takes values back that were offered and not asked about yet.
+func (b *Backlog) Withdraw(values []Value) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, v := range values {
+		if w, ok := b.places[v.Normal()]; ok {
+			b.drop(w)
+		}
+	}
+}
+
 // KeepsAnswers reports whether a store has answers of third parties.
 func KeepsAnswers(ctx context.Context, store Store) (bool, error) {
 	for _, err := range store.Scan(ctx, answerSpace+"/") {

@@ -77,7 +77,7 @@ type kept struct{ known *enrichment }
 
 // Any implements erase.Known.
 func (k kept) Any(ctx context.Context) (bool, error) {
-	if k.known.book.Len() > 0 {
+	if k.known.book.Len() > 0 || k.known.ahead != nil {
 		return true, nil
 	}
 	return enrich.KeepsAnswers(ctx, keptStore{k.known.store.Kept()})
@@ -88,6 +88,9 @@ func (k kept) Forget(ctx context.Context, values []evidence.Value) error {
 	about := make([]enrich.Value, len(values))
 	for i, v := range values {
 		about[i] = enrich.Value{Kind: enrich.Kind(v.Kind), Text: v.Text}
+	}
+	if k.known.ahead != nil {
+		k.known.ahead.backlog.Withdraw(about)
 	}
 	if err := k.known.book.Forget(ctx, about); err != nil {
 		return err

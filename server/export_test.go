@@ -29,3 +29,6 @@ func Classes(t *netclass.Table, book *enrich.Book) link.Classifier {
 func Shield(current func() *netclass.Table) enrich.Shield {
 	return shield{current, func() bool { return false }, func(netip.Prefix) bool { return false }}
 }
+
+// Traces returns the names of all that is erased with a tenant.
+func (s *Server) Traces() []string { return s.erasure.eraser.Traces() }

@@ -85,6 +85,15 @@ type job struct {
 	changed chan struct{} // closed with every change
 }
 
+// Traces returns the names of all that is erased, in order.
+func (e *Eraser) Traces() []string {
+	names := make([]string, len(e.c.Traces))
+	for i, t := range e.c.Traces {
+		names[i] = t.Name()
+	}
+	return names
+}
+
 // New returns an Eraser that knows what an earlier one was asked for. Its Run has to
 // be called.
 func New(ctx context.Context, c Config) (*Eraser, error) {
@@ -127,10 +136,14 @@ func (e *Eraser) Ask(ctx context.Context, tenant, by string, purge bool) error {
 	}
 	switch exists := e.c.Exists(tenant); {
 	case i != nil && !i.done():
-		if i.Purge || !purge {
-			return nil
+		if purge && !i.Purge {
+			i.Purge = true
+			if err := e.keep(ctx, i); err != nil {
+				return err
+			}
 		}
-		return e.askToo(ctx, tenant)
+		e.hurry(tenant)
+		return nil
 	case exists:
 		i = &intention{Tenant: tenant, By: by, Asked: e.now(), Purge: purge}
 	case i == nil:
@@ -354,18 +367,16 @@ func (e *Eraser) change(ctx context.Context, tenant string, f func(*intention)) 
 	return e.keep(ctx, i)
 }
 
-// askToo has an erasure under way purge as well.
-func (e *Eraser) askToo(ctx context.Context, tenant string) error {
-	i, err := e.find(ctx, tenant)
-	if err != nil {
-		return err
-	}
-	i.Purge = true
-	if err := e.keep(ctx, i); err != nil {
-		return err
+// hurry has an erasure that went wrong tried again at once.
+func (e *Eraser) hurry(tenant string) {
+	e.mu.Lock()
+	j := e.jobs[tenant]
+	idle := j == nil || j.err != nil || j.now.Phase == Done
+	e.mu.Unlock()
+	if idle {
+		e.tell(tenant, Progress{Phase: Waiting}, nil)
 	}
 	e.signal()
-	return nil
 }
 
 func (e *Eraser) receipt(i *intention) *Receipt {

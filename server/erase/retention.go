@@ -152,6 +152,7 @@ func (r *Retention) believed(ctx context.Context, now time.Time, watched time.Du
 	switch ahead := now.Sub(seen.Last); {
 	case ahead <= 0:
 		// Set back: what was due then is due still, and nothing more.
+		seen.Held = 0
 		return seen.Last, r.keep(ctx, seen)
 	case ahead > leap && time.Duration(seen.Held)*time.Second+watched < heldFor:
 		seen.Held += int64(watched / time.Second)

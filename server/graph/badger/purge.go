@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -96,6 +97,7 @@ func (s *Store) rewrite(ctx context.Context, as Encryption, progress func(done, 
 		return errors.Join(err, db.Close(), os.RemoveAll(dir))
 	}
 	s.options = o
+	s.log.LogAttrs(ctx, slog.LevelInfo, "the store was written anew", slog.String("dir", dir), slog.Duration("changes_waited", p.held))
 	// No longer to be interrupted: what is left of the old database is what the purge
 	// is for.
 	old.readers.Wait()
@@ -115,6 +117,8 @@ type purge struct {
 	at *dgraph.Txn
 	// unlooked is what was copied since the last look at the disk, in bytes.
 	unlooked int64
+	// held is how long changes waited for the swap.
+	held time.Duration
 	// named says that a crash might leave the new database as the current one.
 	named bool
 }
@@ -224,6 +228,8 @@ func (p *purge) swap(ctx context.Context) error {
 	err := p.store.write(context.WithoutCancel(ctx), true, func(w *writer, _ *change) error {
 		ctx, cancel := context.WithTimeoutCause(ctx, swapWithin, errSwapTooOld)
 		defer cancel()
+		began := time.Now()
+		defer func() { p.held = time.Since(began) }()
 		_, err := p.round(ctx)
 		if err != nil {
 			if errors.Is(context.Cause(ctx), errSwapTooOld) {
