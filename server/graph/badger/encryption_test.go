@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -232,26 +231,6 @@ func TestEncryptedTail(t *testing.T) {
 		case err == nil:
 			mustClose(t, s)
 		}
-	}
-}
-
-// BenchmarkEncryption stores cases and reads them again, plain and encrypted.
-func BenchmarkEncryption(b *testing.B) {
-	for _, c := range []struct {
-		name string
-		key  []byte
-	}{{"plain", nil}, {"aes256", bytes.Repeat([]byte{1}, 32)}} {
-		b.Run(c.name, func(b *testing.B) {
-			s := openWith(b, encryptedWith(b.TempDir(), c.key))
-			defer mustClose(b, s)
-			for i := 0; b.Loop(); i++ {
-				k := someCase(fmt.Sprintf("t%d", i%50), fmt.Sprint(i))
-				for j := range 50 {
-					k.Findings[0].Observables = append(k.Findings[0].Observables, someCase("", "", address((i*31+j*j)%100_000)).Findings[0].Observables...)
-				}
-				submit(b, s, k)
-			}
-		})
 	}
 }
 
