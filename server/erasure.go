@@ -48,7 +48,10 @@ func openErasure(ctx context.Context, c Config, s *Server, m *models) (*erasure,
 		Exists:  func(tenant string) bool { _, ok := tenants.Get(tenant); return ok },
 		Closing: tenants.Erasing,
 		Traces: []erase.Trace{
-			cases, answers, tenantRecord{tenants, s.enrich}, tenantKeys{keys}, tenantModels{m},
+			cases, answers,
+			tenantRecord{tenants, s.enrich},
+			tenantKeys{keys},
+			tenantModels{m},
 			// Links follow all of these.
 			erase.Links{Store: s.store, Link: s.linker},
 		},

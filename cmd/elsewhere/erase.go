@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -131,6 +130,7 @@ func (a *app) eraseTenant(ctx context.Context, tenant string, e erasing) (err er
 	return a.ask(func(c *client.Client) error {
 		progress := a.newProgress()
 		defer progress.clear()
+		var document []byte
 		for step, err := range c.EraseTenant(ctx, tenant, e.purge) {
 			if err != nil {
 				return err
@@ -144,30 +144,30 @@ func (a *app) eraseTenant(ctx context.Context, tenant string, e erasing) (err er
 				progress.show("%s", erasureText(step.GetProgress()))
 				continue
 			}
-			progress.clear()
-			r := step.GetReceipt()
-			if file != nil {
-				if _, err := file.Write(append(slices.Clone(r.GetDocument()), '\n')); err != nil {
-					return err
-				}
-				if err := file.Sync(); err != nil {
-					return err
-				}
-			}
-			if a.json {
-				return nil
-			}
-			receipt, _, err := erase.Verify(r.GetDocument())
-			if err != nil {
-				return err
-			}
-			if file == nil {
-				a.hint("ask again with --receipt FILE for the signed receipt")
-			}
-			return a.printReceipt(receipt)
+			document = step.GetReceipt().GetDocument()
 		}
-		return errors.New("the server ended without a receipt; ask again")
+		progress.clear()
+		receipt, _, err := erase.Verify(document)
+		if err != nil {
+			return fmt.Errorf("what the server sent: %w; ask again", err)
+		}
+		if file == nil {
+			a.hint("ask again with --receipt FILE for the signed receipt")
+		} else if err := writeReceipt(file, document); err != nil {
+			return err
+		}
+		if a.json {
+			return nil
+		}
+		return a.printReceipt(receipt)
 	})
+}
+
+func writeReceipt(file *os.File, document []byte) error {
+	if _, err := file.Write(append(document, '\n')); err != nil {
+		return err
+	}
+	return file.Sync()
 }
 
 // erasureText says how far an erasure is.
@@ -209,8 +209,11 @@ func (a *app) printReceipt(r erase.Receipt) error {
 		models = "versions " + strings.Join(versions, ", ")
 	}
 	rows := [][]string{
-		{"", "asked", at(&r.Asked)}, {"", "erased", at(&r.Erased)}, {"", "purged", at(r.Purged)},
-		{"", "removed", strings.Join(removed, ", ")}, {"", "models", models + " learned from it"},
+		{"", "asked", at(&r.Asked)},
+		{"", "erased", at(&r.Erased)},
+		{"", "purged", at(r.Purged)},
+		{"", "removed", strings.Join(removed, ", ")},
+		{"", "models", models + " learned from it"},
 	}
 	for _, s := range r.Stays {
 		rows = append(rows, []string{"", "stays", safe(s, 0)})

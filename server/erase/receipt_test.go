@@ -13,7 +13,8 @@ import (
 
 type testSigner struct{ key ed25519.PrivateKey }
 
-func (s testSigner) Public() ed25519.PublicKey           { return s.key.Public().(ed25519.PublicKey) }
+func (s testSigner) Public() ed25519.PublicKey { return s.key.Public().(ed25519.PublicKey) }
+
 func (s testSigner) Sign(message []byte) ([]byte, error) { return ed25519.Sign(s.key, message), nil }
 
 func newSigner(n byte) testSigner {

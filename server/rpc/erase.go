@@ -54,7 +54,7 @@ func (s *Service) eraseTenant(ctx context.Context, req *elsewherev1.EraseTenantR
 		if err != nil {
 			return err
 		}
-		if err := send(wireErasure(&p)); err != nil {
+		if err := send(wireErasure(&p)); err != nil || p.Phase == erase.Done {
 			return err
 		}
 		select {
