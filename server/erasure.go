@@ -2,21 +2,12 @@ package server
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
-	"encoding/base64"
-	"encoding/hex"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 
 	"github.com/elsewhere-project/elsewhere/enrich"
 	"github.com/elsewhere-project/elsewhere/enrich/abuseipdb"
 	"github.com/elsewhere-project/elsewhere/server/access"
+	"github.com/elsewhere-project/elsewhere/server/access/audit"
 	"github.com/elsewhere-project/elsewhere/server/erase"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 )
@@ -30,17 +21,13 @@ type erasure struct {
 
 // openErasure lists all that is kept about tenants, each as a trace, and takes up
 // what an earlier process was asked to erase.
-func openErasure(ctx context.Context, c Config, s *Server, m *models) (*erasure, error) {
-	signer, err := openReceiptKey(c)
-	if err != nil {
-		return nil, err
-	}
+func openErasure(ctx context.Context, c Config, s *Server, m *models, signer *audit.Signer) (e *erasure, err error) {
 	answers := &erase.Answers{Store: s.store, Known: kept{s.enrich}}
 	gate := erase.NewGate(s.enrich.cases(), answers)
 	answers.Erasing = gate.Closed
 	cases := erase.Cases{Store: s.store, Deleter: gate}
 	tenants, keys := s.access.tenants, s.access.keys
-	e := &erasure{gate: gate, retention: &erase.Retention{
+	e = &erasure{gate: gate, retention: &erase.Retention{
 		Keeper: s.store.Kept(), Cases: cases, Tenants: tenants.Kept, Log: s.log,
 	}}
 	config := erase.Config{
@@ -54,9 +41,11 @@ func openErasure(ctx context.Context, c Config, s *Server, m *models) (*erasure,
 			tenantModels{m},
 			// Links follow all of these.
 			erase.Links{Store: s.store, Link: s.linker},
+			tenantTrail{s.trail},
 		},
 		Stays: []string{
 			"the tenant's id in this receipt, which the service keeps",
+			"the entries of the audit trail about the tenant: who did what when, and how much, without content",
 			"what versions of the model learned from reviews: numbers of the whole deployment",
 		},
 	}
@@ -164,42 +153,27 @@ func (t tenantModels) Erase(ctx context.Context, tenant string, _ func(uint64)) 
 	return t.models.forgetTenant(ctx, tenant)
 }
 
-// receiptKey signs receipts.
-type receiptKey struct{ private ed25519.PrivateKey }
+// tenantTrail are the entries of the audit trail that name a tenant. They stay, without
+// their content.
+type tenantTrail struct{ trail *audit.Trail }
 
-// Public implements erase.Signer.
-func (k receiptKey) Public() ed25519.PublicKey { return k.private.Public().(ed25519.PublicKey) }
+// Name implements erase.Trace.
+func (tenantTrail) Name() string { return "content of the audit trail" }
 
-// Sign implements erase.Signer.
-func (k receiptKey) Sign(message []byte) ([]byte, error) {
-	return ed25519.Sign(k.private, message), nil
+// Count implements erase.Trace.
+func (t tenantTrail) Count(ctx context.Context, tenant string) ([]erase.Tally, error) {
+	n := uint64(0)
+	for _, err := range t.trail.Entries(ctx, audit.Filter{Tenant: tenant}) {
+		if err != nil {
+			return nil, err
+		}
+		n++
+	}
+	return []erase.Tally{{Sort: "contents of audit entries", Count: n}}, nil
 }
 
-// openReceiptKey reads the key for receipts, and makes it on first use. Its public
-// part lies beside it, for whoever is to trust the receipts.
-func openReceiptKey(c Config) (receiptKey, error) {
-	if c.Memory {
-		return receiptKey{ed25519.NewKeyFromSeed(newSecret())}, nil
-	}
-	path := filepath.Join(c.DataDir, "keys", "receipt.key")
-	raw, err := os.ReadFile(path)
-	if err == nil {
-		seed, err := hex.DecodeString(strings.TrimSpace(string(raw)))
-		if err != nil || len(seed) != ed25519.SeedSize {
-			return receiptKey{}, fmt.Errorf("receipt key: %s does not hold %d hexadecimal digits", path, 2*ed25519.SeedSize)
-		}
-		return receiptKey{ed25519.NewKeyFromSeed(seed)}, nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return receiptKey{}, fmt.Errorf("receipt key: %w", err)
-	}
-	seed := make([]byte, ed25519.SeedSize)
-	rand.Read(seed)
-	key := receiptKey{ed25519.NewKeyFromSeed(seed)}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return receiptKey{}, fmt.Errorf("receipt key: %w", err)
-	}
-	// Last the private part: without it the key is made anew.
-	public := base64.StdEncoding.EncodeToString(key.Public())
-	return key, errors.Join(writeWhole(filepath.Join(filepath.Dir(path), "receipt.pub"), public), writeWhole(path, hex.EncodeToString(seed)))
+// Erase implements erase.Trace.
+func (t tenantTrail) Erase(ctx context.Context, tenant string, _ func(uint64)) error {
+	_, err := t.trail.Strip(ctx, tenant)
+	return err
 }

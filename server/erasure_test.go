@@ -464,7 +464,7 @@ func TestTraces(t *testing.T) {
 	if err := s.Serve(ctx); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"cases", "kept answers", "tenant record", "keys", "models", "links"}
+	want := []string{"cases", "kept answers", "tenant record", "keys", "models", "links", "content of the audit trail"}
 	if diff := cmp.Diff(want, s.Traces()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

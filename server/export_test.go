@@ -1,12 +1,14 @@
 package server
 
 import (
+	"context"
 	"net/netip"
 
 	"google.golang.org/grpc"
 
 	"github.com/elsewhere-project/elsewhere/enrich"
 	"github.com/elsewhere-project/elsewhere/enrich/netclass"
+	"github.com/elsewhere-project/elsewhere/server/access/audit"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/link"
 )
@@ -32,3 +34,9 @@ func Shield(current func() *netclass.Table) enrich.Shield {
 
 // Traces returns the names of all that is erased with a tenant.
 func (s *Server) Traces() []string { return s.erasure.eraser.Traces() }
+
+// OpenTrail opens the audit trail of a store in a data folder.
+func OpenTrail(ctx context.Context, c Config, store graph.Store) (*audit.Trail, error) {
+	trail, _, err := openTrail(ctx, c, store)
+	return trail, err
+}

@@ -20,6 +20,7 @@ import (
 
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
 	"github.com/elsewhere-project/elsewhere/server/access"
+	"github.com/elsewhere-project/elsewhere/server/access/audit"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/graph/badger"
 	"github.com/elsewhere-project/elsewhere/server/linker"
@@ -47,6 +48,8 @@ type Config struct {
 	HTTPAddr string
 	// Access is who comes in and what is told across tenants.
 	Access
+	// Audit is what an operator may set about the audit trail.
+	Audit
 	// TraceEndpoint is the host:port of an OpenTelemetry collector that takes
 	// OTLP over gRPC; "" sends no traces.
 	TraceEndpoint string
@@ -94,6 +97,7 @@ type Server struct {
 	store       graph.Store
 	linker      *linker.Linker
 	access      *accessSide
+	trail       *audit.Trail
 	certificate *certificate // nil without TLS
 	enrich      *enrichment
 	erasure     *erasure
@@ -137,7 +141,11 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	side, err := openAccess(ctx, c, store, tenants)
+	var side *accessSide
+	trail, signer, err := openTrail(ctx, c, store)
+	if err == nil {
+		side, err = openAccess(ctx, c, store, tenants)
+	}
 	if err == nil {
 		err = c.mayListen(addr, side.keys.Any())
 	}
@@ -160,10 +168,10 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	s := &Server{
 		listener: listener, store: store, log: log, health: health.NewServer(),
 		linker: linker.New(store, known.rules, log), enrich: known, telemetry: telemetry,
-		access: side, certificate: certificate,
+		access: side, trail: trail, certificate: certificate,
 	}
 	models := newModels(store.Kept(), known)
-	s.erasure, err = openErasure(ctx, c, s, models)
+	s.erasure, err = openErasure(ctx, c, s, models, signer)
 	if err == nil {
 		err = telemetry.watch(known.metrics()...)
 	}
@@ -175,6 +183,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		telemetry.stop()
 		return nil, errors.Join(err, listener.Close(), store.Close())
 	}
+	record := rpc.NewRecorder(trail, tenants)
 	s.grpc = grpc.NewServer(append([]grpc.ServerOption{
 		certificate.option(),
 		grpc.MaxRecvMsgSize(MessageBytes),
@@ -184,11 +193,11 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		// A dead peer is noticed within 80 s; clients may ping every 20 s.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 20 * time.Second, PermitWithoutStream: true}),
-	}, append(telemetry.options(), rpc.Interceptors(side.keys, log)...)...)...)
+	}, append(telemetry.options(), rpc.Interceptors(side.keys, record, log)...)...)...)
 	rpc.New(rpc.Dependencies{
 		Store: s.erasure.gate, Eraser: s.erasure.eraser, Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
 		Enricher: known.enricher, Feeds: known, Models: models,
-		Tenants: tenants, Keys: side.keys, TenantChanged: func(t access.Tenant) {
+		Tenants: tenants, Keys: side.keys, Trail: trail, Recorder: record, TenantChanged: func(t access.Tenant) {
 			known.egressChanged()
 			if t.Unsettled {
 				side.retrust()
@@ -259,6 +268,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	parts.Go(func() { s.enrich.run(background) })
 	parts.Go(func() { s.access.run(background) })
 	parts.Go(func() { s.erasure.run(background) })
+	parts.Go(func() { s.trail.Run(background) })
 	parts.Go(func() { s.certificate.run(background) })
 	if s.http != nil {
 		parts.Go(func() { httpErr = s.http.serve() })

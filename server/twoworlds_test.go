@@ -279,6 +279,7 @@ func drawQuestion(t *rapid.T) worldQuestion {
 		all(one(c.CreateKey(ctx, elsewherev1.CreateKeyRequest_builder{Key: elsewherev1.Key_builder{Role: tenantKey, Tenants: []string{"unknown"}}.Build()}.Build())))
 		all(erasure(c.EraseTenant(ctx, elsewherev1.EraseTenantRequest_builder{Tenant: "unknown"}.Build())))
 		all(one(c.ListFeeds(ctx, &elsewherev1.ListFeedsRequest{})))
+		all(trailPages(ctx, c))
 		return out, nil
 	}}
 }
@@ -304,6 +305,23 @@ func links(ctx context.Context, c caller, req *elsewherev1.ListLinksRequest) ([]
 	return pages(req, func(r *elsewherev1.ListLinksRequest) (*elsewherev1.ListLinksResponse, error) {
 		return c.ListLinks(ctx, r)
 	})
+}
+
+// trailPages asks for the audit trail. It is for who administers and tells of every
+// tenant: of an answer only that there was one is compared.
+func trailPages(ctx context.Context, c caller) ([]proto.Message, error) {
+	s, err := c.AuditTrail(ctx, &elsewherev1.AuditTrailRequest{})
+	if err != nil {
+		return nil, err
+	}
+	for {
+		switch _, err := s.Recv(); {
+		case errors.Is(err, io.EOF):
+			return nil, nil
+		case err != nil:
+			return nil, err
+		}
+	}
 }
 
 func stream(ctx context.Context, c caller, cases []*elsewherev1.Case) ([]proto.Message, error) {

@@ -98,7 +98,7 @@ Begin with: elsewhere demo`,
 	root.AddCommand(
 		a.demoCommand(), a.serveCommand(), a.huntCommand(),
 		a.submitCommand(), a.seenCommand(), a.enrichCommand(), a.linksCommand(), a.whyCommand(),
-		a.tenantsCommand(), a.keysCommand(), a.eraseCommand(), a.rekeyCommand(),
+		a.tenantsCommand(), a.keysCommand(), a.auditCommand(), a.eraseCommand(), a.rekeyCommand(),
 		a.modelCommand(), a.checkCommand(), a.dataCommand(), a.benchCommand(), a.evalCommand(), a.versionCommand(),
 	)
 	return root

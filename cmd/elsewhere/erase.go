@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/elsewhere-project/elsewhere/client"
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
+	"github.com/elsewhere-project/elsewhere/server/access/audit"
 	"github.com/elsewhere-project/elsewhere/server/erase"
 )
 
@@ -23,7 +23,7 @@ type erasing struct {
 	purge, yes bool
 	receipt    string // file to write
 	verify     string // file to verify
-	key        string // file with the public key to verify by
+	key        string // to verify by
 }
 
 func (a *app) eraseCommand() *cobra.Command {
@@ -41,12 +41,11 @@ With --purge the server's files are then written anew, so that none holds an old
 that takes as much room on its disk as the store has. Reads go on meanwhile.
 
 The receipt is signed by the server. --verify-receipt reads one without a server;
---public-key is the file keys/receipt.pub of the data folder, as text handed over by
-somebody you trust.
+--public-key is the key of the service as audit key prints it.
 
 A single case is deleted the same way, without a receipt.`,
 		Example: `  elsewhere erase alder --purge --receipt alder.receipt.json
-  elsewhere erase --verify-receipt alder.receipt.json --public-key receipt.pub
+  elsewhere erase --verify-receipt alder.receipt.json --public-key 6fe1…
   elsewhere erase alder/IR-7 --yes`,
 		Args: func(cmd *cobra.Command, given []string) error {
 			return args(cobra.ExactArgs(map[bool]int{false: 1}[e.verify != ""]))(cmd, given)
@@ -74,7 +73,7 @@ A single case is deleted the same way, without a receipt.`,
 	flags.BoolVar(&e.yes, "yes", false, "do not ask")
 	flags.StringVar(&e.receipt, "receipt", "", "write the signed receipt to a new `file`")
 	flags.StringVar(&e.verify, "verify-receipt", "", "verify the receipt in a `file`, without a server")
-	flags.StringVar(&e.key, "public-key", "", "`file` with the key that the receipt has to be signed with")
+	flags.StringVar(&e.key, "public-key", "", "the `key` of the service, 64 hexadecimal digits")
 	return cmd
 }
 
@@ -234,14 +233,13 @@ func (a *app) verifyReceipt(e erasing) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", e.verify, err)
 	}
-	name := base64.StdEncoding.EncodeToString(key)
 	if e.key != "" {
-		trusted, err := os.ReadFile(e.key)
+		trusted, err := audit.ParsePublicKey(e.key)
 		if err != nil {
-			return err
+			return usageError{fmt.Errorf("--public-key: %w", err)}
 		}
-		if strings.TrimSpace(string(trusted)) != name {
-			return fmt.Errorf("%s: %w: %s", e.verify, errOtherKey, name)
+		if trusted != key {
+			return fmt.Errorf("%s: %w: %s", e.verify, errOtherKey, key)
 		}
 	}
 	if a.json {
@@ -252,9 +250,7 @@ func (a *app) verifyReceipt(e erasing) error {
 		return err
 	}
 	if e.key == "" {
-		a.warn("signed with the key %s; whose that is --public-key tells", name)
-	} else {
-		a.warn("signed with the key in %s", safe(e.key, valueWidth))
+		a.hint("it is held to the key that it names itself, %s; say --public-key to know who signed it", key)
 	}
 	return nil
 }

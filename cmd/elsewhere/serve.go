@@ -38,6 +38,7 @@ func (a *app) serveCommand() *cobra.Command {
 	var about enrichmentFlags
 	var who accessFlags
 	var encrypted encryptionFlags
+	var trail auditFlags
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the service",
@@ -105,6 +106,9 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 			if c.Memory && (c.Encryption.KeyFile != "" || c.Encryption.KeyCommand != "") {
 				return usageError{errors.New("a store in memory has no files to encrypt")}
 			}
+			if c.Audit, err = trail.audit(); err != nil {
+				return err
+			}
 			c.DiskReserve = uint64(reserve)
 			c.httpChosen = cmd.Flags().Changed("http")
 			return a.serve(cmd.Context(), c)
@@ -119,6 +123,7 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 	about.register(cmd)
 	who.register(cmd.Flags())
 	encrypted.registerRotation(cmd.Flags())
+	trail.register(cmd.Flags())
 	cmd.Flags().StringVar(&c.TraceEndpoint, "trace-endpoint", "", "`host:port` of an OpenTelemetry collector (OTLP over gRPC; TLS unless on loopback)")
 	cmd.Flags().TextVar(&c.logLevel, "log-level", slog.LevelInfo, "least `level` that is logged: debug, info, warn or error")
 	cmd.Flags().StringVar(&c.logFormat, "log-format", formatText, "`form` of the log: text or json")

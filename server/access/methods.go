@@ -17,6 +17,17 @@ type Method struct {
 // Full is the name as gRPC has it.
 func (m Method) Full() string { return "/" + m.Service + "/" + m.Name }
 
+// Short is the name that people use: of this project's services without package.
+func (m Method) Short() string {
+	if _, service, ok := strings.Cut(m.Service, ".v1."); ok {
+		return service + "." + m.Name
+	}
+	return m.Service[strings.LastIndexByte(m.Service, '.')+1:] + "." + m.Name
+}
+
+// Recorded reports whether calls go on record: those of this project's services.
+func (m Method) Recorded() bool { return strings.HasPrefix(m.Service, "elsewhere.") }
+
 // Names of the services that are not this project's.
 const (
 	healthService     = "grpc.health.v1.Health"
@@ -64,6 +75,7 @@ func Methods() []Method {
 		{admin, "RevokeKey", admins, ""},
 		{admin, "RotateKey", admins, ""},
 		{admin, "EraseTenant", admins, "of what was erased only how much it was"},
+		{admin, "AuditTrail", admins, ""},
 		{healthService, "Check", nil, "everybody, also without a key: whether the service runs, nothing of its content"},
 		{healthService, "List", nil, "as Check"},
 		{healthService, "Watch", nil, "as Check"},
@@ -97,11 +109,7 @@ func MethodTable() string {
 	}
 	b.WriteString(" limited to |\n|---|" + strings.Repeat(":-:|", len(Roles())) + "---|\n")
 	for _, m := range Methods() {
-		_, service, _ := strings.Cut(m.Service, ".v1.")
-		if service == "" {
-			service = m.Service[strings.LastIndexByte(m.Service, '.')+1:]
-		}
-		fmt.Fprintf(&b, "| %s.%s |", service, m.Name)
+		fmt.Fprintf(&b, "| %s |", m.Short())
 		for _, r := range Roles() {
 			mark := " "
 			if slices.Contains(m.Roles, r) || !NeedsKey(m.Full()) {

@@ -48,8 +48,10 @@ func (g *Gate) Submit(ctx context.Context, c *evidence.Case, expected *uint32) (
 
 // Delete implements graph.Writer.
 func (g *Gate) Delete(ctx context.Context, ref evidence.Ref) error {
+	// The note is about the case, and left with it.
+	beside := graph.WithNote(ctx, nil)
 	for _, t := range g.traces {
-		if err := t.Before(ctx, ref); err != nil {
+		if err := t.Before(beside, ref); err != nil {
 			return err
 		}
 	}
@@ -57,7 +59,7 @@ func (g *Gate) Delete(ctx context.Context, ref evidence.Ref) error {
 		return err
 	}
 	for _, t := range g.traces {
-		if err := t.After(ctx, ref); err != nil {
+		if err := t.After(beside, ref); err != nil {
 			return err
 		}
 	}

@@ -3,11 +3,13 @@ package erase
 import (
 	"bytes"
 	"crypto/ed25519"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"time"
+
+	"github.com/elsewhere-project/elsewhere/server/access/audit"
 )
 
 // Format is what a receipt says that it is.
@@ -39,14 +41,14 @@ type Receipt struct {
 // signed is a receipt as it is handed out. The signature is over signedBytes.
 type signed struct {
 	Receipt   json.RawMessage `json:"receipt"`
-	PublicKey []byte          `json:"public_key"` // Ed25519, in base 64
-	Signature []byte          `json:"signature"`
+	PublicKey string          `json:"public_key"` // Ed25519, in hexadecimal digits as the signature
+	Signature string          `json:"signature"`
 }
 
-// Signer signs receipts with an Ed25519 key.
+// Signer signs receipts with an Ed25519 key. It is that of the audit trail.
 type Signer interface {
-	Public() ed25519.PublicKey
-	Sign(message []byte) ([]byte, error)
+	Public() audit.PublicKey
+	SignReceipt(receipt []byte) []byte
 }
 
 // signedBytes are what a signature is over: what it is for, and the receipt without
@@ -67,11 +69,7 @@ func (r *Receipt) sign(s Signer) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	signature, err := s.Sign(message)
-	if err != nil {
-		return nil, fmt.Errorf("sign a receipt: %w", err)
-	}
-	return json.MarshalIndent(signed{raw, s.Public(), signature}, "", "  ")
+	return json.MarshalIndent(signed{raw, string(s.Public()), hex.EncodeToString(s.SignReceipt(message))}, "", "  ")
 }
 
 // Errors of Verify.
@@ -84,29 +82,35 @@ var (
 
 // Verify reads a signed receipt and returns it with the key that it was signed with.
 // Whose key that is the document cannot say.
-func Verify(document []byte) (Receipt, ed25519.PublicKey, error) {
+func Verify(document []byte) (Receipt, audit.PublicKey, error) {
 	if len(document) > maxReceipt {
-		return Receipt{}, nil, ErrNoReceipt
+		return Receipt{}, "", ErrNoReceipt
 	}
 	var s signed
 	if err := strictly(document, &s); err != nil {
-		return Receipt{}, nil, ErrNoReceipt
+		return Receipt{}, "", ErrNoReceipt
 	}
-	if len(s.PublicKey) != ed25519.PublicKeySize || len(s.Signature) != ed25519.SignatureSize {
-		return Receipt{}, nil, ErrNoReceipt
+	public, err := audit.ParsePublicKey(s.PublicKey)
+	if err != nil {
+		return Receipt{}, "", ErrNoReceipt
+	}
+	key, keyErr := hex.DecodeString(string(public))
+	signature, err := hex.DecodeString(s.Signature)
+	if keyErr != nil || err != nil || len(signature) != ed25519.SignatureSize {
+		return Receipt{}, "", ErrNoReceipt
 	}
 	message, err := signedBytes(s.Receipt)
 	if err != nil {
-		return Receipt{}, nil, ErrNoReceipt
+		return Receipt{}, "", ErrNoReceipt
 	}
-	if !ed25519.Verify(s.PublicKey, message, s.Signature) {
-		return Receipt{}, nil, ErrSignature
+	if !ed25519.Verify(key, message, signature) {
+		return Receipt{}, "", ErrSignature
 	}
 	var r Receipt
 	if err := strictly(s.Receipt, &r); err != nil || r.Format != Format {
-		return Receipt{}, nil, ErrNoReceipt
+		return Receipt{}, "", ErrNoReceipt
 	}
-	return r, s.PublicKey, nil
+	return r, public, nil
 }
 
 // strictly reads JSON that is one value of a form, with nothing beside it.

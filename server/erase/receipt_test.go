@@ -2,23 +2,23 @@ package erase
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/elsewhere-project/elsewhere/server/access/audit"
 )
 
-type testSigner struct{ key ed25519.PrivateKey }
-
-func (s testSigner) Public() ed25519.PublicKey { return s.key.Public().(ed25519.PublicKey) }
-
-func (s testSigner) Sign(message []byte) ([]byte, error) { return ed25519.Sign(s.key, message), nil }
-
-func newSigner(n byte) testSigner {
-	return testSigner{ed25519.NewKeyFromSeed(bytes.Repeat([]byte{n}, ed25519.SeedSize))}
+func newSigner(t testing.TB, n byte) *audit.Signer {
+	t.Helper()
+	s, err := audit.NewSigner(bytes.Repeat([]byte{n}, audit.KeyBytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 func someReceipt() *Receipt {
@@ -30,13 +30,13 @@ func someReceipt() *Receipt {
 }
 
 func TestReceipt(t *testing.T) {
-	signer := newSigner(1)
+	signer := newSigner(t, 1)
 	document, err := someReceipt().sign(signer)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got, key, err := Verify(document)
-	if err != nil || !key.Equal(signer.Public()) {
+	if err != nil || key != signer.Public() {
 		t.Fatalf("%v, %v", key, err)
 	}
 	if diff := cmp.Diff(someReceipt(), &got); diff != "" {
@@ -50,7 +50,7 @@ func TestReceipt(t *testing.T) {
 	if _, _, err := Verify(append(compact.Bytes(), "\n\n"...)); err != nil {
 		t.Errorf("without white space: %v", err)
 	}
-	other, err := someReceipt().sign(newSigner(2))
+	other, err := someReceipt().sign(newSigner(t, 2))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func fieldOf(document []byte, name string) []byte {
 func TestReceiptOfSomethingElse(t *testing.T) {
 	r := someReceipt()
 	r.Format = "elsewhere erasure receipt 2"
-	document, err := r.sign(newSigner(1))
+	document, err := r.sign(newSigner(t, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestReceiptOfSomethingElse(t *testing.T) {
 }
 
 func FuzzVerify(f *testing.F) {
-	document, err := someReceipt().sign(newSigner(1))
+	document, err := someReceipt().sign(newSigner(f, 1))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func FuzzVerify(f *testing.F) {
 	want := someReceipt()
 	f.Fuzz(func(t *testing.T, document []byte) {
 		r, key, err := Verify(document)
-		if err != nil || !key.Equal(newSigner(1).Public()) {
+		if err != nil || key != newSigner(t, 1).Public() {
 			return
 		}
 		// Nobody else has the key: what holds says what was signed.

@@ -180,7 +180,7 @@ type Receipt struct {
 // Writer changes cases. It is safe for concurrent use. A call that has returned
 // nil is durable: it survives the death of the process. A call that returns an
 // error has changed nothing, except that after an error from ctx the change may
-// or may not have happened.
+// or may not have happened. A change leaves the note of its context (WithNote).
 type Writer interface {
 	// Submit creates or replaces a case as one change. A case whose content hash
 	// is the stored one is Unchanged and writes nothing. When expected is not
@@ -460,6 +460,8 @@ type Store interface {
 	Queue
 	// Kept returns the space of small entries beside the graph.
 	Kept() Keeper
+	// Trail returns the record of what was done.
+	Trail() Trail
 	// Check compares everything derived with the case bodies it comes from and
 	// yields a line for each difference; link rows are not checked.
 	Check(ctx context.Context) iter.Seq2[string, error]

@@ -9,6 +9,7 @@ import (
 
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
 	"github.com/elsewhere-project/elsewhere/server/access"
+	"github.com/elsewhere-project/elsewhere/server/access/audit"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/linker"
@@ -46,6 +47,8 @@ type Service struct {
 	tenants  *access.Tenants
 	keys     *access.Keys
 	changed  func(access.Tenant)
+	trail    *audit.Trail
+	record   *Recorder
 	log      *slog.Logger
 	clock    func() time.Time
 
@@ -69,15 +72,19 @@ type Dependencies struct {
 	Keys     *access.Keys
 	// TenantChanged is told of records that were made or changed, and returns at once.
 	TenantChanged func(access.Tenant)
-	Log           *slog.Logger
-	Clock         func() time.Time
+	// Trail is what AuditTrail shows, and Recorder what puts calls on it.
+	Trail    *audit.Trail
+	Recorder *Recorder
+	Log      *slog.Logger
+	Clock    func() time.Time
 }
 
 // New returns a service.
 func New(d Dependencies) *Service {
 	s := &Service{
 		store: d.Store, settler: d.Settler, enricher: d.Enricher, feeds: d.Feeds, models: d.Models, eraser: d.Eraser, rules: d.Rules,
-		key: d.Key, sealer: d.Sealer, tenants: d.Tenants, keys: d.Keys, changed: d.TenantChanged, log: d.Log, clock: d.Clock,
+		key: d.Key, sealer: d.Sealer, tenants: d.Tenants, keys: d.Keys, changed: d.TenantChanged,
+		trail: d.Trail, record: d.Recorder, log: d.Log, clock: d.Clock,
 	}
 	if s.clock == nil {
 		s.clock = time.Now

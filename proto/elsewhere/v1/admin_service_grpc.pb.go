@@ -28,6 +28,7 @@ const (
 	AdminService_RevokeKey_FullMethodName    = "/elsewhere.v1.AdminService/RevokeKey"
 	AdminService_RotateKey_FullMethodName    = "/elsewhere.v1.AdminService/RotateKey"
 	AdminService_EraseTenant_FullMethodName  = "/elsewhere.v1.AdminService/EraseTenant"
+	AdminService_AuditTrail_FullMethodName   = "/elsewhere.v1.AdminService/AuditTrail"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -62,6 +63,8 @@ type AdminServiceClient interface {
 	// FAILED_PRECONDITION for a purge of a service in memory, RESOURCE_EXHAUSTED where
 	// the disk has no room for a purge, which is tried again.
 	EraseTenant(ctx context.Context, in *EraseTenantRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[EraseTenantResponse], error)
+	// AuditTrail tells what was done and what was told to whom.
+	AuditTrail(ctx context.Context, in *AuditTrailRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[AuditTrailResponse], error)
 }
 
 type adminServiceClient struct {
@@ -171,6 +174,25 @@ func (c *adminServiceClient) EraseTenant(ctx context.Context, in *EraseTenantReq
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type AdminService_EraseTenantClient = grpc.ServerStreamingClient[EraseTenantResponse]
 
+func (c *adminServiceClient) AuditTrail(ctx context.Context, in *AuditTrailRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[AuditTrailResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &AdminService_ServiceDesc.Streams[1], AdminService_AuditTrail_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[AuditTrailRequest, AuditTrailResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AdminService_AuditTrailClient = grpc.ServerStreamingClient[AuditTrailResponse]
+
 // AdminServiceServer is the server API for AdminService service.
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
@@ -203,6 +225,8 @@ type AdminServiceServer interface {
 	// FAILED_PRECONDITION for a purge of a service in memory, RESOURCE_EXHAUSTED where
 	// the disk has no room for a purge, which is tried again.
 	EraseTenant(*EraseTenantRequest, grpc.ServerStreamingServer[EraseTenantResponse]) error
+	// AuditTrail tells what was done and what was told to whom.
+	AuditTrail(*AuditTrailRequest, grpc.ServerStreamingServer[AuditTrailResponse]) error
 	mustEmbedUnimplementedAdminServiceServer()
 }
 
@@ -239,6 +263,9 @@ func (UnimplementedAdminServiceServer) RotateKey(context.Context, *RotateKeyRequ
 }
 func (UnimplementedAdminServiceServer) EraseTenant(*EraseTenantRequest, grpc.ServerStreamingServer[EraseTenantResponse]) error {
 	return status.Error(codes.Unimplemented, "method EraseTenant not implemented")
+}
+func (UnimplementedAdminServiceServer) AuditTrail(*AuditTrailRequest, grpc.ServerStreamingServer[AuditTrailResponse]) error {
+	return status.Error(codes.Unimplemented, "method AuditTrail not implemented")
 }
 func (UnimplementedAdminServiceServer) mustEmbedUnimplementedAdminServiceServer() {}
 func (UnimplementedAdminServiceServer) testEmbeddedByValue()                      {}
@@ -416,6 +443,17 @@ func _AdminService_EraseTenant_Handler(srv interface{}, stream grpc.ServerStream
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type AdminService_EraseTenantServer = grpc.ServerStreamingServer[EraseTenantResponse]
 
+func _AdminService_AuditTrail_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(AuditTrailRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AdminServiceServer).AuditTrail(m, &grpc.GenericServerStream[AuditTrailRequest, AuditTrailResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AdminService_AuditTrailServer = grpc.ServerStreamingServer[AuditTrailResponse]
+
 // AdminService_ServiceDesc is the grpc.ServiceDesc for AdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -460,6 +498,11 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "EraseTenant",
 			Handler:       _AdminService_EraseTenant_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "AuditTrail",
+			Handler:       _AdminService_AuditTrail_Handler,
 			ServerStreams: true,
 		},
 	},

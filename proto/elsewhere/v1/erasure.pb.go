@@ -629,7 +629,8 @@ type ErasureReceipt_builder struct {
 	Backups string
 	// The versions of the model that were learned from reviews of links of its cases.
 	ModelVersions []uint32
-	// The signed receipt, as JSON to be kept: its field signature is one by Ed25519 over
+	// The signed receipt, as JSON to be kept: its field signature is one by Ed25519, with
+	// the key of the audit trail, over
 	// the line "elsewhere erasure receipt 1" and the field receipt without white space.
 	Document []byte
 }

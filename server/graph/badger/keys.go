@@ -24,6 +24,7 @@ import (
 //	l key part                                 part of the long value of a key
 //	j part                                     change that is being applied
 //	k name                                     entry of a graph.Keeper
+//	u part number                              head, note or page of a graph.Trail
 const (
 	spaceMeta     = 'm'
 	spaceHeader   = 'h'
@@ -38,6 +39,7 @@ const (
 	spacePart     = 'l'
 	spaceJournal  = 'j'
 	spaceKept     = 'k'
+	spaceTrail    = 'u'
 )
 
 // Names of the singletons.

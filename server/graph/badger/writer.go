@@ -25,6 +25,9 @@ type request struct {
 	// scans says that apply iterates over what earlier requests of the group may
 	// have changed, so that they have to be committed first.
 	scans bool
+	// note is left together with the change; noted says that there was one.
+	note  []byte
+	noted bool
 	done  chan error
 }
 
@@ -70,12 +73,19 @@ func (s *Store) write(ctx context.Context, scans bool, apply func(*writer, *chan
 	if err := s.room.admitLinker(ctx); err != nil {
 		return err
 	}
-	r := &request{ctx: ctx, apply: apply, scans: scans, done: make(chan error, 1)}
+	note, left := graph.NoteOf(ctx)
+	if len(note) > graph.MaxNote {
+		return &graph.KeptSizeError{Data: len(note)}
+	}
+	r := &request{ctx: ctx, apply: apply, scans: scans, note: note, done: make(chan error, 1)}
 	if err := s.requests.send(r); err != nil {
 		return err
 	}
 	select {
 	case err := <-r.done:
+		if err == nil && r.noted {
+			left()
+		}
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
@@ -235,6 +245,10 @@ func (w *writer) try(r *request, c *change) (err error) {
 		return err
 	}
 	c.writeLists()
+	// Who changes nothing leaves none.
+	if r.noted = len(r.note) > 0 && len(c.undo) > 0; r.noted {
+		return c.leave(r.note)
+	}
 	return nil
 }
 

@@ -81,6 +81,8 @@ func runCalls(t *testing.T, open Opener) {
 		{"ExpandLate", testExpandLate},
 		{"Touch", testTouch},
 		{"Kept", testKept},
+		{"Notes", testNotes},
+		{"Trail", testTrail},
 		{"Rows", testRows},
 		{"RowsChange", testRowsChange},
 		{"Sweep", testSweep},
