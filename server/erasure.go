@@ -10,6 +10,7 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/access/audit"
 	"github.com/elsewhere-project/elsewhere/server/erase"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/export"
 )
 
 // erasure takes tenants and old cases out.
@@ -21,7 +22,7 @@ type erasure struct {
 
 // openErasure lists all that is kept about tenants, each as a trace, and takes up
 // what an earlier process was asked to erase.
-func openErasure(ctx context.Context, c Config, s *Server, m *models, signer *audit.Signer) (e *erasure, err error) {
+func openErasure(ctx context.Context, c Config, s *Server, m *models, hints *export.Hints, signer *audit.Signer) (e *erasure, err error) {
 	answers := &erase.Answers{Store: s.store, Known: kept{s.enrich}}
 	gate := erase.NewGate(s.enrich.cases(), answers)
 	answers.Erasing = gate.Closed
@@ -38,9 +39,11 @@ func openErasure(ctx context.Context, c Config, s *Server, m *models, signer *au
 			cases, answers,
 			tenantRecord{tenants, s.enrich},
 			tenantKeys{keys},
+			tenantHints{hints},
 			tenantModels{m},
 			// Links follow all of these.
 			erase.Links{Store: s.store, Link: s.linker},
+			erase.Histories{Store: s.store},
 			tenantTrail{s.trail},
 		},
 		Stays: []string{
@@ -137,6 +140,23 @@ func (t tenantKeys) Count(_ context.Context, tenant string) ([]erase.Tally, erro
 // Erase implements erase.Trace.
 func (t tenantKeys) Erase(ctx context.Context, tenant string, _ func(uint64)) error {
 	return t.keys.Strike(ctx, tenant)
+}
+
+// tenantHints are the hashes of what names a tenant's people.
+type tenantHints struct{ hints *export.Hints }
+
+// Name implements erase.Trace.
+func (tenantHints) Name() string { return "hints" }
+
+// Count implements erase.Trace.
+func (t tenantHints) Count(ctx context.Context, tenant string) ([]erase.Tally, error) {
+	hashes, err := t.hints.Load(ctx, tenant)
+	return []erase.Tally{{Sort: "hints", Count: uint64(len(hashes))}}, err
+}
+
+// Erase implements erase.Trace.
+func (t tenantHints) Erase(ctx context.Context, tenant string, _ func(uint64)) error {
+	return t.hints.Remove(ctx, tenant)
 }
 
 // tenantModels is which versions of the model learned from a tenant's cases.

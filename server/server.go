@@ -21,6 +21,8 @@ import (
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
 	"github.com/elsewhere-project/elsewhere/server/access"
 	"github.com/elsewhere-project/elsewhere/server/access/audit"
+	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/export"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/graph/badger"
 	"github.com/elsewhere-project/elsewhere/server/linker"
@@ -50,6 +52,8 @@ type Config struct {
 	Access
 	// Audit is what an operator may set about the audit trail.
 	Audit
+	// Producer is the name that receivers of exports read; "" is Elsewhere.
+	Producer string
 	// TraceEndpoint is the host:port of an OpenTelemetry collector that takes
 	// OTLP over gRPC; "" sends no traces.
 	TraceEndpoint string
@@ -95,6 +99,7 @@ type Server struct {
 	http        *httpSide // nil if there is none
 	health      *health.Server
 	store       graph.Store
+	service     *rpc.Service
 	linker      *linker.Linker
 	access      *accessSide
 	trail       *audit.Trail
@@ -118,6 +123,9 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 			return nil, err
 		}
 	}
+	if err := export.CheckProducer(c.Producer); err != nil {
+		return nil, err
+	}
 	certificate, err := openCertificate(c.TLS, log)
 	if err != nil {
 		return nil, err
@@ -137,6 +145,10 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	exportKeys, err := export.NewKeys(secret)
+	if err != nil {
+		return nil, err
+	}
 	store, tenants, err := openStore(ctx, c)
 	if err != nil {
 		return nil, err
@@ -145,6 +157,9 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	trail, signer, err := openTrail(ctx, c, store)
 	if err == nil {
 		side, err = openAccess(ctx, c, store, tenants)
+	}
+	if err == nil && !c.Memory {
+		err = removeScratch(c.DataDir)
 	}
 	if err == nil {
 		err = c.mayListen(addr, side.keys.Any())
@@ -167,13 +182,14 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	}
 	s := &Server{
 		listener: listener, store: store, log: log, health: health.NewServer(),
-		linker: linker.New(store, known.rules, log), enrich: known, telemetry: telemetry,
+		linker: linker.New(store, known.rules, log).Naming(key.ActorID), enrich: known, telemetry: telemetry,
 		access: side, trail: trail, certificate: certificate,
 	}
 	models := newModels(store.Kept(), known)
-	s.erasure, err = openErasure(ctx, c, s, models, signer)
+	exports, hints := newExports(c, store, tenants, known, exportKeys)
+	s.erasure, err = openErasure(ctx, c, s, models, hints, signer)
 	if err == nil {
-		err = telemetry.watch(known.metrics()...)
+		err = telemetry.watch(append(known.metrics(), s.queues())...)
 	}
 	if err == nil && c.HTTPAddr != "" {
 		s.http, err = s.listenHTTP(ctx, c.HTTPAddr)
@@ -194,22 +210,25 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 20 * time.Second, PermitWithoutStream: true}),
 	}, append(telemetry.options(), rpc.Interceptors(side.keys, record, log)...)...)...)
-	rpc.New(rpc.Dependencies{
+	s.service = rpc.New(rpc.Dependencies{
 		Store: s.erasure.gate, Eraser: s.erasure.eraser, Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
 		Enricher: known.enricher, Feeds: known, Models: models,
+		Exports: exports, Hints: hints,
 		Tenants: tenants, Keys: side.keys, Trail: trail, Recorder: record, TenantChanged: func(t access.Tenant) {
 			known.egressChanged()
 			if t.Unsettled {
 				side.retrust()
 			}
 		},
-	}).Register(s.grpc)
+	})
+	s.service.Register(s.grpc)
 	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
 	telemetry.calls.Know(s.grpc.GetServiceInfo())
 	for _, service := range []string{
 		"", elsewherev1.CaseService_ServiceDesc.ServiceName, elsewherev1.CorrelationService_ServiceDesc.ServiceName,
 		elsewherev1.EnrichmentService_ServiceDesc.ServiceName, elsewherev1.ModelService_ServiceDesc.ServiceName,
+		elsewherev1.ExportService_ServiceDesc.ServiceName,
 		elsewherev1.AdminService_ServiceDesc.ServiceName,
 	} {
 		s.health.SetServingStatus(service, grpc_health_v1.HealthCheckResponse_SERVING)
@@ -352,5 +371,22 @@ func Check(ctx context.Context, c Config, rebuild bool, progress func(done, of i
 	if err := store.StartSweep(ctx, known.rules.Now().Basis(), !interrupted.Pending); err != nil {
 		return err
 	}
-	return linker.New(store, known.rules, c.logger()).Drain(ctx, progress)
+	if err := store.StartRegrouping(ctx); err != nil {
+		return err
+	}
+	return linker.New(store, known.rules, c.logger()).Naming(actorIDs(c)).Drain(ctx, progress)
+}
+
+// actorIDs returns what actors are called, nil where the key lies elsewhere: then the
+// service finds them when it starts.
+func actorIDs(c Config) func(evidence.Ref) string {
+	secret, err := correlationSecret(c)
+	if err != nil {
+		return nil
+	}
+	key, err := rpc.NewCorrelationKey(secret)
+	if err != nil || pinKey(c, key.ID()) != nil {
+		return nil
+	}
+	return key.ActorID
 }

@@ -87,8 +87,8 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 			if c.logFormat != formatText && c.logFormat != formatJSON {
 				return usageError{fmt.Errorf("log format %q: want %s or %s", c.logFormat, formatText, formatJSON)}
 			}
-			if c.memoryLimit != 0 && c.memoryLimit < minMemoryLimit {
-				return usageError{fmt.Errorf("memory limit %v: want %v at least, or 0 for none", c.memoryLimit, minMemoryLimit)}
+			if err := checkMemoryLimit(c.memoryLimit); err != nil {
+				return err
 			}
 			if reserve == 0 {
 				return usageError{errors.New("disk reserve 0: on a full disk the operating system ends the service")}
@@ -124,6 +124,7 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 	who.register(cmd.Flags())
 	encrypted.registerRotation(cmd.Flags())
 	trail.register(cmd.Flags())
+	cmd.Flags().StringVar(&c.Producer, "producer", "", "`name` that receivers of exports read as their origin; default Elsewhere")
 	cmd.Flags().StringVar(&c.TraceEndpoint, "trace-endpoint", "", "`host:port` of an OpenTelemetry collector (OTLP over gRPC; TLS unless on loopback)")
 	cmd.Flags().TextVar(&c.logLevel, "log-level", slog.LevelInfo, "least `level` that is logged: debug, info, warn or error")
 	cmd.Flags().StringVar(&c.logFormat, "log-format", formatText, "`form` of the log: text or json")

@@ -43,11 +43,13 @@ func Methods() []Method {
 		correlate = "elsewhere.v1.CorrelationService"
 		enrich    = "elsewhere.v1.EnrichmentService"
 		models    = "elsewhere.v1.ModelService"
+		exports   = "elsewhere.v1.ExportService"
 		admin     = "elsewhere.v1.AdminService"
 	)
 	writers := []Role{RoleSubmitter, RoleTenant, RoleAnalyst, RoleLead}
 	askers := []Role{RoleTenant, RoleAnalyst, RoleLead}
 	analysts := []Role{RoleAnalyst, RoleLead}
+	leads := []Role{RoleLead}
 	admins := []Role{RoleAdmin}
 	return []Method{
 		{cases, "SubmitCase", writers, "own tenants, which have to exist; links only to analysts and leads, both ends on their list"},
@@ -55,10 +57,16 @@ func Methods() []Method {
 		{cases, "GetCase", writers, "own tenants; restricted and tlp:red with a key for them"},
 		{cases, "ListCases", writers, "as GetCase"},
 		{cases, "DeleteCase", writers, "own tenants"},
+		{cases, "TenantHints", writers, "own tenants, which have to exist; keyed hashes are kept; submitter: no counts"},
 		{correlate, "Seen", askers, "tenant: infrastructure only, own cases, others as a bucket from k on; analyst, lead: own tenants by name, others as a bucket"},
 		{correlate, "ListSightings", askers, "own tenants only"},
 		{correlate, "ListLinks", analysts, "links with both ends on the list"},
 		{correlate, "ExplainLink", analysts, "both cases on the list"},
+		{correlate, "ReviewLink", []Role{RoleLead}, "both cases on the list"},
+		{correlate, "ListActors", analysts, "actors with a case on the list, shown through such cases, others as a bucket"},
+		{correlate, "GetActor", analysts, "as ListActors"},
+		{correlate, "UpdateActor", []Role{RoleLead}, "as ListActors"},
+		{correlate, "ActorHistory", analysts, "as ListActors"},
 		{enrich, "Enrich", askers, "tenant: infrastructure only, from local data only"},
 		{enrich, "ListFeeds", []Role{RoleTenant, RoleAnalyst, RoleLead, RoleAdmin}, ""},
 		{models, "ListModels", []Role{RoleAnalyst, RoleLead, RoleAdmin}, ""},
@@ -66,6 +74,8 @@ func Methods() []Method {
 		{models, "ProposeModel", admins, "of the judged cases only whether they exist"},
 		{models, "ApplyModel", admins, ""},
 		{models, "RollbackModel", admins, ""},
+		{exports, "Export", leads, "cases of own tenants, as their labels and ceilings permit; a clear bundle with the approval of a second lead"},
+		{exports, "ApproveExport", leads, "as Export"},
 		{admin, "CreateTenant", admins, ""},
 		{admin, "GetTenant", admins, ""},
 		{admin, "ListTenants", admins, ""},

@@ -123,6 +123,20 @@ type Links struct {
 	Link  Link
 }
 
+// Histories are those of actors, which follow the links and name cases.
+type Histories struct{ Store graph.Anchors }
+
+// Name implements Trace.
+func (h Histories) Name() string { return "histories of actors" }
+
+// Count implements Trace. Those that follow from erasing are not there yet.
+func (h Histories) Count(context.Context, string) ([]Tally, error) { return nil, nil }
+
+// Erase implements Trace.
+func (h Histories) Erase(ctx context.Context, tenant string, _ func(uint64)) error {
+	return h.Store.ForgetEvents(ctx, tenant)
+}
+
 // Name implements Trace.
 func (l Links) Name() string { return "links" }
 

@@ -16,6 +16,8 @@ var ErrErasing = errors.New("the tenant is being erased and takes no cases")
 type Store interface {
 	graph.Writer
 	graph.Reader
+	graph.Reviewer
+	graph.Anchors
 }
 
 // Gate is a store whose cases can be taken out: it keeps those of a tenant that is

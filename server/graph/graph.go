@@ -21,6 +21,11 @@
 // for more: the other values of every case on w. The linker drains the marks
 // through Queue. So link rows are, when no mark is left, a pure function of the
 // live cases.
+//
+// What is not about values is listed beside the marks (Touched), in the batch that
+// changes it: pairs that were reviewed, or of which a reviewed case changed, and
+// cases that changed or of which a row did. So actors are, when nothing is listed any
+// more, a pure function of the rows, the reviews and the times of the cases.
 package graph
 
 import (
@@ -248,6 +253,10 @@ type Snapshot interface {
 	// the UTC day of a time or later. It is exact for the day of the last change
 	// and those after it; for a day before, it leaves out those of the last one.
 	SightingsBefore(v evidence.Value, day time.Time, after *Position) iter.Seq2[Sighting, error]
+	// SightingsIn yields, of the sightings of a value, the first few of each of these
+	// tenants, which are sorted and distinct, in order of Sightings. It costs what
+	// those cost, and no more than a look for each tenant.
+	SightingsIn(v evidence.Value, tenants []string, each int) iter.Seq2[Sighting, error]
 	// Withheld is Sightings for restricted and tlp:red cases.
 	Withheld(v evidence.Value, after *Position) iter.Seq2[Sighting, error]
 	// Representatives returns, in order of Sightings, the first
@@ -263,6 +272,8 @@ type Snapshot interface {
 	RowsAfter(evidence.Ref) iter.Seq2[Row, error]
 	// RowsOf yields the rows that share a value, in order of RowKey.
 	RowsOf(v evidence.Value) iter.Seq2[Row, error]
+	Reviews
+	Actors
 }
 
 // Summary is what is known of a value across all live cases.
@@ -270,7 +281,7 @@ type Summary struct {
 	Tenants, Cases uint32
 	First, Last    time.Time // zero when no sighting has a time
 	// Newest are the sightings with the latest Last, at most 10, newest first,
-	// unknown last; ties by Ref.
+	// unknown last; ties by Ref. Others read them too: they are not to be changed.
 	Newest []Sighting
 	// Withheld counts restricted and tlp:red cases with the value. It must not
 	// show in any answer to somebody who may not read them.
@@ -329,9 +340,17 @@ type Row struct {
 	RevisionA, RevisionB uint32
 	// Shared are the values that the score rests on, in order of Value: the common
 	// ones, derived ones among them (evidence.Derive), and those of either side that
-	// are alike without one.
+	// are alike without one; of a reviewed pair that no value proposes, all of both sides.
 	Shared []evidence.Value
+	// Verdict is what people said of the pair. It changes neither score nor tier.
+	Verdict Verdict
+	// Held says that one of the cases is linked so widely that nothing may follow
+	// from the link before a person has looked at it.
+	Held bool
 }
+
+// ListedTier is the tier (link.Lead) below which a row only serves to find its pair.
+const ListedTier = 3
 
 // Score is the outcome of comparing two cases.
 type Score struct {
@@ -380,6 +399,7 @@ type Queue interface {
 	// Backlog returns the number of marks, exact up to limit, and when the
 	// oldest was left (zero if none).
 	Backlog(ctx context.Context, limit int) (int, time.Time, error)
+	Grouper
 }
 
 // Mark says that pairs on a value may score differently.
@@ -433,29 +453,18 @@ type RelinkBatch struct {
 	Put    []Row
 	Remove []RowKey
 	Done   []Mark
+	Grouping
 	// Sweep, when not nil, is the new progress. A sweep that was started anew
 	// since (another Version) is left alone.
 	Sweep *Sweep
 }
 
-// Purger writes a store anew.
-type Purger interface {
-	// Purge leaves no copy of what was replaced or removed before the call in the
-	// files of the store. Reads are answered meanwhile; changes wait for seconds at
-	// most, once or a few times. Progress is told in entries. Whenever the process
-	// ends, the store is whole, as it was before or anew. After an error nothing has
-	// changed, but that old copies may be left, which the next opening removes.
-	// ErrNoFiles where there are no files.
-	Purge(ctx context.Context, progress func(done, of uint64)) error
-}
-
-// ErrNoFiles is returned by Purge of a store that is in memory only.
-var ErrNoFiles = errors.New("the store is in memory and has no files")
-
 // Store is a whole backend.
 type Store interface {
 	Purger
 	Writer
+	Reviewer
+	Anchors
 	Reader
 	Queue
 	// Kept returns the space of small entries beside the graph.

@@ -53,6 +53,8 @@ func toStatus(ctx context.Context, log *slog.Logger, err error) error {
 		})
 	case errors.Is(err, graph.ErrNotFound):
 		return status.Error(codes.NotFound, graph.ErrNotFound.Error())
+	case errors.Is(err, errNoActor):
+		return status.Error(codes.NotFound, errNoActor.Error())
 	case errors.Is(err, link.ErrSameCase):
 		return invalidStatus(violation("b", "SAME_CASE", link.ErrSameCase.Error()))
 	case errors.Is(err, access.ErrBadToken):
@@ -61,6 +63,8 @@ func toStatus(ctx context.Context, log *slog.Logger, err error) error {
 		return withDetails(codes.ResourceExhausted, errBusy.Error(), &errdetails.RetryInfo{RetryDelay: durationpb.New(busyRetry)})
 	case modelStatus(err) != nil:
 		return modelStatus(err)
+	case exportStatus(err) != nil:
+		return exportStatus(err)
 	case errors.As(err, &full):
 		// The store has told its log; a line for each request would hide that one.
 		return withDetails(codes.ResourceExhausted,

@@ -239,6 +239,7 @@ type SubmitCaseResponse struct {
 	xxx_hidden_Rejected  *[]*Violation          `protobuf:"bytes,4,rep,name=rejected"`
 	xxx_hidden_Links     *[]*Link               `protobuf:"bytes,5,rep,name=links"`
 	xxx_hidden_MoreLinks bool                   `protobuf:"varint,6,opt,name=more_links,json=moreLinks"`
+	xxx_hidden_ActorId   string                 `protobuf:"bytes,7,opt,name=actor_id,json=actorId"`
 	unknownFields        protoimpl.UnknownFields
 	sizeCache            protoimpl.SizeCache
 }
@@ -314,6 +315,13 @@ func (x *SubmitCaseResponse) GetMoreLinks() bool {
 	return false
 }
 
+func (x *SubmitCaseResponse) GetActorId() string {
+	if x != nil {
+		return x.xxx_hidden_ActorId
+	}
+	return ""
+}
+
 func (x *SubmitCaseResponse) SetCaseRef(v string) {
 	x.xxx_hidden_CaseRef = v
 }
@@ -338,6 +346,10 @@ func (x *SubmitCaseResponse) SetMoreLinks(v bool) {
 	x.xxx_hidden_MoreLinks = v
 }
 
+func (x *SubmitCaseResponse) SetActorId(v string) {
+	x.xxx_hidden_ActorId = v
+}
+
 type SubmitCaseResponse_builder struct {
 	_ [0]func() // Prevents comparability and use of unkeyed literals for the builder.
 
@@ -349,6 +361,9 @@ type SubmitCaseResponse_builder struct {
 	// POSSIBLE and better, best first.
 	Links     []*Link
 	MoreLinks bool
+	// The actor that the case is in, by what is stored now; empty where there is none,
+	// or with no_links.
+	ActorId string
 }
 
 func (b0 SubmitCaseResponse_builder) Build() *SubmitCaseResponse {
@@ -361,6 +376,7 @@ func (b0 SubmitCaseResponse_builder) Build() *SubmitCaseResponse {
 	x.xxx_hidden_Rejected = &b.Rejected
 	x.xxx_hidden_Links = &b.Links
 	x.xxx_hidden_MoreLinks = b.MoreLinks
+	x.xxx_hidden_ActorId = b.ActorId
 	return m0
 }
 
@@ -962,14 +978,14 @@ var File_elsewhere_v1_case_service_proto protoreflect.FileDescriptor
 
 const file_elsewhere_v1_case_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1felsewhere/v1/case_service.proto\x12\felsewhere.v1\x1a\x17elsewhere/v1/case.proto\x1a\x17elsewhere/v1/link.proto\x1a\x17google/rpc/status.proto\"\xf1\x01\n" +
+	"\x1felsewhere/v1/case_service.proto\x12\felsewhere.v1\x1a\x17elsewhere/v1/case.proto\x1a\x17elsewhere/v1/hint.proto\x1a\x17elsewhere/v1/link.proto\x1a\x17google/rpc/status.proto\"\xf1\x01\n" +
 	"\x11SubmitCaseRequest\x12&\n" +
 	"\x04case\x18\x01 \x01(\v2\x12.elsewhere.v1.CaseR\x04case\x122\n" +
 	"\x11expected_revision\x18\x02 \x01(\rB\x05\xaa\x01\x02\b\x01R\x10expectedRevision\x12#\n" +
 	"\rallow_partial\x18\x03 \x01(\bR\fallowPartial\x12#\n" +
 	"\rvalidate_only\x18\x04 \x01(\bR\fvalidateOnly\x12\x1b\n" +
 	"\tmax_links\x18\x05 \x01(\rR\bmaxLinks\x12\x19\n" +
-	"\bno_links\x18\x06 \x01(\bR\anoLinks\"\x80\x02\n" +
+	"\bno_links\x18\x06 \x01(\bR\anoLinks\"\x9b\x02\n" +
 	"\x12SubmitCaseResponse\x12\x19\n" +
 	"\bcase_ref\x18\x01 \x01(\tR\acaseRef\x125\n" +
 	"\aoutcome\x18\x02 \x01(\x0e2\x1b.elsewhere.v1.SubmitOutcomeR\aoutcome\x12\x1a\n" +
@@ -977,7 +993,8 @@ const file_elsewhere_v1_case_service_proto_rawDesc = "" +
 	"\brejected\x18\x04 \x03(\v2\x17.elsewhere.v1.ViolationR\brejected\x12(\n" +
 	"\x05links\x18\x05 \x03(\v2\x12.elsewhere.v1.LinkR\x05links\x12\x1d\n" +
 	"\n" +
-	"more_links\x18\x06 \x01(\bR\tmoreLinks\"c\n" +
+	"more_links\x18\x06 \x01(\bR\tmoreLinks\x12\x19\n" +
+	"\bactor_id\x18\a \x01(\tR\aactorId\"c\n" +
 	"\x12SubmitCasesRequest\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x127\n" +
 	"\x06submit\x18\x02 \x01(\v2\x1f.elsewhere.v1.SubmitCaseRequestR\x06submit\"\x91\x01\n" +
@@ -1005,7 +1022,7 @@ const file_elsewhere_v1_case_service_proto_rawDesc = "" +
 	"\x1aSUBMIT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16SUBMIT_OUTCOME_CREATED\x10\x01\x12\x1b\n" +
 	"\x17SUBMIT_OUTCOME_REPLACED\x10\x02\x12\x1c\n" +
-	"\x18SUBMIT_OUTCOME_UNCHANGED\x10\x032\x9d\x03\n" +
+	"\x18SUBMIT_OUTCOME_UNCHANGED\x10\x032\xf1\x03\n" +
 	"\vCaseService\x12O\n" +
 	"\n" +
 	"SubmitCase\x12\x1f.elsewhere.v1.SubmitCaseRequest\x1a .elsewhere.v1.SubmitCaseResponse\x12V\n" +
@@ -1013,7 +1030,8 @@ const file_elsewhere_v1_case_service_proto_rawDesc = "" +
 	"\aGetCase\x12\x1c.elsewhere.v1.GetCaseRequest\x1a\x1d.elsewhere.v1.GetCaseResponse\x12L\n" +
 	"\tListCases\x12\x1e.elsewhere.v1.ListCasesRequest\x1a\x1f.elsewhere.v1.ListCasesResponse\x12O\n" +
 	"\n" +
-	"DeleteCase\x12\x1f.elsewhere.v1.DeleteCaseRequest\x1a .elsewhere.v1.DeleteCaseResponseBLZEgithub.com/elsewhere-project/elsewhere/proto/elsewhere/v1;elsewherev1\x92\x03\x02\b\x02b\beditionsp\xe9\a"
+	"DeleteCase\x12\x1f.elsewhere.v1.DeleteCaseRequest\x1a .elsewhere.v1.DeleteCaseResponse\x12R\n" +
+	"\vTenantHints\x12 .elsewhere.v1.TenantHintsRequest\x1a!.elsewhere.v1.TenantHintsResponseBLZEgithub.com/elsewhere-project/elsewhere/proto/elsewhere/v1;elsewherev1\x92\x03\x02\b\x02b\beditionsp\xe9\a"
 
 var file_elsewhere_v1_case_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_elsewhere_v1_case_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
@@ -1033,6 +1051,8 @@ var file_elsewhere_v1_case_service_proto_goTypes = []any{
 	(*Violation)(nil),           // 12: elsewhere.v1.Violation
 	(*Link)(nil),                // 13: elsewhere.v1.Link
 	(*status.Status)(nil),       // 14: google.rpc.Status
+	(*TenantHintsRequest)(nil),  // 15: elsewhere.v1.TenantHintsRequest
+	(*TenantHintsResponse)(nil), // 16: elsewhere.v1.TenantHintsResponse
 }
 var file_elsewhere_v1_case_service_proto_depIdxs = []int32{
 	11, // 0: elsewhere.v1.SubmitCaseRequest.case:type_name -> elsewhere.v1.Case
@@ -1049,13 +1069,15 @@ var file_elsewhere_v1_case_service_proto_depIdxs = []int32{
 	5,  // 11: elsewhere.v1.CaseService.GetCase:input_type -> elsewhere.v1.GetCaseRequest
 	7,  // 12: elsewhere.v1.CaseService.ListCases:input_type -> elsewhere.v1.ListCasesRequest
 	9,  // 13: elsewhere.v1.CaseService.DeleteCase:input_type -> elsewhere.v1.DeleteCaseRequest
-	2,  // 14: elsewhere.v1.CaseService.SubmitCase:output_type -> elsewhere.v1.SubmitCaseResponse
-	4,  // 15: elsewhere.v1.CaseService.SubmitCases:output_type -> elsewhere.v1.SubmitCasesResponse
-	6,  // 16: elsewhere.v1.CaseService.GetCase:output_type -> elsewhere.v1.GetCaseResponse
-	8,  // 17: elsewhere.v1.CaseService.ListCases:output_type -> elsewhere.v1.ListCasesResponse
-	10, // 18: elsewhere.v1.CaseService.DeleteCase:output_type -> elsewhere.v1.DeleteCaseResponse
-	14, // [14:19] is the sub-list for method output_type
-	9,  // [9:14] is the sub-list for method input_type
+	15, // 14: elsewhere.v1.CaseService.TenantHints:input_type -> elsewhere.v1.TenantHintsRequest
+	2,  // 15: elsewhere.v1.CaseService.SubmitCase:output_type -> elsewhere.v1.SubmitCaseResponse
+	4,  // 16: elsewhere.v1.CaseService.SubmitCases:output_type -> elsewhere.v1.SubmitCasesResponse
+	6,  // 17: elsewhere.v1.CaseService.GetCase:output_type -> elsewhere.v1.GetCaseResponse
+	8,  // 18: elsewhere.v1.CaseService.ListCases:output_type -> elsewhere.v1.ListCasesResponse
+	10, // 19: elsewhere.v1.CaseService.DeleteCase:output_type -> elsewhere.v1.DeleteCaseResponse
+	16, // 20: elsewhere.v1.CaseService.TenantHints:output_type -> elsewhere.v1.TenantHintsResponse
+	15, // [15:21] is the sub-list for method output_type
+	9,  // [9:15] is the sub-list for method input_type
 	9,  // [9:9] is the sub-list for extension type_name
 	9,  // [9:9] is the sub-list for extension extendee
 	0,  // [0:9] is the sub-list for field type_name
@@ -1067,6 +1089,7 @@ func file_elsewhere_v1_case_service_proto_init() {
 		return
 	}
 	file_elsewhere_v1_case_proto_init()
+	file_elsewhere_v1_hint_proto_init()
 	file_elsewhere_v1_link_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -135,6 +135,7 @@ func TestRowRoundTrip(t *testing.T) {
 				SharedCount: rapid.Uint32().Draw(t, "shared"), ModelVersion: rapid.Uint32().Draw(t, "model"),
 			},
 			RevisionA: rapid.Uint32().Draw(t, "a"), RevisionB: rapid.Uint32().Draw(t, "b"),
+			Verdict: graph.Verdict(rapid.IntRange(0, 2).Draw(t, "verdict")), Held: rapid.Bool().Draw(t, "held"),
 		}
 		for range rapid.IntRange(0, 4).Draw(t, "values") {
 			r.Shared = append(r.Shared, drawValue(t))
@@ -300,6 +301,7 @@ func FuzzDecode(f *testing.F) {
 		encodePosting(1, s),
 		encodeProfile(p),
 		encodeRow(graph.Row{Shared: []evidence.Value{v}}),
+		encodeRow(graph.Row{Verdict: graph.Refuted, Held: true}),
 		header{}.encode(),
 		listing{values: []string{"a"}}.encode(),
 		sweep{}.encode(),
@@ -457,6 +459,7 @@ func TestLayout(t *testing.T) {
 		"record":           {r.encode(evidence.Value{Kind: "url", Text: "u"}, false), "030375726c01750203010301a0bd9fdced010209010807010461636d650449522d31a0bd9fdced01a03803020200036f776e"},
 		"profile":          {encodeProfile(p), "0103626563a0bd9fdced01a138a0380101055431303938010f047370616d0106010101010001045370616d"},
 		"row":              {encodeRow(graph.Row{Score: graph.Score{Millibits: -1, Micros: 2, Tier: 3, SharedCount: 4, ModelVersion: 5}, RevisionA: 6, RevisionB: 7, Shared: []evidence.Value{{Kind: "x_a", Text: "b"}}}), "01020304050607017f03785f610162"},
+		"reviewed row":     {encodeRow(graph.Row{Verdict: graph.Confirmed, Held: true}), "000000000000000005"},
 		"large profile":    {digest(encodeProfile(largeProfile())), "b3c4a035bdc4da73"},
 		"header":           {header{graph.Meta{Revision: 2, CreateTime: at, UpdateTime: at}, []byte("head")}.encode(), "02000000000000000000000000000000000000000000000000000000000000000080a089d9ded1fa0580a089d9ded1fa0568656164"},
 		"queue record":     {listing{at, []string{"v"}}.encode(), "80a089d9ded1fa05010176"},

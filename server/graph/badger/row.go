@@ -22,7 +22,24 @@ func encodeRow(r graph.Row) []byte {
 	for _, v := range r.Shared {
 		b = appendValue(b, v)
 	}
+	if state := byte(r.Verdict) | heldBit(r.Held); state != 0 {
+		b = append(b, state)
+	}
 	return b
+}
+
+// A row that people or an alarm have said something of ends with a byte: its
+// verdict, and whether it is held. Others, and those of layout 2, have none.
+const (
+	verdictMask = 3
+	heldMask    = 4
+)
+
+func heldBit(is bool) byte {
+	if is {
+		return heldMask
+	}
+	return 0
 }
 
 func decodeRow(key graph.RowKey, val []byte) (graph.Row, error) {
@@ -40,7 +57,23 @@ func decodeRow(key graph.RowKey, val []byte) (graph.Row, error) {
 			r.Shared[i] = d.value()
 		}
 	}
+	if d.s != "" {
+		state := d.byte()
+		r.Verdict, r.Held = graph.Verdict(state&verdictMask), state&heldMask != 0
+		if state == 0 || state > verdictMask|heldMask || r.Verdict > graph.Refuted {
+			d.fail()
+		}
+	}
 	return r, d.done("link row")
+}
+
+// touchRow lists the ends of a row that comes, changes or goes, if it can matter to
+// what is said of its cases: not below the tiers that are listed.
+func (c *change) touchRow(r graph.Row) {
+	if r.Tier >= graph.ListedTier || r.Verdict != graph.Unreviewed {
+		c.touch(graph.Touched{A: r.A})
+		c.touch(graph.Touched{A: r.B})
+	}
 }
 
 // errOrder is returned for a row that would not be found again.
@@ -56,6 +89,7 @@ func (c *change) putRow(r graph.Row) error {
 	if err != nil || bytes.Equal(before, val) {
 		return err
 	}
+	c.touchRow(r)
 	keep := make(map[evidence.Value]bool, len(r.Shared))
 	for _, v := range r.Shared {
 		keep[v] = true
@@ -65,6 +99,7 @@ func (c *change) putRow(r graph.Row) error {
 		if err != nil {
 			return err
 		}
+		c.touchRow(old)
 		for _, v := range old.Shared {
 			if !keep[v] {
 				c.remove(sharedKey(newNode(v).key, r.RowKey))
@@ -90,6 +125,7 @@ func (c *change) removeRow(key graph.RowKey) error {
 	if err != nil {
 		return err
 	}
+	c.touchRow(old)
 	for _, v := range old.Shared {
 		c.remove(sharedKey(newNode(v).key, key))
 	}

@@ -53,6 +53,9 @@ func (q *requests) send(r *request) error {
 	}
 }
 
+// Waiting returns how many changes wait for the writer.
+func (s *Store) Waiting() int { return len(s.requests.ch) }
+
 // close reports whether it was the first.
 func (q *requests) close() bool {
 	q.mu.Lock()
@@ -63,6 +66,15 @@ func (q *requests) close() bool {
 	q.closed = true
 	close(q.ch)
 	return true
+}
+
+// writeCase is write for a change of a case: it scans if the case was reviewed.
+func (s *Store) writeCase(ctx context.Context, apply func(*writer, *change) error) error {
+	err := s.write(ctx, false, apply)
+	if errors.Is(err, errScans) {
+		err = s.write(ctx, true, apply)
+	}
+	return err
 }
 
 // write has the writer apply a change and waits until it is durable.
@@ -217,7 +229,7 @@ func (w *writer) take(r *request) {
 		r.done <- w.broken
 		return
 	}
-	c := &change{base: w.base, layers: [2]*layer{w.group, w.below}, seed: w.seed, inline: w.inline}
+	c := &change{base: w.base, layers: [2]*layer{w.group, w.below}, seed: w.seed, inline: w.inline, scans: r.scans}
 	if err := w.try(r, c); err != nil {
 		c.rollback()
 		clear(w.present)
@@ -245,6 +257,9 @@ func (w *writer) try(r *request, c *change) (err error) {
 		return err
 	}
 	c.writeLists()
+	if err := c.writeTouched(); err != nil {
+		return err
+	}
 	// Who changes nothing leaves none.
 	if r.noted = len(r.note) > 0 && len(c.undo) > 0; r.noted {
 		return c.leave(r.note)

@@ -15,7 +15,7 @@ func row(x, y evidence.Ref, n int, shared ...evidence.Value) graph.Row {
 		Score: graph.Score{
 			Millibits: int32(-10_000 + n), Micros: uint32(n), Tier: uint8(n % 7), SharedCount: uint32(len(shared)), ModelVersion: 1,
 		},
-		RevisionA: 1, RevisionB: uint32(n), Shared: shared,
+		RevisionA: 1, RevisionB: uint32(n), Shared: shared, Verdict: graph.Verdict(n % 3), Held: n%4 == 3,
 	}
 }
 
