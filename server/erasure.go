@@ -29,10 +29,10 @@ func openErasure(ctx context.Context, c Config, s *Server, m *models, hints *exp
 	cases := erase.Cases{Store: s.store, Deleter: gate}
 	tenants, keys := s.access.tenants, s.access.keys
 	e = &erasure{gate: gate, retention: &erase.Retention{
-		Keeper: s.store.Kept(), Cases: cases, Tenants: tenants.Kept, Log: s.log,
+		Keeper: s.store.Kept(), Cases: cases, Tenants: tenants.Kept, Clock: c.Clock, Log: s.log,
 	}}
 	config := erase.Config{
-		Keeper: s.store.Kept(), Gate: gate, Signer: signer, Models: m.learnedFrom, Log: s.log,
+		Keeper: s.store.Kept(), Gate: gate, Signer: signer, Models: m.learnedFrom, Clock: c.Clock, Log: s.log,
 		Exists:  func(tenant string) bool { _, ok := tenants.Get(tenant); return ok },
 		Closing: tenants.Erasing,
 		Traces: []erase.Trace{
