@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"errors"
+	"io"
 	"iter"
 	"time"
 
@@ -42,6 +44,26 @@ func (c *Client) UpdateTenant(ctx context.Context, req *elsewherev1.UpdateTenant
 		return nil, err
 	}
 	return resp.GetTenant(), nil
+}
+
+// EraseTenant takes out everything that is kept about a tenant, with purge also from
+// the server's files, and yields how far that is; the last message has the receipt. The
+// server goes on when the caller is gone: to call it again is to listen again.
+func (c *Client) EraseTenant(ctx context.Context, tenant string, purge bool) iter.Seq2[*elsewherev1.EraseTenantResponse, error] {
+	return func(yield func(*elsewherev1.EraseTenantResponse, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		stream, err := c.admin.EraseTenant(ctx, elsewherev1.EraseTenantRequest_builder{Tenant: tenant, Purge: purge}.Build())
+		for err == nil {
+			var step *elsewherev1.EraseTenantResponse
+			if step, err = stream.Recv(); err == nil && !yield(step, nil) {
+				return
+			}
+		}
+		if !errors.Is(err, io.EOF) {
+			yield(nil, fromStatus(err))
+		}
+	}
 }
 
 // CreateKey makes a key. Its secret stands in the answer and is not told again.

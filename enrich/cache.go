@@ -13,6 +13,9 @@ import (
 // maxKept is the size of a kept answer in bytes; the bound of a Store.
 const maxKept = 64 << 10
 
+// answerSpace is where answers are kept.
+const answerSpace = "answer"
+
 // cache keeps what third parties answered. Only answers are kept: a quota or an
 // error says nothing about the value and would read as one later.
 type cache struct{ store Store }
@@ -31,7 +34,7 @@ func storeKey(space, source string, v Value) string {
 // get returns the kept answer about v, marked stale where it is; ok is false if
 // there is none that may still be served.
 func (c cache) get(ctx context.Context, about About, v Value) (ans Answer, ok bool, err error) {
-	data, err := c.store.Get(ctx, storeKey("answer", about.Name, v))
+	data, err := c.store.Get(ctx, storeKey(answerSpace, about.Name, v))
 	if err != nil || data == nil {
 		return Answer{}, false, err
 	}
@@ -61,7 +64,7 @@ func (c cache) put(ctx context.Context, about About, v Value, ans Answer) error 
 	if len(data) > maxKept {
 		return fmt.Errorf("an answer of %d bytes is not kept; %d at most", len(data), maxKept)
 	}
-	return c.store.Put(ctx, storeKey("answer", about.Name, v), data, ans.LookedUpAt.Add(about.Fresh+about.Stale))
+	return c.store.Put(ctx, storeKey(answerSpace, about.Name, v), data, ans.LookedUpAt.Add(about.Fresh+about.Stale))
 }
 
 // decodeAnswer reads what put wrote and refuses everything that put cannot have

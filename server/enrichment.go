@@ -99,7 +99,8 @@ func (c Config) feedsDir() string {
 
 // enrichment is what the service knows about values, and how it stays current.
 type enrichment struct {
-	data *local.Data
+	data      *local.Data
+	reloading sync.Mutex
 	// using is held while classes, and the rules that have them, are exchanged.
 	using    sync.Mutex
 	classes  *classes // of the rules of now
@@ -277,6 +278,8 @@ func (e *enrichment) reloadChanged(ctx context.Context) {
 // reload reads feeds and databases again and asks for a sweep where classes may
 // have changed. What is damaged is named in the log and not taken into use.
 func (e *enrichment) reload(ctx context.Context) error {
+	e.reloading.Lock()
+	defer e.reloading.Unlock()
 	report, err := e.data.Reload()
 	if err != nil {
 		return err

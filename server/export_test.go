@@ -32,7 +32,11 @@ func Shield(current func() *netclass.Table) enrich.Shield {
 	return shield{current, func() bool { return false }, func(netip.Prefix) bool { return false }}
 }
 
+// Traces returns the names of all that is erased with a tenant.
+func (s *Server) Traces() []string { return s.erasure.eraser.Traces() }
+
 // OpenTrail opens the audit trail of a store in a data folder.
 func OpenTrail(ctx context.Context, c Config, store graph.Store) (*audit.Trail, error) {
-	return openTrail(ctx, c, store)
+	trail, _, err := openTrail(ctx, c, store)
+	return trail, err
 }

@@ -72,6 +72,11 @@ func (m *models) Propose(ctx context.Context, by, note string, judged []learn.Ju
 	if err != nil {
 		return out, err
 	}
+	// Before the version is there: one that nobody knows the tenants of would be
+	// missing in a receipt.
+	if err := m.noteTenants(ctx, version, judged); err != nil {
+		return out, err
+	}
 	audit.Mention(ctx, modelSubject(version))
 	return out, m.add(ctx, numbered(versionPrefix, version), data)
 }

@@ -67,6 +67,8 @@ type Config struct {
 	// DiskReserve is the room on the disk, in bytes, below which no cases are
 	// taken; 0: DefaultDiskReserve.
 	DiskReserve uint64
+	// Encryption is how the store's files are encrypted; not at all by default.
+	Encryption Encryption
 	// Enrichment is what is known about addresses, and who is asked.
 	Enrichment
 	// Limits are those of connections.
@@ -110,6 +112,7 @@ type Server struct {
 	trail       *audit.Trail
 	certificate *certificate // nil without TLS
 	enrich      *enrichment
+	erasure     *erasure
 	telemetry   *telemetry
 	log         *slog.Logger
 }
@@ -163,7 +166,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		return nil, err
 	}
 	var side *accessSide
-	trail, err := openTrail(ctx, c, store)
+	trail, signer, err := openTrail(ctx, c, store)
 	if err == nil {
 		side, err = openAccess(ctx, c, store, tenants)
 	}
@@ -195,7 +198,13 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		linker: linker.New(store, known.rules, log).Naming(key.ActorID), enrich: known, telemetry: telemetry,
 		access: side, trail: trail, certificate: certificate,
 	}
-	if err = telemetry.watch(append(known.metrics(), s.queues(), listener.refused, panics)...); err == nil && c.HTTPAddr != "" {
+	models := newModels(store.Kept(), known)
+	exports, hints := newExports(c, store, tenants, known, exportKeys)
+	s.erasure, err = openErasure(ctx, c, s, models, hints, signer)
+	if err == nil {
+		err = telemetry.watch(append(known.metrics(), s.queues(), listener.refused, panics)...)
+	}
+	if err == nil && c.HTTPAddr != "" {
 		s.http, err = s.listenHTTP(ctx, c.HTTPAddr)
 	}
 	if err != nil {
@@ -212,8 +221,8 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	)...)
 	services := door.Registrar(s.grpc)
 	s.service = rpc.New(rpc.Dependencies{
-		Store: known.cases(), Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
-		Enricher: known.enricher, Public: known.public, Feeds: known, Models: newModels(store.Kept(), known), Clock: c.Clock,
+		Store: s.erasure.gate, Eraser: s.erasure.eraser, Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
+		Enricher: known.enricher, Public: known.public, Feeds: known, Models: models, Clock: c.Clock,
 		Exports: exports, Hints: hints, Publisher: publisher, Guard: guard,
 		Tenants: tenants, Keys: side.keys, Trail: trail, Recorder: record, TenantChanged: func(t access.Tenant) {
 			known.egressChanged()
@@ -241,8 +250,13 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 // whose cases count.
 func openStore(ctx context.Context, c Config) (graph.Store, *access.Tenants, error) {
 	var tenants *access.Tenants
+	encryption, err := c.Encryption.options(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	o := badger.Options{
-		Clock: c.Clock, Memory: c.Memory, Reserve: c.DiskReserve, CacheBytes: c.CacheBytes, Logger: c.logger(),
+		Encryption: encryption,
+		Clock:      c.Clock, Memory: c.Memory, Reserve: c.DiskReserve, CacheBytes: c.CacheBytes, Logger: c.logger(),
 		// Asked when a case comes or goes, which none does before there are tenants.
 		Counted: func(tenant string) bool { return tenants.CountsInSize(tenant) },
 	}
@@ -282,6 +296,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	parts.Go(func() { linkErr = s.linker.Run(background) })
 	parts.Go(func() { s.enrich.run(background) })
 	parts.Go(func() { s.access.run(background) })
+	parts.Go(func() { keep(background, s.log, s.erasure.run) })
 	parts.Go(func() { s.trail.Run(background) })
 	parts.Go(func() { keep(background, s.log, s.certificate.run) })
 	if s.http != nil {

@@ -23,14 +23,15 @@ type Audit struct {
 }
 
 // openTrail opens the audit trail of a store.
-func openTrail(ctx context.Context, c Config, store graph.Store) (*audit.Trail, error) {
+func openTrail(ctx context.Context, c Config, store graph.Store) (*audit.Trail, *audit.Signer, error) {
 	signer, err := auditSigner(ctx, c, store)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return audit.Open(ctx, store.Trail(), signer, audit.Options{
+	trail, err := audit.Open(ctx, store.Trail(), signer, audit.Options{
 		Sync: c.SyncReads, Retention: c.Audit.Retention, Log: c.logger(),
 	})
+	return trail, signer, err
 }
 
 // auditSigner returns who signs the trail. The key lies outside the store, so that a
@@ -73,7 +74,7 @@ func VerifyAudit(ctx context.Context, c Config) (report audit.Report, err error)
 		return report, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	trail, err := openTrail(ctx, c, store)
+	trail, _, err := openTrail(ctx, c, store)
 	if err != nil {
 		return report, err
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/prototext"
@@ -299,10 +300,28 @@ func drawQuestion(t *rapid.T) worldQuestion {
 		all(one(c.RevokeKey(ctx, elsewherev1.RevokeKeyRequest_builder{Key: "els_aaaaaaaaaaaa"}.Build())))
 		all(one(c.RotateKey(ctx, elsewherev1.RotateKeyRequest_builder{Key: "els_aaaaaaaaaaaa"}.Build())))
 		all(one(c.CreateKey(ctx, elsewherev1.CreateKeyRequest_builder{Key: elsewherev1.Key_builder{Role: tenantKey, Tenants: []string{"unknown"}}.Build()}.Build())))
+		all(erasure(c.EraseTenant(ctx, elsewherev1.EraseTenantRequest_builder{Tenant: "unknown"}.Build())))
 		all(one(c.ListFeeds(ctx, &elsewherev1.ListFeedsRequest{})))
 		all(trailPages(ctx, c))
 		return out, nil
 	}}
+}
+
+// erasure returns what is told of an erasure.
+func erasure(stream grpc.ServerStreamingClient[elsewherev1.EraseTenantResponse], err error) (out []proto.Message, _ error) {
+	if err != nil {
+		return nil, err
+	}
+	for {
+		step, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return out, err
+		}
+		out = append(out, step)
+	}
 }
 
 // actors asks for all actors, and for all that there is to ask of each.

@@ -97,7 +97,7 @@ Begin with: elsewhere demo`,
 		a.demoCommand(), a.serveCommand(), a.huntCommand(),
 		a.submitCommand(), a.seenCommand(), a.enrichCommand(), a.linksCommand(), a.whyCommand(), a.exportCommand(), a.publishCommand(), a.importCommand(),
 		a.reviewCommand(), a.actorsCommand(),
-		a.tenantsCommand(), a.keysCommand(), a.auditCommand(),
+		a.tenantsCommand(), a.keysCommand(), a.auditCommand(), a.eraseCommand(), a.rekeyCommand(),
 		a.modelCommand(), a.checkCommand(), a.dataCommand(), a.benchCommand(), a.evalCommand(), a.versionCommand(),
 	)
 	return root

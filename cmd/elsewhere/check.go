@@ -13,6 +13,7 @@ func (a *app) checkCommand() *cobra.Command {
 	var c server.Config
 	var rebuild bool
 	var known enrichmentFlags
+	var encrypted encryptionFlags
 	limit := rebuildMemoryLimit
 	cmd := &cobra.Command{
 		Use:   "check",
@@ -33,6 +34,9 @@ form, about 1 GiB for a million of 20 values; near --memory-limit it takes longe
 			if c.Enrichment, err = known.data(); err != nil {
 				return err
 			}
+			if c.Encryption, err = encrypted.encryption(); err != nil {
+				return err
+			}
 			_, restore := limitMemory(limit)
 			defer restore()
 			return a.check(cmd.Context(), c, rebuild)
@@ -40,6 +44,7 @@ form, about 1 GiB for a million of 20 values; near --memory-limit it takes longe
 	}
 	cmd.Flags().StringVar(&c.DataDir, "data", "", "`folder` of the store; default $XDG_DATA_HOME/elsewhere or ~/.local/share/elsewhere")
 	known.registerData(cmd)
+	encrypted.register(cmd.Flags())
 	cmd.Flags().Var(&limit, "memory-limit", "soft limit for the memory of the process, a `size` as 2GiB, 0 for none; GOMEMLIMIT goes before it")
 	cmd.Flags().BoolVar(&rebuild, "rebuild", false, "make all links anew")
 	return cmd

@@ -302,6 +302,7 @@ func (a *app) rotateKeyCommand() *cobra.Command {
 
 func (a *app) recoverKeyCommand() *cobra.Command {
 	var c server.Config
+	var encrypted encryptionFlags
 	cmd := &cobra.Command{
 		Use:   "recover",
 		Short: "Make an admin key on the host, when nobody has one",
@@ -310,8 +311,14 @@ service must not be running: who can do this can read the store anyway. Other ke
 stay as they are.`,
 		Args:        args(cobra.NoArgs),
 		Annotations: map[string]string{noServer: "", noJSON: ""},
-		RunE:        func(cmd *cobra.Command, _ []string) error { return a.recoverKey(cmd.Context(), c) },
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if c.Encryption, err = encrypted.encryption(); err != nil {
+				return err
+			}
+			return a.recoverKey(cmd.Context(), c)
+		},
 	}
+	encrypted.register(cmd.Flags())
 	cmd.Flags().StringVar(&c.DataDir, "data", "", "`folder` of the store; default $XDG_DATA_HOME/elsewhere or ~/.local/share/elsewhere")
 	return cmd
 }

@@ -37,6 +37,7 @@ func (a *app) serveCommand() *cobra.Command {
 	reserve := byteSize(server.DefaultDiskReserve)
 	var about enrichmentFlags
 	var who accessFlags
+	var encrypted encryptionFlags
 	var trail auditFlags
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -60,6 +61,10 @@ of growing. What the operating system keeps of the store's files is not counted.
 On a disk with less than --disk-reserve free, new cases are refused
 (RESOURCE_EXHAUSTED, DISK_FULL) until there is room again; reads go on.
 
+With --encryption-key-file or --encryption-key-command the store's files are encrypted
+(AES), with data keys that change and that are encrypted with the given one. A store is
+that from the beginning; rekey encrypts one that is not.
+
 What addresses and names are comes from data that are part of the program, from the
 folder of feeds and from databases of your own; a change of the files is taken up
 within seconds. Nothing of a case leaves the machine unless there is a key for
@@ -70,6 +75,7 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
   elsewhere serve --memory --grpc 127.0.0.1:0 --http 127.0.0.1:0
   elsewhere serve --mmdb GeoLite2-ASN.mmdb --mmdb GeoLite2-City.mmdb
   elsewhere serve --abuseipdb-key-file abuseipdb.key --tlp-ceiling alder=green
+  elsewhere serve --encryption-key-command 'vault read -field=key secret/elsewhere'
   elsewhere serve --memory-limit 512MiB --disk-reserve 4GiB
   elsewhere serve --log-format json --trace-endpoint localhost:4317`,
 		Args:        args(cobra.NoArgs),
@@ -97,6 +103,12 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 			if c.Access, err = who.access(); err != nil {
 				return err
 			}
+			if c.Encryption, err = encrypted.encryption(); err != nil {
+				return err
+			}
+			if c.Memory && (c.Encryption.KeyFile != "" || c.Encryption.KeyCommand != "") {
+				return usageError{errors.New("a store in memory has no files to encrypt")}
+			}
 			if c.Audit, err = trail.audit(); err != nil {
 				return err
 			}
@@ -116,6 +128,7 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 	about.register(cmd)
 	who.register(cmd.Flags())
 	cmd.Flags().StringVar(&c.PublishConfig, "publish-config", "", "`file` with the targets of publish and the files of their keys, JSON")
+	encrypted.registerRotation(cmd.Flags())
 	cmd.Flags().StringVar(&c.Producer, "producer", "", "`name` that receivers of exports read as their origin; default Elsewhere")
 	trail.register(cmd.Flags())
 	cmd.Flags().StringVar(&c.TraceEndpoint, "trace-endpoint", "", "`host:port` of an OpenTelemetry collector (OTLP over gRPC; TLS unless on loopback)")

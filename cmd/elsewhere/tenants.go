@@ -50,7 +50,7 @@ func (f *tenantFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.Domains, "domain", nil, "a `domain` of the organisation; may be repeated")
 	flags.StringArrayVar(&f.Egress, "egress", nil, "an address or `prefix` that its people come from; may be repeated")
 	flags.StringVar(&f.Region, "region", "", "where its data are kept, a `text`")
-	flags.Uint32Var(&f.RetentionDays, "retention-days", 0, "keep its cases so many `days`; 0 is for ever")
+	flags.Uint32Var(&f.RetentionDays, "retention-days", 0, "delete its cases so many `days` after their last change; 0 is never")
 }
 
 // checkTenantID refuses what cannot be the id of a tenant.

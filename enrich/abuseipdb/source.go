@@ -25,6 +25,9 @@ const (
 	stale = 7 * 24 * time.Hour
 )
 
+// SourceNames are the names of the sources, under which their answers are kept.
+func SourceNames() []string { return []string{sourceName, blockSourceName} }
+
 // Sources returns the client as sources: one asks about addresses (check), the
 // other about networks (check-block).
 func (c *Client) Sources() []enrich.Source { return []enrich.Source{addresses{c}, networks{c}} }

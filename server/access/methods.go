@@ -87,6 +87,7 @@ func Methods() []Method {
 		{admin, "ListKeys", admins, ""},
 		{admin, "RevokeKey", admins, ""},
 		{admin, "RotateKey", admins, ""},
+		{admin, "EraseTenant", admins, "of what was erased only how much it was"},
 		{admin, "AuditTrail", admins, ""},
 		{healthService, "Check", nil, "everybody, also without a key: whether the service runs, nothing of its content"},
 		{healthService, "List", nil, "as Check"},

@@ -26,6 +26,7 @@ type Tenants struct {
 	byID    map[string]*Tenant // never changed, only exchanged
 	aliases map[string]string  // alias to id
 	unsaved map[string]bool    // made by a submit and not yet stored
+	erasing map[string]bool
 	// odd is the number of tenants that count otherwise than one each.
 	odd    int
 	egress int
@@ -51,7 +52,7 @@ func OpenTenants(ctx context.Context, store Store, log *slog.Logger, clock func(
 	}
 	t := &Tenants{
 		store: store, log: log, clock: clock, byID: make(map[string]*Tenant), aliases: make(map[string]string),
-		unsaved: make(map[string]bool), signal: make(chan struct{}, 1),
+		unsaved: make(map[string]bool), erasing: make(map[string]bool), signal: make(chan struct{}, 1),
 	}
 	for entry, err := range store.Scan(ctx, storedTenants) {
 		if err != nil {
@@ -223,7 +224,7 @@ func (t *Tenants) Known(id string) {
 	}
 	// A case that came under an alias has been resolved; an id that is an alias
 	// of somebody else is never made.
-	if _, taken := t.aliases[id]; taken {
+	if _, taken := t.aliases[id]; taken || t.erasing[id] {
 		return
 	}
 	r := newTenant(id, t.clock())
@@ -283,6 +284,9 @@ func (t *Tenants) saveOne(ctx context.Context, id string) error {
 	t.mu.RLock()
 	r := t.byID[id]
 	t.mu.RUnlock()
+	if r == nil {
+		return nil // removed since
+	}
 	return t.write(ctx, r)
 }
 
@@ -346,6 +350,9 @@ func (t *Tenants) drop(r *Tenant) {
 func (t *Tenants) claim(r *Tenant, isNew bool) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.erasing[r.ID] {
+		return ErrTenantErasing
+	}
 	if _, alias := t.aliases[r.ID]; alias || isNew && t.byID[r.ID] != nil {
 		return ErrTenantExists
 	}

@@ -41,6 +41,18 @@ var ErrTooManyHints = errors.New("a tenant may have 100,000 hashes of victim tok
 
 func hintShard(tenant string, n int) string { return fmt.Sprintf("%s%s/%x", storedHints, tenant, n) }
 
+// Remove drops the hashes of a tenant.
+func (h *Hints) Remove(ctx context.Context, tenant string) error {
+	h.changes.Lock()
+	defer h.changes.Unlock()
+	for n := range hintShards {
+		if err := h.keeper.Put(ctx, hintShard(tenant, n), nil, time.Unix(1, 0)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Load returns the hashes of a tenant.
 func (h *Hints) Load(ctx context.Context, tenant string) ([]uint64, error) {
 	var out []uint64

@@ -86,6 +86,9 @@ type Anchors interface {
 	// alias or note it takes it away. The event is kept under the founder To of the
 	// actor; the zero event is none. ErrNotFound if the case is not stored.
 	Anchor(ctx context.Context, a Anchor, e ActorEvent) error
+	// ForgetEvents takes the cases of a tenant out of all histories of actors; an
+	// event that is about nothing else goes.
+	ForgetEvents(ctx context.Context, tenant string) error
 }
 
 // Actors is what a snapshot says of actors.

@@ -463,6 +463,7 @@ type RelinkBatch struct {
 
 // Store is a whole backend.
 type Store interface {
+	Purger
 	Writer
 	Reviewer
 	Anchors

@@ -83,6 +83,8 @@ func (s *Service) mayWrite(viewer access.Viewer, tenant string, dry bool) error 
 		s.tenants.Known(tenant)
 	}
 	switch t, ok := s.tenants.Get(tenant); {
+	case s.tenants.IsErasing(tenant):
+		return access.ErrTenantErasing
 	case !ok && !viewer.IsOpen():
 		return graph.ErrNotFound
 	case ok && t.State == access.Closed:

@@ -86,6 +86,9 @@ func toStatus(ctx context.Context, log *slog.Logger, err error) error {
 	if s := accessStatus(err); s != nil {
 		return s
 	}
+	if s := erasureStatus(err); s != nil {
+		return s
+	}
 	if _, ok := status.FromError(err); ok {
 		return err
 	}
@@ -112,6 +115,7 @@ func accessStatus(err error) error {
 		{access.ErrTenantExists, codes.AlreadyExists, "TENANT_EXISTS"},
 		{access.ErrTenantRevision, codes.Aborted, "REVISION_MISMATCH"},
 		{access.ErrTenantClosed, codes.FailedPrecondition, "TENANT_CLOSED"},
+		{access.ErrTenantErasing, codes.FailedPrecondition, "TENANT_ERASING"},
 		{access.ErrNoKey, codes.NotFound, "KEY_UNKNOWN"},
 		{access.ErrFirstKey, codes.FailedPrecondition, "FIRST_KEY"},
 		{access.ErrLastAdmin, codes.FailedPrecondition, "LAST_ADMIN"},

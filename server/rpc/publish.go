@@ -28,8 +28,8 @@ func (s *Service) Publish(req *elsewherev1.PublishRequest, stream grpc.ServerStr
 	return toStatus(ctx, s.log, s.publish(ctx, req, stream))
 }
 
-// progressEvery is how often a publication says how far it is.
-const progressEvery = time.Second
+// publishedEvery is how often a publication says how far it is.
+const publishedEvery = time.Second
 
 func (s *Service) publish(ctx context.Context, req *elsewherev1.PublishRequest, stream grpc.ServerStreamingServer[elsewherev1.PublishResponse]) error {
 	if s.publisher == nil {
@@ -53,7 +53,7 @@ func (s *Service) publish(ctx context.Context, req *elsewherev1.PublishRequest, 
 		Progress: func(done, of int) {
 			once.Lock()
 			defer once.Unlock()
-			if now := s.clock(); now.Sub(last) >= progressEvery {
+			if now := s.clock(); now.Sub(last) >= publishedEvery {
 				last = now
 				// Where the caller has gone the publication ends with its context.
 				_ = stream.Send(elsewherev1.PublishResponse_builder{

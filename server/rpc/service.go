@@ -47,6 +47,7 @@ type Service struct {
 	public    Enricher
 	feeds     Feeds
 	models    Models
+	eraser    Eraser
 	exports   *export.Builder
 	hints     *export.Hints
 	publisher *publish.Publisher
@@ -78,6 +79,7 @@ type Dependencies struct {
 	Public  Enricher
 	Feeds   Feeds
 	Models  Models
+	Eraser  Eraser
 	Exports *export.Builder
 	Hints   *export.Hints
 	// Publisher is nil where nothing is published.
@@ -101,7 +103,7 @@ type Dependencies struct {
 // New returns a service.
 func New(d Dependencies) *Service {
 	s := &Service{
-		store: d.Store, settler: d.Settler, enricher: d.Enricher, public: d.Public, feeds: d.Feeds, models: d.Models, rules: d.Rules,
+		store: d.Store, settler: d.Settler, enricher: d.Enricher, public: d.Public, feeds: d.Feeds, models: d.Models, eraser: d.Eraser, rules: d.Rules,
 		key: d.Key, sealer: d.Sealer, tenants: d.Tenants, keys: d.Keys, changed: d.TenantChanged,
 		trail: d.Trail, record: d.Recorder, exports: d.Exports, hints: d.Hints, publisher: d.Publisher, guard: d.Guard, log: d.Log, clock: d.Clock,
 	}

@@ -445,7 +445,9 @@ type Tenant_builder struct {
 	// no evidence, within seconds, and never disclosed to third parties.
 	Egress []string
 	Region string
-	// Days that cases are kept; 0 is for ever.
+	// Days that cases are kept after their last change or, where they were closed later
+	// than that, after they were closed; then they are deleted, within hours. 0 is for
+	// ever.
 	RetentionDays uint32
 	// Output only.
 	CreateTime *timestamppb.Timestamp

@@ -24,7 +24,7 @@ var File_elsewhere_v1_admin_service_proto protoreflect.FileDescriptor
 
 const file_elsewhere_v1_admin_service_proto_rawDesc = "" +
 	"\n" +
-	" elsewhere/v1/admin_service.proto\x12\felsewhere.v1\x1a\x19elsewhere/v1/access.proto\x1a\x18elsewhere/v1/audit.proto2\xe6\x05\n" +
+	" elsewhere/v1/admin_service.proto\x12\felsewhere.v1\x1a\x19elsewhere/v1/access.proto\x1a\x18elsewhere/v1/audit.proto\x1a\x1aelsewhere/v1/erasure.proto2\xbc\x06\n" +
 	"\fAdminService\x12U\n" +
 	"\fCreateTenant\x12!.elsewhere.v1.CreateTenantRequest\x1a\".elsewhere.v1.CreateTenantResponse\x12L\n" +
 	"\tGetTenant\x12\x1e.elsewhere.v1.GetTenantRequest\x1a\x1f.elsewhere.v1.GetTenantResponse\x12R\n" +
@@ -33,7 +33,8 @@ const file_elsewhere_v1_admin_service_proto_rawDesc = "" +
 	"\tCreateKey\x12\x1e.elsewhere.v1.CreateKeyRequest\x1a\x1f.elsewhere.v1.CreateKeyResponse\x12I\n" +
 	"\bListKeys\x12\x1d.elsewhere.v1.ListKeysRequest\x1a\x1e.elsewhere.v1.ListKeysResponse\x12L\n" +
 	"\tRevokeKey\x12\x1e.elsewhere.v1.RevokeKeyRequest\x1a\x1f.elsewhere.v1.RevokeKeyResponse\x12L\n" +
-	"\tRotateKey\x12\x1e.elsewhere.v1.RotateKeyRequest\x1a\x1f.elsewhere.v1.RotateKeyResponse\x12Q\n" +
+	"\tRotateKey\x12\x1e.elsewhere.v1.RotateKeyRequest\x1a\x1f.elsewhere.v1.RotateKeyResponse\x12T\n" +
+	"\vEraseTenant\x12 .elsewhere.v1.EraseTenantRequest\x1a!.elsewhere.v1.EraseTenantResponse0\x01\x12Q\n" +
 	"\n" +
 	"AuditTrail\x12\x1f.elsewhere.v1.AuditTrailRequest\x1a .elsewhere.v1.AuditTrailResponse0\x01BLZEgithub.com/elsewhere-project/elsewhere/proto/elsewhere/v1;elsewherev1\x92\x03\x02\b\x02b\beditionsp\xe9\a"
 
@@ -46,16 +47,18 @@ var file_elsewhere_v1_admin_service_proto_goTypes = []any{
 	(*ListKeysRequest)(nil),      // 5: elsewhere.v1.ListKeysRequest
 	(*RevokeKeyRequest)(nil),     // 6: elsewhere.v1.RevokeKeyRequest
 	(*RotateKeyRequest)(nil),     // 7: elsewhere.v1.RotateKeyRequest
-	(*AuditTrailRequest)(nil),    // 8: elsewhere.v1.AuditTrailRequest
-	(*CreateTenantResponse)(nil), // 9: elsewhere.v1.CreateTenantResponse
-	(*GetTenantResponse)(nil),    // 10: elsewhere.v1.GetTenantResponse
-	(*ListTenantsResponse)(nil),  // 11: elsewhere.v1.ListTenantsResponse
-	(*UpdateTenantResponse)(nil), // 12: elsewhere.v1.UpdateTenantResponse
-	(*CreateKeyResponse)(nil),    // 13: elsewhere.v1.CreateKeyResponse
-	(*ListKeysResponse)(nil),     // 14: elsewhere.v1.ListKeysResponse
-	(*RevokeKeyResponse)(nil),    // 15: elsewhere.v1.RevokeKeyResponse
-	(*RotateKeyResponse)(nil),    // 16: elsewhere.v1.RotateKeyResponse
-	(*AuditTrailResponse)(nil),   // 17: elsewhere.v1.AuditTrailResponse
+	(*EraseTenantRequest)(nil),   // 8: elsewhere.v1.EraseTenantRequest
+	(*AuditTrailRequest)(nil),    // 9: elsewhere.v1.AuditTrailRequest
+	(*CreateTenantResponse)(nil), // 10: elsewhere.v1.CreateTenantResponse
+	(*GetTenantResponse)(nil),    // 11: elsewhere.v1.GetTenantResponse
+	(*ListTenantsResponse)(nil),  // 12: elsewhere.v1.ListTenantsResponse
+	(*UpdateTenantResponse)(nil), // 13: elsewhere.v1.UpdateTenantResponse
+	(*CreateKeyResponse)(nil),    // 14: elsewhere.v1.CreateKeyResponse
+	(*ListKeysResponse)(nil),     // 15: elsewhere.v1.ListKeysResponse
+	(*RevokeKeyResponse)(nil),    // 16: elsewhere.v1.RevokeKeyResponse
+	(*RotateKeyResponse)(nil),    // 17: elsewhere.v1.RotateKeyResponse
+	(*EraseTenantResponse)(nil),  // 18: elsewhere.v1.EraseTenantResponse
+	(*AuditTrailResponse)(nil),   // 19: elsewhere.v1.AuditTrailResponse
 }
 var file_elsewhere_v1_admin_service_proto_depIdxs = []int32{
 	0,  // 0: elsewhere.v1.AdminService.CreateTenant:input_type -> elsewhere.v1.CreateTenantRequest
@@ -66,18 +69,20 @@ var file_elsewhere_v1_admin_service_proto_depIdxs = []int32{
 	5,  // 5: elsewhere.v1.AdminService.ListKeys:input_type -> elsewhere.v1.ListKeysRequest
 	6,  // 6: elsewhere.v1.AdminService.RevokeKey:input_type -> elsewhere.v1.RevokeKeyRequest
 	7,  // 7: elsewhere.v1.AdminService.RotateKey:input_type -> elsewhere.v1.RotateKeyRequest
-	8,  // 8: elsewhere.v1.AdminService.AuditTrail:input_type -> elsewhere.v1.AuditTrailRequest
-	9,  // 9: elsewhere.v1.AdminService.CreateTenant:output_type -> elsewhere.v1.CreateTenantResponse
-	10, // 10: elsewhere.v1.AdminService.GetTenant:output_type -> elsewhere.v1.GetTenantResponse
-	11, // 11: elsewhere.v1.AdminService.ListTenants:output_type -> elsewhere.v1.ListTenantsResponse
-	12, // 12: elsewhere.v1.AdminService.UpdateTenant:output_type -> elsewhere.v1.UpdateTenantResponse
-	13, // 13: elsewhere.v1.AdminService.CreateKey:output_type -> elsewhere.v1.CreateKeyResponse
-	14, // 14: elsewhere.v1.AdminService.ListKeys:output_type -> elsewhere.v1.ListKeysResponse
-	15, // 15: elsewhere.v1.AdminService.RevokeKey:output_type -> elsewhere.v1.RevokeKeyResponse
-	16, // 16: elsewhere.v1.AdminService.RotateKey:output_type -> elsewhere.v1.RotateKeyResponse
-	17, // 17: elsewhere.v1.AdminService.AuditTrail:output_type -> elsewhere.v1.AuditTrailResponse
-	9,  // [9:18] is the sub-list for method output_type
-	0,  // [0:9] is the sub-list for method input_type
+	8,  // 8: elsewhere.v1.AdminService.EraseTenant:input_type -> elsewhere.v1.EraseTenantRequest
+	9,  // 9: elsewhere.v1.AdminService.AuditTrail:input_type -> elsewhere.v1.AuditTrailRequest
+	10, // 10: elsewhere.v1.AdminService.CreateTenant:output_type -> elsewhere.v1.CreateTenantResponse
+	11, // 11: elsewhere.v1.AdminService.GetTenant:output_type -> elsewhere.v1.GetTenantResponse
+	12, // 12: elsewhere.v1.AdminService.ListTenants:output_type -> elsewhere.v1.ListTenantsResponse
+	13, // 13: elsewhere.v1.AdminService.UpdateTenant:output_type -> elsewhere.v1.UpdateTenantResponse
+	14, // 14: elsewhere.v1.AdminService.CreateKey:output_type -> elsewhere.v1.CreateKeyResponse
+	15, // 15: elsewhere.v1.AdminService.ListKeys:output_type -> elsewhere.v1.ListKeysResponse
+	16, // 16: elsewhere.v1.AdminService.RevokeKey:output_type -> elsewhere.v1.RevokeKeyResponse
+	17, // 17: elsewhere.v1.AdminService.RotateKey:output_type -> elsewhere.v1.RotateKeyResponse
+	18, // 18: elsewhere.v1.AdminService.EraseTenant:output_type -> elsewhere.v1.EraseTenantResponse
+	19, // 19: elsewhere.v1.AdminService.AuditTrail:output_type -> elsewhere.v1.AuditTrailResponse
+	10, // [10:20] is the sub-list for method output_type
+	0,  // [0:10] is the sub-list for method input_type
 	0,  // [0:0] is the sub-list for extension type_name
 	0,  // [0:0] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
@@ -90,6 +95,7 @@ func file_elsewhere_v1_admin_service_proto_init() {
 	}
 	file_elsewhere_v1_access_proto_init()
 	file_elsewhere_v1_audit_proto_init()
+	file_elsewhere_v1_erasure_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -27,6 +27,7 @@ const (
 	AdminService_ListKeys_FullMethodName     = "/elsewhere.v1.AdminService/ListKeys"
 	AdminService_RevokeKey_FullMethodName    = "/elsewhere.v1.AdminService/RevokeKey"
 	AdminService_RotateKey_FullMethodName    = "/elsewhere.v1.AdminService/RotateKey"
+	AdminService_EraseTenant_FullMethodName  = "/elsewhere.v1.AdminService/EraseTenant"
 	AdminService_AuditTrail_FullMethodName   = "/elsewhere.v1.AdminService/AuditTrail"
 )
 
@@ -54,6 +55,14 @@ type AdminServiceClient interface {
 	RevokeKey(ctx context.Context, in *RevokeKeyRequest, opts ...grpc.CallOption) (*RevokeKeyResponse, error)
 	// RotateKey gives a key a new secret.
 	RotateKey(ctx context.Context, in *RotateKeyRequest, opts ...grpc.CallOption) (*RotateKeyResponse, error)
+	// EraseTenant takes out everything that is kept about a tenant, and tells how far
+	// that is; the last message is the receipt. Once it was asked for it is carried out,
+	// whether somebody listens or not, and goes on after a restart: to ask again is to
+	// listen again, and yields the receipt of one that was carried out. Meanwhile the
+	// tenant takes no cases. Errors: NOT_FOUND where there is no such tenant,
+	// FAILED_PRECONDITION for a purge of a service in memory, RESOURCE_EXHAUSTED where
+	// the disk has no room for a purge, which is tried again.
+	EraseTenant(ctx context.Context, in *EraseTenantRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[EraseTenantResponse], error)
 	// AuditTrail tells what was done and what was told to whom.
 	AuditTrail(ctx context.Context, in *AuditTrailRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[AuditTrailResponse], error)
 }
@@ -146,9 +155,28 @@ func (c *adminServiceClient) RotateKey(ctx context.Context, in *RotateKeyRequest
 	return out, nil
 }
 
+func (c *adminServiceClient) EraseTenant(ctx context.Context, in *EraseTenantRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[EraseTenantResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &AdminService_ServiceDesc.Streams[0], AdminService_EraseTenant_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[EraseTenantRequest, EraseTenantResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AdminService_EraseTenantClient = grpc.ServerStreamingClient[EraseTenantResponse]
+
 func (c *adminServiceClient) AuditTrail(ctx context.Context, in *AuditTrailRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[AuditTrailResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &AdminService_ServiceDesc.Streams[0], AdminService_AuditTrail_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &AdminService_ServiceDesc.Streams[1], AdminService_AuditTrail_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -189,6 +217,14 @@ type AdminServiceServer interface {
 	RevokeKey(context.Context, *RevokeKeyRequest) (*RevokeKeyResponse, error)
 	// RotateKey gives a key a new secret.
 	RotateKey(context.Context, *RotateKeyRequest) (*RotateKeyResponse, error)
+	// EraseTenant takes out everything that is kept about a tenant, and tells how far
+	// that is; the last message is the receipt. Once it was asked for it is carried out,
+	// whether somebody listens or not, and goes on after a restart: to ask again is to
+	// listen again, and yields the receipt of one that was carried out. Meanwhile the
+	// tenant takes no cases. Errors: NOT_FOUND where there is no such tenant,
+	// FAILED_PRECONDITION for a purge of a service in memory, RESOURCE_EXHAUSTED where
+	// the disk has no room for a purge, which is tried again.
+	EraseTenant(*EraseTenantRequest, grpc.ServerStreamingServer[EraseTenantResponse]) error
 	// AuditTrail tells what was done and what was told to whom.
 	AuditTrail(*AuditTrailRequest, grpc.ServerStreamingServer[AuditTrailResponse]) error
 	mustEmbedUnimplementedAdminServiceServer()
@@ -224,6 +260,9 @@ func (UnimplementedAdminServiceServer) RevokeKey(context.Context, *RevokeKeyRequ
 }
 func (UnimplementedAdminServiceServer) RotateKey(context.Context, *RotateKeyRequest) (*RotateKeyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RotateKey not implemented")
+}
+func (UnimplementedAdminServiceServer) EraseTenant(*EraseTenantRequest, grpc.ServerStreamingServer[EraseTenantResponse]) error {
+	return status.Error(codes.Unimplemented, "method EraseTenant not implemented")
 }
 func (UnimplementedAdminServiceServer) AuditTrail(*AuditTrailRequest, grpc.ServerStreamingServer[AuditTrailResponse]) error {
 	return status.Error(codes.Unimplemented, "method AuditTrail not implemented")
@@ -393,6 +432,17 @@ func _AdminService_RotateKey_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_EraseTenant_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(EraseTenantRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AdminServiceServer).EraseTenant(m, &grpc.GenericServerStream[EraseTenantRequest, EraseTenantResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AdminService_EraseTenantServer = grpc.ServerStreamingServer[EraseTenantResponse]
+
 func _AdminService_AuditTrail_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(AuditTrailRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -445,6 +495,11 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		},
 	},
 	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "EraseTenant",
+			Handler:       _AdminService_EraseTenant_Handler,
+			ServerStreams: true,
+		},
 		{
 			StreamName:    "AuditTrail",
 			Handler:       _AdminService_AuditTrail_Handler,

@@ -77,6 +77,9 @@ func (s *Signer) sign(what string, statement []byte) string {
 	return hex.EncodeToString(ed25519.Sign(s.private, append([]byte(what), statement...)))
 }
 
+// SignReceipt signs a receipt, which begins with what it is.
+func (s *Signer) SignReceipt(receipt []byte) []byte { return ed25519.Sign(s.private, receipt) }
+
 // PublicKey is what signatures of a trail are verified with: 64 hexadecimal digits.
 type PublicKey string
 

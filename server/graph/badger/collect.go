@@ -36,11 +36,13 @@ func (s *Store) collect(ctx context.Context) {
 // collectOnce returns the number of files that it has rewritten. What is kept of a
 // file is written elsewhere before the file goes.
 func (s *Store) collectOnce(ctx context.Context) int {
-	if s.room.check(s.room.forEngine()) != nil {
+	// What is being copied into another folder is not moved as well.
+	if s.room.check(s.room.forEngine()) != nil || !s.purging.TryLock() {
 		return 0
 	}
+	defer s.purging.Unlock()
 	for n := range maxCollected {
-		err := s.db.RunValueLogGC(garbageShare)
+		err := s.db().RunValueLogGC(garbageShare)
 		if err != nil {
 			if !errors.Is(err, dgraph.ErrNoRewrite) && !errors.Is(err, dgraph.ErrGCInMemoryMode) {
 				s.log.LogAttrs(ctx, slog.LevelWarn, "collect the value log", slog.Any("error", err))

@@ -42,10 +42,7 @@ func (w *writer) done(err error) {
 	w.below = nil
 	switch {
 	case err != nil && w.broken == nil:
-		broken := &graph.BrokenError{Err: fmt.Errorf("commit: %w", err)}
-		w.broken = broken
-		w.gaveUp.Store(broken)
-		w.log.LogAttrs(context.Background(), slog.LevelError, "a change could not be written: restart the service", slog.Any("error", err))
+		w.giveUp(fmt.Errorf("commit: %w", err))
 		above := w.group
 		w.group = newLayer()
 		above.answer(w.broken)
@@ -56,6 +53,14 @@ func (w *writer) done(err error) {
 		}
 	}
 	l.answer(w.broken)
+}
+
+// giveUp takes no more changes until the store is opened again.
+func (w *writer) giveUp(err error) {
+	broken := &graph.BrokenError{Err: err}
+	w.broken = broken
+	w.gaveUp.Store(broken)
+	w.log.LogAttrs(context.Background(), slog.LevelError, "a change could not be written: restart the service", slog.Any("error", err))
 }
 
 func (l *layer) answer(err error) {
@@ -69,7 +74,7 @@ func (w *writer) persist(l *layer) error {
 	if !w.fits(l) {
 		return w.storeLarge(l.all())
 	}
-	txn := w.db.NewTransaction(true)
+	txn := w.db().NewTransaction(true)
 	defer txn.Discard()
 	for k, v := range l.sets {
 		if err := put(txn, k, v); err != nil {
@@ -92,7 +97,7 @@ func (w *writer) fits(l *layer) bool { return l.bytes < w.maxBytes && l.entries(
 
 // store writes one Badger transaction and syncs it.
 func (w *writer) store(sets writes) error {
-	txn := w.db.NewTransaction(true)
+	txn := w.db().NewTransaction(true)
 	defer txn.Discard()
 	for k, v := range sets {
 		if err := put(txn, k, v); err != nil {

@@ -51,11 +51,16 @@ func (e *DamageError) Error() string {
 
 // checkFiles looks at the files of a folder before Badger changes them, and
 // breaks the seal of one that is whole.
-func checkFiles(dir string) error {
+func checkFiles(dir string, key []byte) error {
 	if err := checkManifest(dir); err != nil {
 		return err
 	}
 	sealed, err := checkSeal(dir)
+	if err != nil {
+		return err
+	}
+	// After the seal, which tells damage from another key.
+	data, err := openDataKeys(dir, key)
 	if err != nil {
 		return err
 	}
@@ -67,7 +72,7 @@ func checkFiles(dir string) error {
 		return err
 	}
 	for _, path := range logs {
-		if err := checkLog(path, sealed); err != nil {
+		if err := checkLog(path, sealed, data); err != nil {
 			return err
 		}
 	}
@@ -204,8 +209,8 @@ type logRecord struct {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// readRecord reads the record at the start of b.
-func readRecord(b []byte) (r logRecord, ok bool) {
+// readRecord reads the record at the start of b, which stands at that byte of a log.
+func readRecord(b []byte, at int64, c logCipher) (r logRecord, ok bool) {
 	if len(b) < 2 {
 		return logRecord{}, false
 	}
@@ -229,14 +234,14 @@ func readRecord(b []byte) (r logRecord, ok bool) {
 		return logRecord{}, false
 	}
 	// A key ends with its version, counted downwards.
-	r.version = math.MaxUint64 - binary.BigEndian.Uint64(b[n+int(key)-8:])
+	r.version = math.MaxUint64 - binary.BigEndian.Uint64(c.plain(b[n:n+int(key)], at)[key-8:])
 	r.length = end + crc32.Size
 	return r, true
 }
 
 // checkLog returns a *DamageError if a log has something unreadable that no crash
 // explains. A sealed log has nothing unreadable at all.
-func checkLog(path string, sealed bool) error {
+func checkLog(path string, sealed bool, keys *dataKeys) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -250,7 +255,11 @@ func checkLog(path string, sealed bool) error {
 	if err != nil {
 		return err
 	}
-	at, open, err := readable(f, end)
+	c, err := keys.cipherOf(f, end)
+	if err != nil {
+		return &DamageError{File: path, What: err.Error()}
+	}
+	at, open, err := readable(f, end, c)
 	if err != nil || at >= end {
 		return err
 	}
@@ -271,7 +280,7 @@ func checkLog(path string, sealed bool) error {
 	}
 	wal := strings.HasSuffix(path, walExtension)
 	for i := 1; i < len(rest); i++ {
-		r, ok := readRecord(rest[i:])
+		r, ok := readRecord(rest[i:], at+int64(i), c)
 		if !ok {
 			continue
 		}
@@ -291,7 +300,7 @@ func checkLog(path string, sealed bool) error {
 
 // readable returns where the readable records of a log end, and the version of
 // the commit that is not finished there, 0 for none.
-func readable(f io.ReaderAt, end int64) (at int64, open uint64, err error) {
+func readable(f io.ReaderAt, end int64, c logCipher) (at int64, open uint64, err error) {
 	window := make([]byte, logWindow)
 	for at = logHeader; at < end; {
 		n, err := f.ReadAt(window, at)
@@ -300,7 +309,7 @@ func readable(f io.ReaderAt, end int64) (at int64, open uint64, err error) {
 		}
 		begun := at
 		for b := window[:n]; ; {
-			r, ok := readRecord(b)
+			r, ok := readRecord(b, at, c)
 			if !ok {
 				break
 			}

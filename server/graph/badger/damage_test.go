@@ -213,7 +213,7 @@ func TestTornTail(t *testing.T) {
 	// Where the last commit begins: a copy without it is as long.
 	last, at := logHeader, logHeader
 	for at < end {
-		record, ok := readRecord(f[wal][at:])
+		record, ok := readRecord(f[wal][at:], int64(at), logCipher{})
 		if !ok {
 			t.Fatalf("no record at byte %d", at)
 		}

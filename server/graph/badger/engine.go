@@ -5,20 +5,23 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	dgraph "github.com/dgraph-io/badger/v4"
 )
 
+// engine is one database of a store.
+type engine struct {
+	*dgraph.DB
+	dir string
+	// readers are those who hold a view of it.
+	readers sync.WaitGroup
+}
+
 // openEngine opens the database of a folder that has room and whose files are
 // whole as far as that can be told.
 func openEngine(opt dgraph.Options, room *space) (*dgraph.DB, error) {
-	if opt.InMemory {
-		return dgraph.Open(opt)
-	}
-	if err := os.MkdirAll(opt.Dir, 0o700); err != nil {
-		return nil, err
-	}
 	if taken, err := held(opt.Dir); err != nil {
 		return nil, err
 	} else if taken {
@@ -27,7 +30,7 @@ func openEngine(opt dgraph.Options, room *space) (*dgraph.DB, error) {
 	if err := room.check(room.forEngine()); err != nil {
 		return nil, fmt.Errorf("%s: %w", opt.Dir, err)
 	}
-	if err := checkFiles(opt.Dir); err != nil {
+	if err := checkFiles(opt.Dir, opt.EncryptionKey); err != nil {
 		return nil, err
 	}
 	db, err := openGuarded(opt.WithVerifyValueChecksum(true))
@@ -58,14 +61,21 @@ func openGuarded(opt dgraph.Options) (db *dgraph.DB, err error) {
 // cannot, it would try for ever.
 const closeWithin = time.Minute
 
-// closeEngine closes the database and seals its folder. Where that cannot end well
+// closeEngine closes a database and seals its folder. Where that cannot end well
 // it leaves the folder to the next start: every acknowledged change is in the log
 // already. On a full disk the operating system would end the process over the last
 // buffer, and after a write that failed Badger may wait for ever.
-func (s *Store) closeEngine() error {
-	if s.db.Opts().InMemory {
-		return s.db.Close()
+func (s *Store) closeEngine(e *engine) error {
+	if e.Opts().InMemory {
+		return e.Close()
 	}
+	if err := s.closeDatabase(e); err != nil {
+		return err
+	}
+	return seal(e.dir, layout)
+}
+
+func (s *Store) closeDatabase(e *engine) error {
 	var err error
 	if broken := s.gaveUp.Load(); broken != nil {
 		err = broken
@@ -73,21 +83,18 @@ func (s *Store) closeEngine() error {
 		err = s.room.check(s.room.forEngine())
 	}
 	if err != nil {
-		return s.untidy(err)
+		return e.untidy(err)
 	}
 	closed := make(chan error, 1)
-	go func() { closed <- s.db.Close() }()
+	go func() { closed <- e.Close() }()
 	select {
 	case err := <-closed:
-		if err != nil {
-			return err
-		}
-		return seal(s.db.Opts().Dir, layout)
+		return err
 	case <-time.After(closeWithin):
-		return s.untidy(errors.New("the last buffer could not be written"))
+		return e.untidy(errors.New("the last buffer could not be written"))
 	}
 }
 
-func (s *Store) untidy(err error) error {
-	return fmt.Errorf("%s was not tidied up, which the next start does; nothing is lost: %w", s.room.dir, err)
+func (e *engine) untidy(err error) error {
+	return fmt.Errorf("%s was not tidied up, which the next start does; nothing is lost: %w", e.dir, err)
 }

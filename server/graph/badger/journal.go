@@ -26,7 +26,7 @@ func journalKey(part int) string {
 }
 
 func (w *writer) storeLarge(sets writes) error {
-	if w.db.Opts().InMemory {
+	if w.db().Opts().InMemory {
 		return w.storeParts(sets, nil)
 	}
 	journal := journalOf(sets)
@@ -103,7 +103,7 @@ func (w *writer) replay() error {
 }
 
 func (w *writer) readJournal() (sets, journal writes, err error) {
-	txn := w.db.NewTransaction(false)
+	txn := w.db().NewTransaction(false)
 	defer txn.Discard()
 	it := reader{txn: txn}.iterate([]byte{spaceJournal})
 	defer it.Close()

@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -74,6 +75,8 @@ type Options struct {
 	// Free returns the bytes that are free on the disk of a folder; nil: ask the
 	// operating system.
 	Free func(dir string) (uint64, error)
+	// Encryption is how files are encrypted; not at all by default.
+	Encryption Encryption
 }
 
 // ErrInUse is returned by Open for a folder that another process has open.
@@ -94,7 +97,8 @@ var errForeign = errors.New("the folder holds a database that is no Elsewhere st
 
 // Store is a graph in Badger. It implements graph.Store.
 type Store struct {
-	db      *dgraph.DB
+	engine  atomic.Pointer[engine]
+	options Options
 	room    *space
 	inline  int64
 	limits  graph.Limits
@@ -118,6 +122,10 @@ type Store struct {
 	stop               context.CancelFunc
 	closed             chan struct{}
 	closeErr           error
+	// purging is held by who moves values or the whole database.
+	purging sync.Mutex
+	// over ends what runs in the background.
+	over context.Context
 }
 
 var _ graph.Store = (*Store)(nil)
@@ -140,6 +148,11 @@ func open(ctx context.Context, o Options) (*Store, error) {
 		return nil, errors.New("a store is in memory or in a folder, not both")
 	case !o.Memory && o.Dir == "":
 		return nil, errors.New("no folder given")
+	case o.Memory && o.Encryption.on():
+		return nil, errors.New("a store in memory has no files to encrypt")
+	}
+	if err := o.Encryption.check(); err != nil {
+		return nil, err
 	}
 	log := o.Logger
 	if log == nil {
@@ -153,16 +166,15 @@ func open(ctx context.Context, o Options) (*Store, error) {
 	if counted == nil {
 		counted = func(tenant string) bool { return !strings.HasPrefix(tenant, "reports-") }
 	}
-	opt := engineOptions(o, log)
 	room := newSpace(o, now, log)
-	db, err := openEngine(opt, room)
+	e, err := openCurrent(o, room, log)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{
-		db:        db,
+		options:   o,
 		room:      room,
-		inline:    opt.ValueThreshold,
+		inline:    e.Opts().ValueThreshold,
 		limits:    o.Limits.OrDefaults(),
 		counted:   counted,
 		caches:    newCaches(cmp.Or(o.CacheBytes, DefaultCacheBytes)),
@@ -174,9 +186,10 @@ func open(ctx context.Context, o Options) (*Store, error) {
 		collected: make(chan struct{}),
 		closed:    make(chan struct{}),
 	}
+	s.engine.Store(e)
 	stored, err := s.start()
 	if err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, e.Close())
 	}
 	if err := s.migrate(ctx, stored); err != nil {
 		return nil, errors.Join(fmt.Errorf("bring the store to layout %d: %w", layout, err), s.Close())
@@ -201,17 +214,19 @@ func (s *Store) start() (stored uint64, err error) {
 		defer close(s.written)
 		w.run()
 	}()
-	ctx, stop := context.WithCancel(context.Background())
-	s.stop = stop
+	s.over, s.stop = context.WithCancel(context.Background())
 	go func() {
 		defer close(s.collected)
-		s.collect(ctx)
+		s.collect(s.over)
 	}()
 	return stored, nil
 }
 
-func engineOptions(o Options, log *slog.Logger) dgraph.Options {
-	opt := dgraph.DefaultOptions(o.Dir).
+// db is the database of now. Another one takes its place when the store is purged.
+func (s *Store) db() *engine { return s.engine.Load() }
+
+func engineOptions(dir string, o Options, log *slog.Logger) dgraph.Options {
+	opt := dgraph.DefaultOptions(dir).
 		WithInMemory(o.Memory).
 		WithLogger(engineLog{log}).
 		WithSyncWrites(!o.Memory).
@@ -229,13 +244,13 @@ func engineOptions(o Options, log *slog.Logger) dgraph.Options {
 	if o.Memory {
 		opt = opt.WithValueThreshold(memoryThreshold)
 	}
-	return opt
+	return o.Encryption.apply(opt)
 }
 
 // checkLayout makes a new database a store, refuses what is none and returns the
 // layout of what is there.
 func (s *Store) checkLayout() (stored uint64, err error) {
-	txn := s.db.NewTransaction(false)
+	txn := s.db().NewTransaction(false)
 	defer txn.Discard()
 	r := reader{txn: txn}
 	ok, err := r.get([]byte(keyLayout), func(val []byte) (err error) {
@@ -257,7 +272,7 @@ func (s *Store) checkLayout() (stored uint64, err error) {
 	if !empty {
 		return 0, errForeign
 	}
-	return layout, s.db.Update(func(txn *dgraph.Txn) error {
+	return layout, s.db().Update(func(txn *dgraph.Txn) error {
 		return txn.Set([]byte(keyLayout), binary.AppendUvarint(nil, layout))
 	})
 }
@@ -273,8 +288,11 @@ func (s *Store) Close() error {
 	<-s.written
 	s.stop()
 	<-s.collected
+	// A purge under way gives up, or is waiting for readers as this is.
+	s.purging.Lock()
+	defer s.purging.Unlock()
 	s.views.close()
 	s.pack.close()
-	s.closeErr = s.closeEngine()
+	s.closeErr = s.closeEngine(s.db())
 	return s.closeErr
 }

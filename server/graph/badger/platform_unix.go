@@ -18,6 +18,15 @@ func freeBytes(dir string) (uint64, error) {
 	return uint64(st.Bavail) * uint64(st.Bsize), nil
 }
 
+// diskSize returns what a file takes on the disk, which for one with holes is less
+// than its length.
+func diskSize(info os.FileInfo) uint64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(st.Blocks) * 512
+	}
+	return uint64(info.Size())
+}
+
 // held reports whether another process has Badger's lock on a folder.
 func held(dir string) (bool, error) {
 	f, err := os.Open(dir)

@@ -167,6 +167,7 @@ func number(val []byte) (uint64, error) {
 // lets the writer publish a change that takes several commits at once.
 type view struct {
 	reader
+	of   *engine
 	refs int
 }
 
@@ -175,8 +176,6 @@ type views struct {
 	mu     sync.Mutex
 	cur    *view
 	closed bool
-	// readers counts those that hold a view.
-	readers sync.WaitGroup
 }
 
 func (vs *views) acquire() (*view, error) {
@@ -186,7 +185,7 @@ func (vs *views) acquire() (*view, error) {
 		return nil, graph.ErrClosed
 	}
 	vs.cur.refs++
-	vs.readers.Add(1)
+	vs.cur.of.readers.Add(1)
 	return vs.cur, nil
 }
 
@@ -194,7 +193,7 @@ func (vs *views) release(v *view) {
 	vs.mu.Lock()
 	vs.drop(v)
 	vs.mu.Unlock()
-	vs.readers.Done()
+	v.of.readers.Done()
 }
 
 func (vs *views) drop(v *view) {
@@ -204,21 +203,22 @@ func (vs *views) drop(v *view) {
 }
 
 // publish makes r the view that readers get from now on.
-func (vs *views) publish(r reader) {
+func (vs *views) publish(r reader, of *engine) {
 	vs.mu.Lock()
 	defer vs.mu.Unlock()
 	if vs.cur != nil {
 		vs.drop(vs.cur)
 	}
-	vs.cur = &view{r, 1}
+	vs.cur = &view{r, of, 1}
 }
 
 // close waits for the readers. No reader can follow.
 func (vs *views) close() {
 	vs.mu.Lock()
 	vs.closed = true
+	last := vs.cur.of
 	vs.mu.Unlock()
-	vs.readers.Wait()
+	last.readers.Wait()
 	vs.mu.Lock()
 	defer vs.mu.Unlock()
 	vs.drop(vs.cur)

@@ -84,7 +84,7 @@ var errPanicked = errors.New("internal error: a read was given up")
 // where Badger's tables begin.
 func (s *Store) cuts(space byte, most int) [][]byte {
 	var all [][]byte
-	for _, t := range s.db.Tables() {
+	for _, t := range s.db().Tables() {
 		if key := y.ParseKey(t.Left); len(key) > 1 && key[0] == space {
 			all = append(all, bytes.Clone(key))
 		}

@@ -183,7 +183,7 @@ func TestOpenInUse(t *testing.T) {
 func TestFolderIsSyncedOnCommit(t *testing.T) {
 	s := openDir(t, t.TempDir())
 	defer mustClose(t, s)
-	if !s.db.Opts().SyncWrites {
+	if !s.db().Opts().SyncWrites {
 		t.Error("a commit does not sync")
 	}
 }
@@ -473,7 +473,7 @@ func TestJournal(t *testing.T) {
 		dir := t.TempDir()
 		s := openDir(t, dir)
 		// No other goroutine writes: the test is the writer.
-		w := &writer{Store: s, maxBytes: s.db.MaxBatchSize() * 9 / 10, maxEntries: s.db.MaxBatchCount() * 9 / 10, inline: int(s.inline)}
+		w := &writer{Store: s, maxBytes: s.db().MaxBatchSize() * 9 / 10, maxEntries: s.db().MaxBatchCount() * 9 / 10, inline: int(s.inline)}
 		if err := w.store(writes{"zold": {val: present}}); err != nil {
 			t.Fatal(err)
 		}

@@ -143,8 +143,8 @@ func newWriter(s *Store) (*writer, error) {
 		Store: s,
 		// A margin, so that a small change in Badger's own accounting splits
 		// groups differently instead of refusing them.
-		maxBytes:   s.db.MaxBatchSize() * 9 / 10,
-		maxEntries: s.db.MaxBatchCount() * 9 / 10,
+		maxBytes:   s.db().MaxBatchSize() * 9 / 10,
+		maxEntries: s.db().MaxBatchCount() * 9 / 10,
 		inline:     int(s.inline),
 		seed:       maphash.MakeSeed(),
 		group:      newLayer(),
@@ -165,9 +165,10 @@ func newWriter(s *Store) (*writer, error) {
 // reads the state before.
 func (w *writer) show(changed *layer) {
 	w.closeIterators()
-	w.base = reader{w.db.NewTransaction(false), w.caches, w.base.view + 1}
+	db := w.db()
+	w.base = reader{db.NewTransaction(false), w.caches, w.base.view + 1}
 	w.caches.publish(w.base.view, changed)
-	w.views.publish(w.base)
+	w.views.publish(w.base, db)
 }
 
 // run answers requests until the queue is closed and empty.

@@ -87,6 +87,7 @@ func testMachine(t *testing.T, open Opener, reopen bool) {
 			"submit same":   m.submitSame,
 			"change a mark": m.changeStanding,
 			"delete":        m.deleteAny,
+			"erase":         m.eraseAny,
 			"relink":        m.relinkAny,
 			"settle":        m.settleAll,
 			"expand":        m.expandAny,
@@ -97,6 +98,11 @@ func testMachine(t *testing.T, open Opener, reopen bool) {
 					rt.Fatal(err)
 				}
 				m.Store = open(t, config)
+			}
+			actions["purge"] = func(*rapid.T) {
+				if err := m.Purge(t.Context(), func(uint64, uint64) {}); err != nil {
+					rt.Fatal(err)
+				}
 			}
 		}
 		rt.Repeat(actions)
@@ -193,6 +199,18 @@ func (m *machine) deleteAny(t *rapid.T) {
 	m.clock.pass()
 	m.remove(c.Ref)
 	m.change(c.Ref, func() { m.model.Delete(c.Ref) })
+}
+
+// eraseAny removes all cases of a tenant.
+func (m *machine) eraseAny(t *rapid.T) {
+	tenant := m.stored(t).Tenant
+	for _, c := range m.model.Cases() {
+		if c.Tenant == tenant {
+			m.clock.pass()
+			m.remove(c.Ref)
+			m.change(c.Ref, func() { m.model.Delete(c.Ref) })
+		}
+	}
 }
 
 // change applies a change to the model and expects the marks that it leaves.

@@ -39,6 +39,7 @@ func Run(t *testing.T, open Opener) {
 	t.Run("Giant", func(t *testing.T) { testGiant(t, open) })
 	t.Run("Popular", func(t *testing.T) { testPopular(t, open) })
 	t.Run("Machine", func(t *testing.T) { testMachine(t, open, true) })
+	t.Run("Purge", func(t *testing.T) { testPurge(t, open) })
 	t.Run("People", func(t *testing.T) { testPeople(t, open, true) })
 	t.Run("Reopened", func(t *testing.T) { testReopened(t, open) })
 	t.Run("Killed", func(t *testing.T) { testKilled(t, open) })
@@ -60,6 +61,7 @@ func runCalls(t *testing.T, open Opener) {
 		{"Submit", testSubmit},
 		{"ExpectedRevision", testExpectedRevision},
 		{"Delete", testDelete},
+		{"Erase", testErase},
 		{"Cases", testCases},
 		{"Body", testBody},
 		{"Parts", testParts},
