@@ -24,6 +24,7 @@ import (
 //	l key part                                 part of the long value of a key
 //	j part                                     change that is being applied
 //	k name                                     entry of a graph.Keeper
+//	o microsecond number                       event of a link row
 const (
 	spaceMeta     = 'm'
 	spaceHeader   = 'h'
@@ -38,6 +39,7 @@ const (
 	spacePart     = 'l'
 	spaceJournal  = 'j'
 	spaceKept     = 'k'
+	spaceEvent    = 'o'
 )
 
 // Names of the singletons.
@@ -47,6 +49,8 @@ const (
 	keySequence = "msequence"
 	keySweep    = "msweep"
 	keyDay      = "mday"
+	keyEvents   = "mevents"
+	keySweepWhy = "msweepwhy"
 )
 
 // present is the value of keys that say all by being there.

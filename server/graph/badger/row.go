@@ -71,7 +71,7 @@ func decodeRow(key graph.RowKey, val []byte) (graph.Row, error) {
 var errOrder = errors.New("the ends of a link row are in the wrong order")
 
 // putRow stores a row under both ends and under the values it shares.
-func (c *change) putRow(r graph.Row) error {
+func (c *change) putRow(r graph.Row, t *telling) error {
 	if r.A.Compare(r.B) >= 0 {
 		return errOrder
 	}
@@ -84,11 +84,13 @@ func (c *change) putRow(r graph.Row) error {
 	for _, v := range r.Shared {
 		keep[v] = true
 	}
+	var was *graph.Row
 	if before != nil {
 		old, err := decodeRow(r.RowKey, before)
 		if err != nil {
 			return err
 		}
+		was = &old
 		for _, v := range old.Shared {
 			if !keep[v] {
 				c.remove(sharedKey(newNode(v).key, r.RowKey))
@@ -101,11 +103,12 @@ func (c *change) putRow(r graph.Row) error {
 	}
 	c.set(key, val)
 	c.set(rowKey(r.B, r.A), present)
+	t.row(r.RowKey, was, &r)
 	return nil
 }
 
 // removeRow removes all that putRow has stored.
-func (c *change) removeRow(key graph.RowKey) error {
+func (c *change) removeRow(key graph.RowKey, t *telling) error {
 	val, err := c.get(rowKey(key.A, key.B))
 	if err != nil || val == nil {
 		return err
@@ -119,5 +122,6 @@ func (c *change) removeRow(key graph.RowKey) error {
 	}
 	c.remove(rowKey(key.A, key.B))
 	c.remove(rowKey(key.B, key.A))
+	t.row(key, &old, nil)
 	return nil
 }

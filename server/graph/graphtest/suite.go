@@ -84,6 +84,9 @@ func runCalls(t *testing.T, open Opener) {
 		{"Sweep", testSweep},
 		{"SweepDoubling", testSweepDoubling},
 		{"SweepForce", testSweepForce},
+		{"SweepWhy", testSweepWhy},
+		{"Events", testEvents},
+		{"EventsGo", testEventsGo},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open) })
 	}
