@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/netip"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -28,4 +29,10 @@ func Classes(t *netclass.Table, book *enrich.Book) link.Classifier {
 // Shield returns the shield on lists.
 func Shield(current func() *netclass.Table) enrich.Shield {
 	return shield{current, func() bool { return false }, func(netip.Prefix) bool { return false }}
+}
+
+// WithCheckpoint returns c with another time between checkpoints.
+func WithCheckpoint(c Config, every time.Duration) Config {
+	c.checkpoint = every
+	return c
 }

@@ -38,6 +38,13 @@ var killRounds = flag.Int("kill-rounds", 6, "how often a server is killed")
 const serveDir = "ELSEWHERE_TEST_SERVE"
 
 func TestMain(m *testing.M) {
+	if addr := os.Getenv(watchAddr); addr != "" {
+		if err := watchFor(addr, os.Getenv(watchCursor)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if dir := os.Getenv(serveDir); dir != "" {
 		if err := serve(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)

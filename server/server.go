@@ -25,6 +25,7 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/linker"
 	"github.com/elsewhere-project/elsewhere/server/observe"
 	"github.com/elsewhere-project/elsewhere/server/rpc"
+	"github.com/elsewhere-project/elsewhere/server/watch"
 )
 
 // Where the service listens unless told otherwise.
@@ -60,6 +61,8 @@ type Config struct {
 	DiskReserve uint64
 	// Enrichment is what is known about addresses, and who is asked.
 	Enrichment
+	// checkpoint is how often watchers are told where they stand; 0 is the default.
+	checkpoint time.Duration
 	// Logger gets structured logs, those of a request with its request_id; nil
 	// discards them.
 	Logger *slog.Logger
@@ -91,6 +94,7 @@ type Server struct {
 	health      *health.Server
 	store       graph.Store
 	linker      *linker.Linker
+	hub         *watch.Hub
 	access      *accessSide
 	certificate *certificate // nil without TLS
 	enrich      *enrichment
@@ -154,9 +158,15 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		telemetry.stop()
 		return nil, errors.Join(err, listener.Close(), store.Close())
 	}
+	hub, err := watch.Open(ctx, store, log, watch.Options{Checkpoint: c.checkpoint})
+	if err != nil {
+		known.close()
+		telemetry.stop()
+		return nil, errors.Join(err, listener.Close(), store.Close())
+	}
 	s := &Server{
 		listener: listener, store: store, log: log, health: health.NewServer(),
-		linker: linker.New(store, known.rules, log), enrich: known, telemetry: telemetry,
+		linker: linker.New(store, known.rules, log), enrich: known, telemetry: telemetry, hub: hub,
 		access: side, certificate: certificate,
 	}
 	if err = telemetry.watch(known.metrics()...); err == nil && c.HTTPAddr != "" {
@@ -179,7 +189,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	}, append(telemetry.options(), rpc.Interceptors(side.keys, log)...)...)...)
 	rpc.New(rpc.Dependencies{
 		Store: known.cases(), Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
-		Enricher: known.enricher, Feeds: known, Models: newModels(store.Kept(), known),
+		Enricher: known.enricher, Feeds: known, Models: newModels(store.Kept(), known), Watcher: hub,
 		Tenants: tenants, Keys: side.keys, TenantChanged: func(t access.Tenant) {
 			known.egressChanged()
 			if t.Unsettled {
@@ -243,6 +253,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	var parts sync.WaitGroup
 	var linkErr, httpErr error
 	parts.Go(func() { linkErr = s.linker.Run(background) })
+	parts.Go(func() { s.hub.Run(background) })
 	parts.Go(func() { s.enrich.run(background) })
 	parts.Go(func() { s.access.run(background) })
 	parts.Go(func() { s.certificate.run(background) })
@@ -279,6 +290,7 @@ func (s *Server) Serve(ctx context.Context) error {
 // stop ends the service: new calls are refused, those under way may finish.
 func (s *Server) stop() {
 	s.health.Shutdown()
+	s.hub.Stop()
 	done := make(chan struct{})
 	go func() {
 		s.grpc.GracefulStop()

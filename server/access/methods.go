@@ -48,6 +48,7 @@ func Methods() []Method {
 		{correlate, "ListSightings", askers, "own tenants only"},
 		{correlate, "ListLinks", analysts, "links with both ends on the list"},
 		{correlate, "ExplainLink", analysts, "both cases on the list"},
+		{correlate, "WatchLinks", analysts, "changes of links with both ends on the list; checkpoints by the clock alone"},
 		{enrich, "Enrich", askers, "tenant: infrastructure only, from local data only"},
 		{enrich, "ListFeeds", []Role{RoleTenant, RoleAnalyst, RoleLead, RoleAdmin}, ""},
 		{models, "ListModels", []Role{RoleAnalyst, RoleLead, RoleAdmin}, ""},

@@ -39,6 +39,7 @@ type Service struct {
 	enricher Enricher
 	feeds    Feeds
 	models   Models
+	watcher  Watcher
 	rules    linker.Source
 	key      *CorrelationKey
 	sealer   *access.Sealer
@@ -53,13 +54,15 @@ type Service struct {
 
 // Dependencies are what a Service is made of. All are needed but Clock, which is
 // time.Now when nil, Enricher and Feeds, without which EnrichmentService answers
-// UNIMPLEMENTED, and Models, without which ModelService does.
+// UNIMPLEMENTED, Models, without which ModelService does, and Watcher, without which
+// WatchLinks does.
 type Dependencies struct {
 	Store    Store
 	Settler  Settler
 	Enricher Enricher
 	Feeds    Feeds
 	Models   Models
+	Watcher  Watcher
 	Rules    linker.Source
 	Key      *CorrelationKey
 	Sealer   *access.Sealer
@@ -74,7 +77,7 @@ type Dependencies struct {
 // New returns a service.
 func New(d Dependencies) *Service {
 	s := &Service{
-		store: d.Store, settler: d.Settler, enricher: d.Enricher, feeds: d.Feeds, models: d.Models, rules: d.Rules,
+		store: d.Store, settler: d.Settler, enricher: d.Enricher, feeds: d.Feeds, models: d.Models, watcher: d.Watcher, rules: d.Rules,
 		key: d.Key, sealer: d.Sealer, tenants: d.Tenants, keys: d.Keys, changed: d.TenantChanged, log: d.Log, clock: d.Clock,
 	}
 	if s.clock == nil {

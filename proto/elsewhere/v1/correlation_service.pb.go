@@ -1556,7 +1556,7 @@ var File_elsewhere_v1_correlation_service_proto protoreflect.FileDescriptor
 
 const file_elsewhere_v1_correlation_service_proto_rawDesc = "" +
 	"\n" +
-	"&elsewhere/v1/correlation_service.proto\x12\felsewhere.v1\x1a\x17elsewhere/v1/case.proto\x1a\x1delsewhere/v1/enrichment.proto\x1a\x17elsewhere/v1/link.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"r\n" +
+	"&elsewhere/v1/correlation_service.proto\x12\felsewhere.v1\x1a\x17elsewhere/v1/case.proto\x1a\x1delsewhere/v1/enrichment.proto\x1a\x17elsewhere/v1/link.proto\x1a\x18elsewhere/v1/watch.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"r\n" +
 	"\vSeenRequest\x12:\n" +
 	"\vobservables\x18\x01 \x03(\v2\x18.elsewhere.v1.ObservableR\vobservables\x12'\n" +
 	"\x0finclude_records\x18\x02 \x01(\bR\x0eincludeRecords\"\x81\x01\n" +
@@ -1633,12 +1633,14 @@ const file_elsewhere_v1_correlation_service_proto_rawDesc = "" +
 	"\x10SEEN_STATUS_SEEN\x10\x01\x12\x18\n" +
 	"\x14SEEN_STATUS_NOT_SEEN\x10\x02\x12\x1d\n" +
 	"\x19SEEN_STATUS_NOT_DISCLOSED\x10\x03\x12\x17\n" +
-	"\x13SEEN_STATUS_INVALID\x10\x042\xcf\x02\n" +
+	"\x13SEEN_STATUS_INVALID\x10\x042\xa2\x03\n" +
 	"\x12CorrelationService\x12=\n" +
 	"\x04Seen\x12\x19.elsewhere.v1.SeenRequest\x1a\x1a.elsewhere.v1.SeenResponse\x12X\n" +
 	"\rListSightings\x12\".elsewhere.v1.ListSightingsRequest\x1a#.elsewhere.v1.ListSightingsResponse\x12L\n" +
 	"\tListLinks\x12\x1e.elsewhere.v1.ListLinksRequest\x1a\x1f.elsewhere.v1.ListLinksResponse\x12R\n" +
-	"\vExplainLink\x12 .elsewhere.v1.ExplainLinkRequest\x1a!.elsewhere.v1.ExplainLinkResponseBLZEgithub.com/elsewhere-project/elsewhere/proto/elsewhere/v1;elsewherev1\x92\x03\x02\b\x02b\beditionsp\xe9\a"
+	"\vExplainLink\x12 .elsewhere.v1.ExplainLinkRequest\x1a!.elsewhere.v1.ExplainLinkResponse\x12Q\n" +
+	"\n" +
+	"WatchLinks\x12\x1f.elsewhere.v1.WatchLinksRequest\x1a .elsewhere.v1.WatchLinksResponse0\x01BLZEgithub.com/elsewhere-project/elsewhere/proto/elsewhere/v1;elsewherev1\x92\x03\x02\b\x02b\beditionsp\xe9\a"
 
 var file_elsewhere_v1_correlation_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_elsewhere_v1_correlation_service_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
@@ -1664,6 +1666,8 @@ var file_elsewhere_v1_correlation_service_proto_goTypes = []any{
 	(Tier)(0),                     // 18: elsewhere.v1.Tier
 	(*Link)(nil),                  // 19: elsewhere.v1.Link
 	(*Explanation)(nil),           // 20: elsewhere.v1.Explanation
+	(*WatchLinksRequest)(nil),     // 21: elsewhere.v1.WatchLinksRequest
+	(*WatchLinksResponse)(nil),    // 22: elsewhere.v1.WatchLinksResponse
 }
 var file_elsewhere_v1_correlation_service_proto_depIdxs = []int32{
 	13, // 0: elsewhere.v1.SeenRequest.observables:type_name -> elsewhere.v1.Observable
@@ -1692,12 +1696,14 @@ var file_elsewhere_v1_correlation_service_proto_depIdxs = []int32{
 	7,  // 23: elsewhere.v1.CorrelationService.ListSightings:input_type -> elsewhere.v1.ListSightingsRequest
 	9,  // 24: elsewhere.v1.CorrelationService.ListLinks:input_type -> elsewhere.v1.ListLinksRequest
 	11, // 25: elsewhere.v1.CorrelationService.ExplainLink:input_type -> elsewhere.v1.ExplainLinkRequest
-	2,  // 26: elsewhere.v1.CorrelationService.Seen:output_type -> elsewhere.v1.SeenResponse
-	8,  // 27: elsewhere.v1.CorrelationService.ListSightings:output_type -> elsewhere.v1.ListSightingsResponse
-	10, // 28: elsewhere.v1.CorrelationService.ListLinks:output_type -> elsewhere.v1.ListLinksResponse
-	12, // 29: elsewhere.v1.CorrelationService.ExplainLink:output_type -> elsewhere.v1.ExplainLinkResponse
-	26, // [26:30] is the sub-list for method output_type
-	22, // [22:26] is the sub-list for method input_type
+	21, // 26: elsewhere.v1.CorrelationService.WatchLinks:input_type -> elsewhere.v1.WatchLinksRequest
+	2,  // 27: elsewhere.v1.CorrelationService.Seen:output_type -> elsewhere.v1.SeenResponse
+	8,  // 28: elsewhere.v1.CorrelationService.ListSightings:output_type -> elsewhere.v1.ListSightingsResponse
+	10, // 29: elsewhere.v1.CorrelationService.ListLinks:output_type -> elsewhere.v1.ListLinksResponse
+	12, // 30: elsewhere.v1.CorrelationService.ExplainLink:output_type -> elsewhere.v1.ExplainLinkResponse
+	22, // 31: elsewhere.v1.CorrelationService.WatchLinks:output_type -> elsewhere.v1.WatchLinksResponse
+	27, // [27:32] is the sub-list for method output_type
+	22, // [22:27] is the sub-list for method input_type
 	22, // [22:22] is the sub-list for extension type_name
 	22, // [22:22] is the sub-list for extension extendee
 	0,  // [0:22] is the sub-list for field type_name
@@ -1711,6 +1717,7 @@ func file_elsewhere_v1_correlation_service_proto_init() {
 	file_elsewhere_v1_case_proto_init()
 	file_elsewhere_v1_enrichment_proto_init()
 	file_elsewhere_v1_link_proto_init()
+	file_elsewhere_v1_watch_proto_init()
 	file_elsewhere_v1_correlation_service_proto_msgTypes[8].OneofWrappers = []any{
 		(*listLinksRequest_CaseRef)(nil),
 		(*listLinksRequest_Tenant)(nil),
