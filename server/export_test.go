@@ -2,7 +2,6 @@ package server
 
 import (
 	"net/netip"
-	"time"
 
 	"google.golang.org/grpc"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/elsewhere-project/elsewhere/enrich/netclass"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/link"
+	"github.com/elsewhere-project/elsewhere/server/watch"
 )
 
 // Services returns what the server has registered.
@@ -31,8 +31,8 @@ func Shield(current func() *netclass.Table) enrich.Shield {
 	return shield{current, func() bool { return false }, func(netip.Prefix) bool { return false }}
 }
 
-// WithCheckpoint returns c with another time between checkpoints.
-func WithCheckpoint(c Config, every time.Duration) Config {
-	c.checkpoint = every
+// Watched returns c with other options for those who watch.
+func Watched(c Config, o watch.Options) Config {
+	c.watching = o
 	return c
 }

@@ -61,8 +61,8 @@ type Config struct {
 	DiskReserve uint64
 	// Enrichment is what is known about addresses, and who is asked.
 	Enrichment
-	// checkpoint is how often watchers are told where they stand; 0 is the default.
-	checkpoint time.Duration
+	// watching is how links are watched, for tests.
+	watching watch.Options
 	// Logger gets structured logs, those of a request with its request_id; nil
 	// discards them.
 	Logger *slog.Logger
@@ -158,7 +158,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		telemetry.stop()
 		return nil, errors.Join(err, listener.Close(), store.Close())
 	}
-	hub, err := watch.Open(ctx, store, log, watch.Options{Checkpoint: c.checkpoint})
+	hub, err := watch.Open(ctx, store, log, c.watching)
 	if err != nil {
 		known.close()
 		telemetry.stop()

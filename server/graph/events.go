@@ -80,6 +80,8 @@ type EventReader interface {
 	EventsAt(t time.Time) EventPosition
 	// LastEvent returns the position of the last event that was ever logged.
 	LastEvent() (EventPosition, error)
+	// HasRow reports whether a pair has a row.
+	HasRow(RowKey) (bool, error)
 }
 
 // Tell says whether watchers have to hear that a row is not as it was, and why it

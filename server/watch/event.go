@@ -49,8 +49,7 @@ type Event struct {
 type logged struct {
 	graph.LinkEvent
 	firstLinked time.Time
-	// stale says that one of the cases is no longer what the event tells of: it was
-	// deleted, made anew, dismissed or restricted.
+	// stale says that the pair has no row any more, so that the log tells of its end.
 	stale bool
 }
 

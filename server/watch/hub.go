@@ -40,6 +40,10 @@ const (
 	// that none goes while a cursor before it is still taken.
 	cutEvery = time.Hour
 	cutLate  = time.Hour
+	// roomWithin is how long events wait for watchers that have no room for them. A
+	// change of the model may move more links at once than a buffer holds, and who
+	// reads on gets them all; who does not costs the others this once.
+	roomWithin = 200 * time.Millisecond
 	// retryAfter is how long reading rests after an error of the store.
 	retryAfter = time.Second
 )
@@ -60,6 +64,8 @@ type Hub struct {
 	stop    sync.Once
 	// joined receives when somebody began to watch.
 	joined chan struct{}
+	// room receives when a watcher has room again.
+	room chan struct{}
 
 	mu sync.Mutex
 	// at is the place up to which everything was handed out.
@@ -85,7 +91,7 @@ func Open(ctx context.Context, store Store, log *slog.Logger, o Options) (*Hub, 
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	h := &Hub{store: store, log: log, options: o, stopped: make(chan struct{}), joined: make(chan struct{}, 1), watchers: make(map[*watcher]bool)}
+	h := &Hub{store: store, log: log, options: o, stopped: make(chan struct{}), joined: make(chan struct{}, 1), room: make(chan struct{}, 1), watchers: make(map[*watcher]bool)}
 	err := store.View(ctx, func(s graph.Snapshot) (err error) {
 		h.at, err = s.LastEvent()
 		return err
@@ -155,7 +161,48 @@ func (h *Hub) handOut(ctx context.Context) error {
 		if err != nil || len(events) == 0 {
 			return err
 		}
+		if err := h.waitForRoom(ctx); err != nil {
+			return err
+		}
 		h.offer(events)
+	}
+}
+
+// waitForRoom waits until every watcher has room for what is read at once, within
+// bounds.
+func (h *Hub) waitForRoom(ctx context.Context) error {
+	over := time.NewTimer(roomWithin)
+	defer over.Stop()
+	for h.crowded() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-over.C:
+			return nil
+		case <-h.room:
+		}
+	}
+	return nil
+}
+
+func (h *Hub) crowded() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for w := range h.watchers {
+		if len(w.events) > bufferEvents-readTogether {
+			return true
+		}
+	}
+	return false
+}
+
+// took is called when a watcher has taken an event.
+func (h *Hub) took(w *watcher) {
+	if len(w.events) == bufferEvents-readTogether {
+		select {
+		case h.room <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -234,23 +281,19 @@ func (h *Hub) read(ctx context.Context, after graph.EventPosition) (events []log
 	return events, err
 }
 
-// look reads what the cases of an event are now.
+// look reads what is left of the pair of an event. A case that was deleted or withheld
+// a moment ago has its rows until the linker has followed; so the row decides, and not
+// the case: only where it is gone the log tells that it went.
 func (l *logged) look(s graph.Snapshot) error {
+	has, err := s.HasRow(l.RowKey)
+	if err != nil || !has {
+		l.stale = true
+		return err
+	}
 	for _, ref := range []evidence.Ref{l.A, l.B} {
 		m, err := s.Meta(ref)
-		if errors.Is(err, graph.ErrNotFound) {
-			l.stale = true
-			return nil
-		}
-		if err != nil {
+		if err != nil && !errors.Is(err, graph.ErrNotFound) {
 			return err
-		}
-		p, err := s.Outline(ref)
-		if err != nil {
-			return err
-		}
-		if !p.Live || m.CreateTime.After(l.Commit) {
-			l.stale = true
 		}
 		if m.CreateTime.After(l.firstLinked) {
 			l.firstLinked = m.CreateTime

@@ -187,6 +187,7 @@ func (w *watching) live(ctx context.Context, me *watcher, checkpoint <-chan time
 		case <-ctx.Done():
 			return ctx.Err()
 		case e := <-me.events:
+			w.took(me)
 			if err := w.handed(&e); err != nil {
 				return err
 			}
@@ -203,6 +204,7 @@ func (w *watching) live(ctx context.Context, me *watcher, checkpoint <-chan time
 			for more := true; more; {
 				select {
 				case e := <-me.events:
+					w.took(me)
 					if err := w.handed(&e); err != nil {
 						return err
 					}

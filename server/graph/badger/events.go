@@ -284,6 +284,10 @@ func (s *snapshot) LastEvent() (graph.EventPosition, error) {
 	return last, err
 }
 
+func (s *snapshot) HasRow(key graph.RowKey) (bool, error) {
+	return s.get(rowKey(key.A, key.B), func([]byte) error { return nil })
+}
+
 // sweepWhy is why a sweep was asked for. A store of before has none.
 type sweepWhy struct {
 	corpus bool
