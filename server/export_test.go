@@ -10,6 +10,7 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/link"
 	"github.com/elsewhere-project/elsewhere/server/watch"
+	"github.com/elsewhere-project/elsewhere/server/webhook"
 )
 
 // Services returns what the server has registered.
@@ -29,6 +30,12 @@ func Classes(t *netclass.Table, book *enrich.Book) link.Classifier {
 // Shield returns the shield on lists.
 func Shield(current func() *netclass.Table) enrich.Shield {
 	return shield{current, func() bool { return false }, func(netip.Prefix) bool { return false }}
+}
+
+// Posted returns c with other options for webhooks.
+func Posted(c Config, o webhook.Options) Config {
+	c.Webhooks.options = o
+	return c
 }
 
 // Watched returns c with other options for those who watch.

@@ -26,6 +26,7 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/observe"
 	"github.com/elsewhere-project/elsewhere/server/rpc"
 	"github.com/elsewhere-project/elsewhere/server/watch"
+	"github.com/elsewhere-project/elsewhere/server/webhook"
 )
 
 // Where the service listens unless told otherwise.
@@ -61,6 +62,8 @@ type Config struct {
 	DiskReserve uint64
 	// Enrichment is what is known about addresses, and who is asked.
 	Enrichment
+	// Webhooks is where changes of links may be posted.
+	Webhooks Webhooks
 	// watching is how links are watched, for tests.
 	watching watch.Options
 	// Logger gets structured logs, those of a request with its request_id; nil
@@ -95,6 +98,7 @@ type Server struct {
 	store       graph.Store
 	linker      *linker.Linker
 	hub         *watch.Hub
+	webhooks    *webhook.Hooks
 	access      *accessSide
 	certificate *certificate // nil without TLS
 	enrich      *enrichment
@@ -159,6 +163,10 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		return nil, errors.Join(err, listener.Close(), store.Close())
 	}
 	hub, err := watch.Open(ctx, store, log, c.watching)
+	var hooks *webhook.Hooks
+	if err == nil {
+		hooks, err = openWebhooks(ctx, c, store, hub, side.rules, secret)
+	}
 	if err != nil {
 		known.close()
 		telemetry.stop()
@@ -166,7 +174,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	}
 	s := &Server{
 		listener: listener, store: store, log: log, health: health.NewServer(),
-		linker: linker.New(store, known.rules, log), enrich: known, telemetry: telemetry, hub: hub,
+		linker: linker.New(store, known.rules, log), enrich: known, telemetry: telemetry, hub: hub, webhooks: hooks,
 		access: side, certificate: certificate,
 	}
 	if err = telemetry.watch(known.metrics()...); err == nil && c.HTTPAddr != "" {
@@ -189,7 +197,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	}, append(telemetry.options(), rpc.Interceptors(side.keys, log)...)...)...)
 	rpc.New(rpc.Dependencies{
 		Store: known.cases(), Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
-		Enricher: known.enricher, Feeds: known, Models: newModels(store.Kept(), known), Watcher: hub,
+		Enricher: known.enricher, Feeds: known, Models: newModels(store.Kept(), known), Watcher: hub, Webhooks: hooks,
 		Tenants: tenants, Keys: side.keys, TenantChanged: func(t access.Tenant) {
 			known.egressChanged()
 			if t.Unsettled {
@@ -254,6 +262,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	var linkErr, httpErr error
 	parts.Go(func() { linkErr = s.linker.Run(background) })
 	parts.Go(func() { s.hub.Run(background) })
+	parts.Go(func() { s.webhooks.Run(background) })
 	parts.Go(func() { s.enrich.run(background) })
 	parts.Go(func() { s.access.run(background) })
 	parts.Go(func() { s.certificate.run(background) })

@@ -98,7 +98,7 @@ Begin with: elsewhere demo`,
 	root.AddCommand(
 		a.demoCommand(), a.serveCommand(), a.huntCommand(),
 		a.submitCommand(), a.seenCommand(), a.enrichCommand(), a.linksCommand(), a.whyCommand(), a.watchCommand(),
-		a.tenantsCommand(), a.keysCommand(),
+		a.tenantsCommand(), a.keysCommand(), a.webhooksCommand(),
 		a.modelCommand(), a.checkCommand(), a.dataCommand(), a.benchCommand(), a.evalCommand(), a.versionCommand(),
 	)
 	return root

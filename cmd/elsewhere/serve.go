@@ -106,6 +106,8 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 	cmd.Flags().Var(&reserve, "disk-reserve", "take no cases with less than this `size` free on the disk")
 	about.register(cmd)
 	who.register(cmd.Flags())
+	cmd.Flags().BoolVar(&c.Webhooks.AllowPrivate, "webhook-allow-private", false, "let webhooks post to this machine and to private networks")
+	cmd.Flags().BoolVar(&c.Webhooks.AllowHTTP, "webhook-allow-http", false, "let webhooks post without TLS")
 	cmd.Flags().StringVar(&c.TraceEndpoint, "trace-endpoint", "", "`host:port` of an OpenTelemetry collector (OTLP over gRPC; TLS unless on loopback)")
 	cmd.Flags().TextVar(&c.logLevel, "log-level", slog.LevelInfo, "least `level` that is logged: debug, info, warn or error")
 	cmd.Flags().StringVar(&c.logFormat, "log-format", formatText, "`form` of the log: text or json")

@@ -40,6 +40,7 @@ type Service struct {
 	feeds    Feeds
 	models   Models
 	watcher  Watcher
+	webhooks Webhooks
 	rules    linker.Source
 	key      *CorrelationKey
 	sealer   *access.Sealer
@@ -54,8 +55,8 @@ type Service struct {
 
 // Dependencies are what a Service is made of. All are needed but Clock, which is
 // time.Now when nil, Enricher and Feeds, without which EnrichmentService answers
-// UNIMPLEMENTED, Models, without which ModelService does, and Watcher, without which
-// WatchLinks does.
+// UNIMPLEMENTED, Models, without which ModelService does, and Watcher and
+// Webhooks, without which their calls do.
 type Dependencies struct {
 	Store    Store
 	Settler  Settler
@@ -63,6 +64,7 @@ type Dependencies struct {
 	Feeds    Feeds
 	Models   Models
 	Watcher  Watcher
+	Webhooks Webhooks
 	Rules    linker.Source
 	Key      *CorrelationKey
 	Sealer   *access.Sealer
@@ -77,7 +79,7 @@ type Dependencies struct {
 // New returns a service.
 func New(d Dependencies) *Service {
 	s := &Service{
-		store: d.Store, settler: d.Settler, enricher: d.Enricher, feeds: d.Feeds, models: d.Models, watcher: d.Watcher, rules: d.Rules,
+		store: d.Store, settler: d.Settler, enricher: d.Enricher, feeds: d.Feeds, models: d.Models, watcher: d.Watcher, webhooks: d.Webhooks, rules: d.Rules,
 		key: d.Key, sealer: d.Sealer, tenants: d.Tenants, keys: d.Keys, changed: d.TenantChanged, log: d.Log, clock: d.Clock,
 	}
 	if s.clock == nil {

@@ -58,7 +58,7 @@ func (s *Service) watchLinks(ctx context.Context, req *elsewherev1.WatchLinksReq
 		if m.Event == nil {
 			res.Checkpoint = elsewherev1.Checkpoint_builder{Cursor: seal(m.Cursor)}.Build()
 		} else {
-			res.Event = WireEvent(m.Event)
+			res.Event = wireEvent(m.Event)
 			res.Event.SetCursor(seal(m.Cursor))
 		}
 		return send(res.Build())
@@ -109,8 +109,8 @@ func watchStatus(err error) error {
 	return nil
 }
 
-// WireEvent writes an event, without a cursor.
-func WireEvent(e *watch.Event) *elsewherev1.LinkEvent {
+// wireEvent writes an event, without a cursor.
+func wireEvent(e *watch.Event) *elsewherev1.LinkEvent {
 	l := elsewherev1.Link_builder{
 		Ref: e.A.String() + "~" + e.B.String(), A: e.A.String(), B: e.B.String(), SameTenant: e.A.Tenant == e.B.Tenant,
 	}.Build()

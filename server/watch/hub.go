@@ -66,6 +66,8 @@ type Hub struct {
 	joined chan struct{}
 	// room receives when a watcher has room again.
 	room chan struct{}
+	// news is closed, and made anew, when something was logged.
+	news chan struct{}
 
 	mu sync.Mutex
 	// at is the place up to which everything was handed out.
@@ -91,7 +93,7 @@ func Open(ctx context.Context, store Store, log *slog.Logger, o Options) (*Hub, 
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	h := &Hub{store: store, log: log, options: o, stopped: make(chan struct{}), joined: make(chan struct{}, 1), room: make(chan struct{}, 1), watchers: make(map[*watcher]bool)}
+	h := &Hub{store: store, log: log, options: o, stopped: make(chan struct{}), joined: make(chan struct{}, 1), room: make(chan struct{}, 1), news: make(chan struct{}), watchers: make(map[*watcher]bool)}
 	err := store.View(ctx, func(s graph.Snapshot) (err error) {
 		h.at, err = s.LastEvent()
 		return err
@@ -116,6 +118,7 @@ func (h *Hub) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-h.store.Logged():
+			h.announce()
 		case <-h.joined:
 		case <-retry:
 		case <-cut.C:

@@ -24,7 +24,7 @@ var File_elsewhere_v1_admin_service_proto protoreflect.FileDescriptor
 
 const file_elsewhere_v1_admin_service_proto_rawDesc = "" +
 	"\n" +
-	" elsewhere/v1/admin_service.proto\x12\felsewhere.v1\x1a\x19elsewhere/v1/access.proto2\x93\x05\n" +
+	" elsewhere/v1/admin_service.proto\x12\felsewhere.v1\x1a\x19elsewhere/v1/access.proto\x1a\x1aelsewhere/v1/webhook.proto2\xe1\b\n" +
 	"\fAdminService\x12U\n" +
 	"\fCreateTenant\x12!.elsewhere.v1.CreateTenantRequest\x1a\".elsewhere.v1.CreateTenantResponse\x12L\n" +
 	"\tGetTenant\x12\x1e.elsewhere.v1.GetTenantRequest\x1a\x1f.elsewhere.v1.GetTenantResponse\x12R\n" +
@@ -33,25 +33,40 @@ const file_elsewhere_v1_admin_service_proto_rawDesc = "" +
 	"\tCreateKey\x12\x1e.elsewhere.v1.CreateKeyRequest\x1a\x1f.elsewhere.v1.CreateKeyResponse\x12I\n" +
 	"\bListKeys\x12\x1d.elsewhere.v1.ListKeysRequest\x1a\x1e.elsewhere.v1.ListKeysResponse\x12L\n" +
 	"\tRevokeKey\x12\x1e.elsewhere.v1.RevokeKeyRequest\x1a\x1f.elsewhere.v1.RevokeKeyResponse\x12L\n" +
-	"\tRotateKey\x12\x1e.elsewhere.v1.RotateKeyRequest\x1a\x1f.elsewhere.v1.RotateKeyResponseBLZEgithub.com/elsewhere-project/elsewhere/proto/elsewhere/v1;elsewherev1\x92\x03\x02\b\x02b\beditionsp\xe9\a"
+	"\tRotateKey\x12\x1e.elsewhere.v1.RotateKeyRequest\x1a\x1f.elsewhere.v1.RotateKeyResponse\x12X\n" +
+	"\rCreateWebhook\x12\".elsewhere.v1.CreateWebhookRequest\x1a#.elsewhere.v1.CreateWebhookResponse\x12U\n" +
+	"\fListWebhooks\x12!.elsewhere.v1.ListWebhooksRequest\x1a\".elsewhere.v1.ListWebhooksResponse\x12X\n" +
+	"\rDeleteWebhook\x12\".elsewhere.v1.DeleteWebhookRequest\x1a#.elsewhere.v1.DeleteWebhookResponse\x12^\n" +
+	"\x0fListDeadLetters\x12$.elsewhere.v1.ListDeadLettersRequest\x1a%.elsewhere.v1.ListDeadLettersResponse\x12a\n" +
+	"\x10RetryDeadLetters\x12%.elsewhere.v1.RetryDeadLettersRequest\x1a&.elsewhere.v1.RetryDeadLettersResponseBLZEgithub.com/elsewhere-project/elsewhere/proto/elsewhere/v1;elsewherev1\x92\x03\x02\b\x02b\beditionsp\xe9\a"
 
 var file_elsewhere_v1_admin_service_proto_goTypes = []any{
-	(*CreateTenantRequest)(nil),  // 0: elsewhere.v1.CreateTenantRequest
-	(*GetTenantRequest)(nil),     // 1: elsewhere.v1.GetTenantRequest
-	(*ListTenantsRequest)(nil),   // 2: elsewhere.v1.ListTenantsRequest
-	(*UpdateTenantRequest)(nil),  // 3: elsewhere.v1.UpdateTenantRequest
-	(*CreateKeyRequest)(nil),     // 4: elsewhere.v1.CreateKeyRequest
-	(*ListKeysRequest)(nil),      // 5: elsewhere.v1.ListKeysRequest
-	(*RevokeKeyRequest)(nil),     // 6: elsewhere.v1.RevokeKeyRequest
-	(*RotateKeyRequest)(nil),     // 7: elsewhere.v1.RotateKeyRequest
-	(*CreateTenantResponse)(nil), // 8: elsewhere.v1.CreateTenantResponse
-	(*GetTenantResponse)(nil),    // 9: elsewhere.v1.GetTenantResponse
-	(*ListTenantsResponse)(nil),  // 10: elsewhere.v1.ListTenantsResponse
-	(*UpdateTenantResponse)(nil), // 11: elsewhere.v1.UpdateTenantResponse
-	(*CreateKeyResponse)(nil),    // 12: elsewhere.v1.CreateKeyResponse
-	(*ListKeysResponse)(nil),     // 13: elsewhere.v1.ListKeysResponse
-	(*RevokeKeyResponse)(nil),    // 14: elsewhere.v1.RevokeKeyResponse
-	(*RotateKeyResponse)(nil),    // 15: elsewhere.v1.RotateKeyResponse
+	(*CreateTenantRequest)(nil),      // 0: elsewhere.v1.CreateTenantRequest
+	(*GetTenantRequest)(nil),         // 1: elsewhere.v1.GetTenantRequest
+	(*ListTenantsRequest)(nil),       // 2: elsewhere.v1.ListTenantsRequest
+	(*UpdateTenantRequest)(nil),      // 3: elsewhere.v1.UpdateTenantRequest
+	(*CreateKeyRequest)(nil),         // 4: elsewhere.v1.CreateKeyRequest
+	(*ListKeysRequest)(nil),          // 5: elsewhere.v1.ListKeysRequest
+	(*RevokeKeyRequest)(nil),         // 6: elsewhere.v1.RevokeKeyRequest
+	(*RotateKeyRequest)(nil),         // 7: elsewhere.v1.RotateKeyRequest
+	(*CreateWebhookRequest)(nil),     // 8: elsewhere.v1.CreateWebhookRequest
+	(*ListWebhooksRequest)(nil),      // 9: elsewhere.v1.ListWebhooksRequest
+	(*DeleteWebhookRequest)(nil),     // 10: elsewhere.v1.DeleteWebhookRequest
+	(*ListDeadLettersRequest)(nil),   // 11: elsewhere.v1.ListDeadLettersRequest
+	(*RetryDeadLettersRequest)(nil),  // 12: elsewhere.v1.RetryDeadLettersRequest
+	(*CreateTenantResponse)(nil),     // 13: elsewhere.v1.CreateTenantResponse
+	(*GetTenantResponse)(nil),        // 14: elsewhere.v1.GetTenantResponse
+	(*ListTenantsResponse)(nil),      // 15: elsewhere.v1.ListTenantsResponse
+	(*UpdateTenantResponse)(nil),     // 16: elsewhere.v1.UpdateTenantResponse
+	(*CreateKeyResponse)(nil),        // 17: elsewhere.v1.CreateKeyResponse
+	(*ListKeysResponse)(nil),         // 18: elsewhere.v1.ListKeysResponse
+	(*RevokeKeyResponse)(nil),        // 19: elsewhere.v1.RevokeKeyResponse
+	(*RotateKeyResponse)(nil),        // 20: elsewhere.v1.RotateKeyResponse
+	(*CreateWebhookResponse)(nil),    // 21: elsewhere.v1.CreateWebhookResponse
+	(*ListWebhooksResponse)(nil),     // 22: elsewhere.v1.ListWebhooksResponse
+	(*DeleteWebhookResponse)(nil),    // 23: elsewhere.v1.DeleteWebhookResponse
+	(*ListDeadLettersResponse)(nil),  // 24: elsewhere.v1.ListDeadLettersResponse
+	(*RetryDeadLettersResponse)(nil), // 25: elsewhere.v1.RetryDeadLettersResponse
 }
 var file_elsewhere_v1_admin_service_proto_depIdxs = []int32{
 	0,  // 0: elsewhere.v1.AdminService.CreateTenant:input_type -> elsewhere.v1.CreateTenantRequest
@@ -62,16 +77,26 @@ var file_elsewhere_v1_admin_service_proto_depIdxs = []int32{
 	5,  // 5: elsewhere.v1.AdminService.ListKeys:input_type -> elsewhere.v1.ListKeysRequest
 	6,  // 6: elsewhere.v1.AdminService.RevokeKey:input_type -> elsewhere.v1.RevokeKeyRequest
 	7,  // 7: elsewhere.v1.AdminService.RotateKey:input_type -> elsewhere.v1.RotateKeyRequest
-	8,  // 8: elsewhere.v1.AdminService.CreateTenant:output_type -> elsewhere.v1.CreateTenantResponse
-	9,  // 9: elsewhere.v1.AdminService.GetTenant:output_type -> elsewhere.v1.GetTenantResponse
-	10, // 10: elsewhere.v1.AdminService.ListTenants:output_type -> elsewhere.v1.ListTenantsResponse
-	11, // 11: elsewhere.v1.AdminService.UpdateTenant:output_type -> elsewhere.v1.UpdateTenantResponse
-	12, // 12: elsewhere.v1.AdminService.CreateKey:output_type -> elsewhere.v1.CreateKeyResponse
-	13, // 13: elsewhere.v1.AdminService.ListKeys:output_type -> elsewhere.v1.ListKeysResponse
-	14, // 14: elsewhere.v1.AdminService.RevokeKey:output_type -> elsewhere.v1.RevokeKeyResponse
-	15, // 15: elsewhere.v1.AdminService.RotateKey:output_type -> elsewhere.v1.RotateKeyResponse
-	8,  // [8:16] is the sub-list for method output_type
-	0,  // [0:8] is the sub-list for method input_type
+	8,  // 8: elsewhere.v1.AdminService.CreateWebhook:input_type -> elsewhere.v1.CreateWebhookRequest
+	9,  // 9: elsewhere.v1.AdminService.ListWebhooks:input_type -> elsewhere.v1.ListWebhooksRequest
+	10, // 10: elsewhere.v1.AdminService.DeleteWebhook:input_type -> elsewhere.v1.DeleteWebhookRequest
+	11, // 11: elsewhere.v1.AdminService.ListDeadLetters:input_type -> elsewhere.v1.ListDeadLettersRequest
+	12, // 12: elsewhere.v1.AdminService.RetryDeadLetters:input_type -> elsewhere.v1.RetryDeadLettersRequest
+	13, // 13: elsewhere.v1.AdminService.CreateTenant:output_type -> elsewhere.v1.CreateTenantResponse
+	14, // 14: elsewhere.v1.AdminService.GetTenant:output_type -> elsewhere.v1.GetTenantResponse
+	15, // 15: elsewhere.v1.AdminService.ListTenants:output_type -> elsewhere.v1.ListTenantsResponse
+	16, // 16: elsewhere.v1.AdminService.UpdateTenant:output_type -> elsewhere.v1.UpdateTenantResponse
+	17, // 17: elsewhere.v1.AdminService.CreateKey:output_type -> elsewhere.v1.CreateKeyResponse
+	18, // 18: elsewhere.v1.AdminService.ListKeys:output_type -> elsewhere.v1.ListKeysResponse
+	19, // 19: elsewhere.v1.AdminService.RevokeKey:output_type -> elsewhere.v1.RevokeKeyResponse
+	20, // 20: elsewhere.v1.AdminService.RotateKey:output_type -> elsewhere.v1.RotateKeyResponse
+	21, // 21: elsewhere.v1.AdminService.CreateWebhook:output_type -> elsewhere.v1.CreateWebhookResponse
+	22, // 22: elsewhere.v1.AdminService.ListWebhooks:output_type -> elsewhere.v1.ListWebhooksResponse
+	23, // 23: elsewhere.v1.AdminService.DeleteWebhook:output_type -> elsewhere.v1.DeleteWebhookResponse
+	24, // 24: elsewhere.v1.AdminService.ListDeadLetters:output_type -> elsewhere.v1.ListDeadLettersResponse
+	25, // 25: elsewhere.v1.AdminService.RetryDeadLetters:output_type -> elsewhere.v1.RetryDeadLettersResponse
+	13, // [13:26] is the sub-list for method output_type
+	0,  // [0:13] is the sub-list for method input_type
 	0,  // [0:0] is the sub-list for extension type_name
 	0,  // [0:0] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
@@ -83,6 +108,7 @@ func file_elsewhere_v1_admin_service_proto_init() {
 		return
 	}
 	file_elsewhere_v1_access_proto_init()
+	file_elsewhere_v1_webhook_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
