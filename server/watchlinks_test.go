@@ -3,7 +3,6 @@ package server_test
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -425,15 +424,9 @@ func TestWatchTellsByTheClock(t *testing.T) {
 			after++
 		}
 	}
-	refs := slices.Collect(func(yield func(string) bool) {
-		s := listen(t, writer, elsewherev1.WatchLinksRequest_builder{Since: durationpb.New(time.Hour)})
-		for range 80 {
-			if !yield(s.next().GetLink().GetRef()) {
-				return
-			}
-		}
-	})
-	if len(refs) != 80 {
-		t.Error("nothing happened")
+	// Somebody who may see it has heard of a lot meanwhile.
+	other := listen(t, writer, elsewherev1.WatchLinksRequest_builder{MinTier: elsewherev1.Tier_TIER_LEAD, Since: durationpb.New(time.Hour)})
+	for range 20 {
+		other.next()
 	}
 }

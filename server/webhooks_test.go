@@ -296,8 +296,10 @@ func TestWebhookTargets(t *testing.T) {
 		}
 	}
 	for _, b := range []elsewherev1.Webhook_builder{
-		{Url: "https://example.com/"}, {Url: "https://example.com/", AllTenants: true, Tenants: []string{"a"}},
-		{Url: "https://example.com/", Tenants: []string{"unknown"}}, {Url: "https://example.com/", AllTenants: true, MinTier: elsewherev1.Tier_TIER_NONE},
+		{Url: "https://example.com/"},
+		{Url: "https://example.com/", AllTenants: true, Tenants: []string{"a"}},
+		{Url: "https://example.com/", Tenants: []string{"unknown"}},
+		{Url: "https://example.com/", AllTenants: true, MinTier: elsewherev1.Tier_TIER_NONE},
 		{Url: "https://example.com/", AllTenants: true, Name: strings.Repeat("n", 300)},
 	} {
 		_, err := g.admin.CreateWebhook(t.Context(), elsewherev1.CreateWebhookRequest_builder{Webhook: b.Build()}.Build())
