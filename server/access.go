@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/elsewhere-project/elsewhere/server/access"
+	"github.com/elsewhere-project/elsewhere/server/access/audit"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 )
@@ -56,7 +57,7 @@ func openAccess(ctx context.Context, c Config, store graph.Store, tenants *acces
 	}
 	s := &accessSide{tenants: tenants, rules: rules, keys: keys, store: store, log: c.logger(), due: make(chan struct{}, 1)}
 	if c.Init && !keys.Any() {
-		if _, s.first, err = keys.Create(ctx, access.Key{Name: "first key", Role: access.RoleAdmin}); err != nil {
+		if _, s.first, err = keys.Create(audit.ByHost(ctx, "serve --init"), access.Key{Name: "first key", Role: access.RoleAdmin}); err != nil {
 			return nil, err
 		}
 	}
@@ -111,7 +112,7 @@ func RecoverKey(ctx context.Context, c Config) (key access.Secret, err error) {
 		return key, err
 	}
 	defer side.keys.Close()
-	_, key, err = side.keys.Create(ctx, access.Key{Name: "recovered on the host", Role: access.RoleAdmin})
+	_, key, err = side.keys.Create(audit.ByHost(ctx, "keys recover"), access.Key{Name: "recovered on the host", Role: access.RoleAdmin})
 	return key, err
 }
 

@@ -1,12 +1,14 @@
 package server
 
 import (
+	"context"
 	"net/netip"
 
 	"google.golang.org/grpc"
 
 	"github.com/elsewhere-project/elsewhere/enrich"
 	"github.com/elsewhere-project/elsewhere/enrich/netclass"
+	"github.com/elsewhere-project/elsewhere/server/access/audit"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/link"
 	"github.com/elsewhere-project/elsewhere/server/watch"
@@ -42,4 +44,9 @@ func Posted(c Config, o webhook.Options) Config {
 func Watched(c Config, o watch.Options) Config {
 	c.watching = o
 	return c
+}
+
+// OpenTrail opens the audit trail of a store in a data folder.
+func OpenTrail(ctx context.Context, c Config, store graph.Store) (*audit.Trail, error) {
+	return openTrail(ctx, c, store)
 }

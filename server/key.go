@@ -13,6 +13,12 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/rpc"
 )
 
+// What keys are called in errors.
+const (
+	correlationKey = "correlation key"
+	auditKey       = "audit key"
+)
+
 // correlationSecret returns the secret from which private values are hashed and
 // page tokens sealed. It lies outside the store, so that a stolen copy of the
 // store alone cannot be searched for a telephone number.
@@ -24,10 +30,10 @@ func correlationSecret(c Config) ([]byte, error) {
 	case !c.Memory && c.DataDir == "":
 		return nil, errors.New("a data folder is needed")
 	case path != "":
-		return readSecret(path)
+		return readSecret(correlationKey, path)
 	}
 	path = filepath.Join(c.DataDir, "keys", "correlation.key")
-	secret, err := readSecret(path)
+	secret, err := readSecret(correlationKey, path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return secret, err
 	}
@@ -36,7 +42,7 @@ func correlationSecret(c Config) ([]byte, error) {
 		return nil, fmt.Errorf("the store %s was made with a correlation key that is gone: put it back as %s", c.storeDir(), path)
 	}
 	secret = newSecret()
-	return secret, writeSecret(path, secret)
+	return secret, writeSecret(correlationKey, path, secret)
 }
 
 // pinKey holds a data folder to the key it was made with: its id, which tells
@@ -53,7 +59,7 @@ func pinKey(c Config, id string) error {
 		if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 			return fmt.Errorf("data folder: %w", err)
 		}
-		return writeWhole(path, id)
+		return writeWhole(correlationKey, path, id)
 	case err != nil:
 		return fmt.Errorf("correlation key: %w", err)
 	case strings.TrimSpace(string(pinned)) != id:
@@ -70,33 +76,33 @@ func newSecret() []byte {
 
 // readSecret reads a key written as hexadecimal digits. No error names what the
 // file holds.
-func readSecret(path string) ([]byte, error) {
+func readSecret(what, path string) ([]byte, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("correlation key: %w", err)
+		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	secret, err := hex.DecodeString(strings.TrimSpace(string(raw)))
 	if err != nil || len(secret) != rpc.CorrelationKeyBytes {
-		return nil, fmt.Errorf("correlation key: %s does not hold %d hexadecimal digits", path, 2*rpc.CorrelationKeyBytes)
+		return nil, fmt.Errorf("%s: %s does not hold %d hexadecimal digits", what, path, 2*rpc.CorrelationKeyBytes)
 	}
 	return secret, nil
 }
 
 // writeSecret writes a key.
-func writeSecret(path string, secret []byte) error {
+func writeSecret(what, path string, secret []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("correlation key: %w", err)
+		return fmt.Errorf("%s: %w", what, err)
 	}
-	return writeWhole(path, hex.EncodeToString(secret))
+	return writeWhole(what, path, hex.EncodeToString(secret))
 }
 
 // writeWhole writes a line to a file so that after a crash or a power loss it is
 // there whole or not at all.
-func writeWhole(path, line string) error {
+func writeWhole(what, path, line string) error {
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, "correlation.*")
+	f, err := os.CreateTemp(dir, ".new.*")
 	if err != nil {
-		return fmt.Errorf("correlation key: %w", err)
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	_, err = fmt.Fprintln(f, line)
 	err = errors.Join(err, f.Chmod(0o600), f.Sync(), f.Close())
@@ -104,19 +110,19 @@ func writeWhole(path, line string) error {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("correlation key: %w", err), os.Remove(f.Name()))
+		return errors.Join(fmt.Errorf("%s: %w", what, err), os.Remove(f.Name()))
 	}
-	return syncDir(dir)
+	return syncDir(what, dir)
 }
 
 // syncDir makes names in a folder durable.
-func syncDir(dir string) error {
+func syncDir(what, dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
-		return fmt.Errorf("correlation key: %w", err)
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("correlation key: %w", err)
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
 }

@@ -37,6 +37,9 @@ var killRounds = flag.Int("kill-rounds", 6, "how often a server is killed")
 // serveDir tells the test binary to be a server on a folder, to be killed.
 const serveDir = "ELSEWHERE_TEST_SERVE"
 
+// serveSync has that server put answers on record before it sends them.
+const serveSync = "ELSEWHERE_TEST_SYNC"
+
 func TestMain(m *testing.M) {
 	if addr := os.Getenv(watchAddr); addr != "" {
 		if err := watchFor(addr, os.Getenv(watchCursor)); err != nil {
@@ -59,6 +62,7 @@ func serve(dir string) error {
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer cancel()
 	c := server.Config{DataDir: dir, GRPCAddr: "127.0.0.1:0"}
+	c.SyncReads = os.Getenv(serveSync) != ""
 	if err := confine(&c); err != nil {
 		return err
 	}

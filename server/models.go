@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/elsewhere-project/elsewhere/server/access/audit"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/link"
 	"github.com/elsewhere-project/elsewhere/server/rpc"
@@ -263,6 +264,7 @@ func (m *models) activate(ctx context.Context, model *link.Model, nth int, a kep
 	if err != nil {
 		return err
 	}
+	audit.Mention(ctx, modelSubject(a.Version))
 	if err := m.add(ctx, numbered(activationPrefix, uint32(nth)), data); err != nil {
 		return err
 	}
@@ -270,6 +272,9 @@ func (m *models) activate(ctx context.Context, model *link.Model, nth int, a kep
 	m.known.use(context.WithoutCancel(ctx), model)
 	return nil
 }
+
+// modelSubject names a version on the audit trail.
+func modelSubject(version uint32) string { return fmt.Sprintf("model %d", version) }
 
 // add keeps an entry where none is yet.
 func (m *models) add(ctx context.Context, key string, data []byte) error {

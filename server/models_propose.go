@@ -7,6 +7,7 @@ import (
 	"errors"
 	"math"
 
+	"github.com/elsewhere-project/elsewhere/server/access/audit"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/learn"
@@ -71,6 +72,7 @@ func (m *models) Propose(ctx context.Context, by, note string, judged []learn.Ju
 	if err != nil {
 		return out, err
 	}
+	audit.Mention(ctx, modelSubject(version))
 	return out, m.add(ctx, numbered(versionPrefix, version), data)
 }
 

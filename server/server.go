@@ -20,6 +20,8 @@ import (
 
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
 	"github.com/elsewhere-project/elsewhere/server/access"
+	"github.com/elsewhere-project/elsewhere/server/access/audit"
+	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/graph/badger"
 	"github.com/elsewhere-project/elsewhere/server/linker"
@@ -49,6 +51,8 @@ type Config struct {
 	HTTPAddr string
 	// Access is who comes in and what is told across tenants.
 	Access
+	// Audit is what an operator may set about the audit trail.
+	Audit
 	// TraceEndpoint is the host:port of an OpenTelemetry collector that takes
 	// OTLP over gRPC; "" sends no traces.
 	TraceEndpoint string
@@ -100,6 +104,7 @@ type Server struct {
 	hub         *watch.Hub
 	webhooks    *webhook.Hooks
 	access      *accessSide
+	trail       *audit.Trail
 	certificate *certificate // nil without TLS
 	enrich      *enrichment
 	telemetry   *telemetry
@@ -142,7 +147,11 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	side, err := openAccess(ctx, c, store, tenants)
+	var side *accessSide
+	trail, err := openTrail(ctx, c, store)
+	if err == nil {
+		side, err = openAccess(ctx, c, store, tenants)
+	}
 	if err == nil {
 		err = c.mayListen(addr, side.keys.Any())
 	}
@@ -174,8 +183,9 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	}
 	s := &Server{
 		listener: listener, store: store, log: log, health: health.NewServer(),
-		linker: linker.New(store, known.rules, log), enrich: known, telemetry: telemetry, hub: hub, webhooks: hooks,
-		access: side, certificate: certificate,
+		linker: linker.New(store, known.rules, log).Naming(key.ActorID), enrich: known, telemetry: telemetry,
+		hub: hub, webhooks: hooks,
+		access: side, trail: trail, certificate: certificate,
 	}
 	if err = telemetry.watch(known.metrics()...); err == nil && c.HTTPAddr != "" {
 		s.http, err = s.listenHTTP(ctx, c.HTTPAddr)
@@ -185,6 +195,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		telemetry.stop()
 		return nil, errors.Join(err, listener.Close(), store.Close())
 	}
+	record := rpc.NewRecorder(trail, tenants)
 	s.grpc = grpc.NewServer(append([]grpc.ServerOption{
 		certificate.option(),
 		grpc.MaxRecvMsgSize(MessageBytes),
@@ -194,11 +205,11 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		// A dead peer is noticed within 80 s; clients may ping every 20 s.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 20 * time.Second, PermitWithoutStream: true}),
-	}, append(telemetry.options(), rpc.Interceptors(side.keys, log)...)...)...)
+	}, append(telemetry.options(), rpc.Interceptors(side.keys, record, log)...)...)...)
 	rpc.New(rpc.Dependencies{
 		Store: known.cases(), Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
 		Enricher: known.enricher, Feeds: known, Models: newModels(store.Kept(), known), Watcher: hub, Webhooks: hooks,
-		Tenants: tenants, Keys: side.keys, TenantChanged: func(t access.Tenant) {
+		Tenants: tenants, Keys: side.keys, Trail: trail, Recorder: record, TenantChanged: func(t access.Tenant) {
 			known.egressChanged()
 			if t.Unsettled {
 				side.retrust()
@@ -265,6 +276,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	parts.Go(func() { s.webhooks.Run(background) })
 	parts.Go(func() { s.enrich.run(background) })
 	parts.Go(func() { s.access.run(background) })
+	parts.Go(func() { s.trail.Run(background) })
 	parts.Go(func() { s.certificate.run(background) })
 	if s.http != nil {
 		parts.Go(func() { httpErr = s.http.serve() })
@@ -349,5 +361,22 @@ func Check(ctx context.Context, c Config, rebuild bool, progress func(done, of i
 	if err := store.StartSweep(ctx, known.rules.Now().Basis(), !interrupted.Pending); err != nil {
 		return err
 	}
-	return linker.New(store, known.rules, c.logger()).Drain(ctx, progress)
+	if err := store.StartRegrouping(ctx); err != nil {
+		return err
+	}
+	return linker.New(store, known.rules, c.logger()).Naming(actorIDs(c)).Drain(ctx, progress)
+}
+
+// actorIDs returns what actors are called, nil where the key lies elsewhere: then the
+// service finds them when it starts.
+func actorIDs(c Config) func(evidence.Ref) string {
+	secret, err := correlationSecret(c)
+	if err != nil {
+		return nil
+	}
+	key, err := rpc.NewCorrelationKey(secret)
+	if err != nil || pinKey(c, key.ID()) != nil {
+		return nil
+	}
+	return key.ActorID
 }

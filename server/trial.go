@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/elsewhere-project/elsewhere/enrich/feeds"
 	"github.com/elsewhere-project/elsewhere/enrich/local"
@@ -71,6 +73,8 @@ type Trial struct {
 	rules  linker.Rules
 	// anew says that rows of other rules may be stored.
 	anew bool
+	// now is the time, in Unix seconds, at which cases come in.
+	now atomic.Int64
 }
 
 // NewTrial returns a trial without cases. Nil classes are those of the data that
@@ -83,11 +87,12 @@ func NewTrial(ctx context.Context, m *link.Model, classes link.Classifier) (*Tri
 		}
 		classes = lists.Classes(m)
 	}
-	store, err := badger.Open(ctx, badger.Options{Memory: true})
+	t := &Trial{}
+	store, err := badger.Open(ctx, badger.Options{Memory: true, Clock: func() time.Time { return time.Unix(t.now.Load(), 0) }})
 	if err != nil {
 		return nil, err
 	}
-	t := &Trial{store: store}
+	t.store = store
 	t.Use(m, classes)
 	return t, nil
 }
@@ -108,12 +113,43 @@ func (t *Trial) Use(m *link.Model, classes link.Classifier) {
 // commits.
 const submitters = 16
 
-// Submit stores cases, in any order. progress is told how many are stored; it is
-// called from several goroutines.
+// Submit stores cases, in any order: each as if it came in when it was opened or,
+// where that is not known, on the last day of what it saw, since how many links are
+// made on a day may hold them. progress is told how many are stored; it is called from
+// several goroutines.
 func (t *Trial) Submit(ctx context.Context, cases []*evidence.Case, progress func(done int)) error {
+	cases = slices.Clone(cases)
+	days := make(map[*evidence.Case]int64, len(cases))
+	for _, c := range cases {
+		at := c.OpenedAt
+		if at.IsZero() {
+			at = c.Profile().Last
+		}
+		if !at.IsZero() {
+			const day = 24 * 60 * 60
+			days[c] = at.Unix() / day * day
+		}
+	}
+	slices.SortStableFunc(cases, func(x, y *evidence.Case) int { return cmp.Compare(days[x], days[y]) })
+	var done atomic.Int64
+	for len(cases) > 0 {
+		n := 1
+		for n < len(cases) && days[cases[n]] == days[cases[0]] {
+			n++
+		}
+		t.now.Store(days[cases[0]])
+		if err := t.submit(ctx, cases[:n], &done, progress); err != nil {
+			return err
+		}
+		cases = cases[n:]
+	}
+	return nil
+}
+
+func (t *Trial) submit(ctx context.Context, cases []*evidence.Case, done *atomic.Int64, progress func(done int)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var next, done atomic.Int64
+	var next atomic.Int64
 	var running sync.WaitGroup
 	for range min(submitters, len(cases)) {
 		running.Go(func() {
@@ -146,18 +182,25 @@ func (t *Trial) Settle(ctx context.Context, progress func(done, of int)) error {
 	return t.linker.Drain(ctx, progress)
 }
 
+// TrialLink is a link that the linker has stored.
+type TrialLink struct {
+	link.Outcome
+	// Held says that nothing follows from it before a person has looked at it.
+	Held bool
+}
+
 // Rows returns the links that the linker has stored, in order of A, then of B.
 // They are Kept.
-func (t *Trial) Rows(ctx context.Context) (rows []link.Outcome, err error) {
+func (t *Trial) Rows(ctx context.Context) (rows []TrialLink, err error) {
 	err = t.store.View(ctx, func(s graph.Snapshot) error {
 		for row, err := range s.RowsAfter(evidence.Ref{}) {
 			if err != nil {
 				return err
 			}
-			rows = append(rows, link.Outcome{
+			rows = append(rows, TrialLink{link.Outcome{
 				A: row.A, B: row.B, Millibits: row.Millibits, Micros: row.Micros, Tier: link.Tier(row.Tier),
 				SharedCount: row.SharedCount, ModelVersion: row.ModelVersion, Kept: true,
-			})
+			}, row.Held})
 		}
 		return nil
 	})

@@ -97,8 +97,9 @@ Begin with: elsewhere demo`,
 	flags.BoolVar(&a.json, "json", false, "print the server's answers as JSON, one message a line")
 	root.AddCommand(
 		a.demoCommand(), a.serveCommand(), a.huntCommand(),
-		a.submitCommand(), a.seenCommand(), a.enrichCommand(), a.linksCommand(), a.whyCommand(), a.watchCommand(),
-		a.tenantsCommand(), a.keysCommand(), a.webhooksCommand(),
+		a.submitCommand(), a.seenCommand(), a.enrichCommand(), a.linksCommand(), a.whyCommand(),
+		a.watchCommand(), a.reviewCommand(), a.actorsCommand(),
+		a.tenantsCommand(), a.keysCommand(), a.auditCommand(), a.webhooksCommand(),
 		a.modelCommand(), a.checkCommand(), a.dataCommand(), a.benchCommand(), a.evalCommand(), a.versionCommand(),
 	)
 	return root

@@ -50,6 +50,9 @@ func evalHeader(r *eval.Report) string {
 		text := fmt.Sprintf("%s under %s, %s judged, %s of one label; %s share a value, %s of one label; %s stored",
 			count(c.Cases, "case", "cases"), count(c.Labels, "label", "labels"), count(c.Judged, "pair", "pairs"), thousands(uint32(c.Same)),
 			thousands(uint32(c.Sharing)), thousands(uint32(c.SameSharing)), count(s.Stored, "link", "links"))
+		if s.Held > 0 {
+			text += fmt.Sprintf(", %s of tier possible or better held for review", thousands(uint32(s.Held)))
+		}
 		if s.Unproposed > 0 {
 			text += fmt.Sprintf(", %s of tier possible or better that no value proposes", count(s.Unproposed, "pair", "pairs"))
 		}

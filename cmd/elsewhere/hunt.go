@@ -8,8 +8,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -293,28 +291,15 @@ func loopback(server string) bool {
 }
 
 // writeCase writes a case as submit reads it. The file is whole or not there.
-func writeCase(name string, c *elsewherev1.Case) (err error) {
+func writeCase(name string, c *elsewherev1.Case) error {
 	text, err := caseText(c)
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
-	if err != nil {
+	return wholeFile(name, func(w io.Writer) error {
+		_, err := io.WriteString(w, text)
 		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if _, err := io.WriteString(f, text); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
+	})
 }
 
 // bytesText writes a number of bytes as people read it.

@@ -31,32 +31,37 @@ func tierNames() []string {
 }
 
 func (a *app) linksCommand() *cobra.Command {
-	var tenant, minTier string
-	var sameTenant bool
+	var tenant, actor, minTier string
+	var sameTenant, refuted bool
 	cmd := &cobra.Command{
 		Use:   "links TENANT/CASE",
-		Short: "List the links of a case or of a tenant",
+		Short: "List the links of a case, a tenant or an actor",
 		Long: `List the cases of other tenants that a case is linked to, best first, or with
---tenant all links of a tenant in order of its cases.`,
+--tenant all links of a tenant in order of its cases, or with --actor those among the
+cases of an actor. A link that is held waits for a review: one of its cases is linked
+so widely that nothing follows from it before.`,
 		Example: `  elsewhere links alder/2023-0117
   elsewhere links alder/2023-0117 --min-tier lead --include-same-tenant
-  elsewhere links --tenant alder`,
+  elsewhere links --tenant alder
+  elsewhere links --actor act-k3q7m2xw4c`,
 		Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, refs []string) error {
-			req := elsewherev1.ListLinksRequest_builder{IncludeSameTenant: sameTenant}
+			req := elsewherev1.ListLinksRequest_builder{IncludeSameTenant: sameTenant, IncludeRefuted: refuted}
+			if len(refs) == 0 && sameTenant {
+				return usageError{errors.New("--include-same-tenant goes with a case")}
+			}
 			switch {
-			case len(refs) == 1 && tenant == "":
+			case len(refs) == 1 && tenant == "" && actor == "":
 				if err := checkRef(refs[0]); err != nil {
 					return err
 				}
 				req.CaseRef = proto.String(refs[0])
-			case len(refs) == 0 && tenant != "":
-				if sameTenant {
-					return usageError{errors.New("--include-same-tenant goes with a case")}
-				}
+			case len(refs) == 0 && tenant != "" && actor == "":
 				req.Tenant = proto.String(tenant)
+			case len(refs) == 0 && tenant == "" && actor != "":
+				req.Actor = proto.String(actor)
 			default:
-				return usageError{errors.New("one case or --tenant is needed")}
+				return usageError{errors.New("one case, --tenant or --actor is needed")}
 			}
 			tier, err := parseTier(minTier)
 			if err != nil {
@@ -68,6 +73,8 @@ func (a *app) linksCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&tenant, "tenant", "", "list all links of this `tenant`")
+	flags.StringVar(&actor, "actor", "", "list the links among the cases of this actor, by its `id`")
+	flags.BoolVar(&refuted, "include-refuted", false, "also list pairs that people refuted")
 	flags.StringVar(&minTier, "min-tier", "possible", "lowest `tier` to list: "+strings.Join(tierNames(), ", "))
 	flags.BoolVar(&sameTenant, "include-same-tenant", false, "also list links within the tenant of the case")
 	// The names are right, so registering cannot fail.
@@ -106,7 +113,7 @@ func (a *app) links(ctx context.Context, c *client.Client, req *elsewherev1.List
 		}
 		if err != nil {
 			if errors.Is(err, client.ErrNotFound) {
-				err = fmt.Errorf("%s: %w", req.GetCaseRef(), err)
+				err = fmt.Errorf("%s: %w", cmp.Or(req.GetCaseRef(), req.GetActor()), err)
 			}
 			return err
 		}
@@ -132,7 +139,12 @@ func linkTable(links []*elsewherev1.Link, ref string) string {
 			a, b = ref, otherEnd(l, ref)
 		}
 		note := ""
-		if l.GetSameTenant() {
+		switch {
+		case l.GetReview() == elsewherev1.Review_REVIEW_REFUTED:
+			note = "refuted"
+		case l.GetHeld():
+			note = "held"
+		case l.GetSameTenant():
 			note = "same tenant"
 		}
 		rows[i] = []string{

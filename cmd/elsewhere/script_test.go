@@ -53,6 +53,7 @@ func TestMain(m *testing.M) {
 //	publish FAULT F   offer a file over HTTP, see publisher_test.go
 //	prefix FILE       set PREFIX to what the key in a file begins with
 //	certificate NAME  write NAME.crt and NAME.key for this machine
+//	tamper FROM TO WHAT  copy an exported audit trail and do to it what is found out
 //	until RE CMD...   run a command again until its output matches, within bounds
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -82,6 +83,7 @@ func TestScripts(t *testing.T) {
 			"until":       until,
 			"prefix":      prefix,
 			"certificate": certificate,
+			"tamper":      tamper,
 		},
 	})
 }
@@ -247,6 +249,27 @@ func certificate(ts *testscript.TestScript, _ bool, args []string) {
 	} {
 		ts.Check(os.WriteFile(ts.MkAbs(args[0]+name), pem.EncodeToMemory(block), 0o600))
 	}
+}
+
+func tamper(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: tamper FROM TO WHAT")
+	}
+	lines := strings.SplitAfter(ts.ReadFile(args[0]), "\n")
+	switch args[2] {
+	case "value":
+		i := slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, "104.161.20.102") })
+		lines[i] = strings.Replace(lines[i], "104.161.20.102", "104.161.20.103", 1)
+	case "truncated":
+		lines = lines[:3]
+	case "reordered":
+		i := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, `{"entry":2,`) })
+		j := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, `{"entry":4,`) })
+		lines[i], lines[j] = lines[j], lines[i]
+	default:
+		ts.Fatalf("cannot tamper: %s", args[2])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(strings.Join(lines, "")), 0o600))
 }
 
 func until(ts *testscript.TestScript, _ bool, args []string) {

@@ -37,6 +37,7 @@ func (a *app) serveCommand() *cobra.Command {
 	reserve := byteSize(server.DefaultDiskReserve)
 	var about enrichmentFlags
 	var who accessFlags
+	var trail auditFlags
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the service",
@@ -93,6 +94,9 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 			if c.Access, err = who.access(); err != nil {
 				return err
 			}
+			if c.Audit, err = trail.audit(); err != nil {
+				return err
+			}
 			c.DiskReserve = uint64(reserve)
 			c.httpChosen = cmd.Flags().Changed("http")
 			return a.serve(cmd.Context(), c)
@@ -108,6 +112,7 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 	who.register(cmd.Flags())
 	cmd.Flags().BoolVar(&c.Webhooks.AllowPrivate, "webhook-allow-private", false, "let webhooks post to this machine and to private networks")
 	cmd.Flags().BoolVar(&c.Webhooks.AllowHTTP, "webhook-allow-http", false, "let webhooks post without TLS")
+	trail.register(cmd.Flags())
 	cmd.Flags().StringVar(&c.TraceEndpoint, "trace-endpoint", "", "`host:port` of an OpenTelemetry collector (OTLP over gRPC; TLS unless on loopback)")
 	cmd.Flags().TextVar(&c.logLevel, "log-level", slog.LevelInfo, "least `level` that is logged: debug, info, warn or error")
 	cmd.Flags().StringVar(&c.logFormat, "log-format", formatText, "`form` of the log: text or json")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -55,4 +56,26 @@ func security(s *server.Server, tls bool) string {
 		phrases = append(phrases, "without keys: who reaches it reads everything")
 	}
 	return strings.Join(phrases, ", ")
+}
+
+// auditFlags say how the record of what was done is kept.
+type auditFlags struct {
+	server.Audit
+	days uint32
+}
+
+func (f *auditFlags) register(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.SyncReads, "audit-sync-reads", false, "send no answer before it is durable on the audit trail what it tells; else that takes up to a second")
+	flags.Uint32Var(&f.days, "audit-retention", 400, "keep the audit trail so many `days` at least; 0 is for ever")
+}
+
+// maxRetention is as far back as times go, or twice.
+const maxRetention = 36_500
+
+func (f *auditFlags) audit() (server.Audit, error) {
+	if f.days > maxRetention {
+		return f.Audit, usageError{fmt.Errorf("audit retention %d: want at most 36,500 days, or 0 for ever", f.days)}
+	}
+	f.Retention = time.Duration(f.days) * 24 * time.Hour
+	return f.Audit, nil
 }

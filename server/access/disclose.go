@@ -8,6 +8,21 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/graph"
 )
 
+// Others tells how many owners some tenants have besides those whose cases the viewer
+// reads.
+func (v Viewer) Others(tenants []string) CountRange {
+	if v.all || v.rules == nil {
+		return CountRange{}
+	}
+	owners := make(map[string]bool)
+	for _, tenant := range tenants {
+		if owner := v.rules.Tenants.owner(tenant); owner != "" && !v.has(tenant) {
+			owners[owner] = true
+		}
+	}
+	return bucket(len(owners))
+}
+
 // CountRange is a number as far as it is disclosed: exact where Min is Max.
 type CountRange struct {
 	Min, Max uint32

@@ -31,8 +31,8 @@ type guessSlot struct {
 
 func newGuard() *guard { return &guard{seed: maphash.MakeSeed()} }
 
-// source is who is taken for one: an address, of IPv6 the network of a site.
-func source(a netip.Addr) netip.Prefix {
+// Source is who is taken for one: an address, of IPv6 the network of a site.
+func Source(a netip.Addr) netip.Prefix {
 	a = a.Unmap().WithZone("")
 	bits := a.BitLen()
 	if a.Is6() {

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/elsewhere-project/elsewhere/server/access/audit"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 )
 
@@ -191,6 +192,7 @@ func (k *Keys) write(ctx context.Context, r keyRecord) (*held, error) {
 	if err != nil {
 		return nil, err
 	}
+	audit.Mention(ctx, r.Prefix(), r.Tenants...)
 	if err := k.store.Put(ctx, storedKeys+r.ID, data, time.Time{}); err != nil {
 		return nil, err
 	}

@@ -17,6 +17,17 @@ type Method struct {
 // Full is the name as gRPC has it.
 func (m Method) Full() string { return "/" + m.Service + "/" + m.Name }
 
+// Short is the name that people use: of this project's services without package.
+func (m Method) Short() string {
+	if _, service, ok := strings.Cut(m.Service, ".v1."); ok {
+		return service + "." + m.Name
+	}
+	return m.Service[strings.LastIndexByte(m.Service, '.')+1:] + "." + m.Name
+}
+
+// Recorded reports whether calls go on record: those of this project's services.
+func (m Method) Recorded() bool { return strings.HasPrefix(m.Service, "elsewhere.") }
+
 // Names of the services that are not this project's.
 const (
 	healthService     = "grpc.health.v1.Health"
@@ -49,6 +60,11 @@ func Methods() []Method {
 		{correlate, "ListLinks", analysts, "links with both ends on the list"},
 		{correlate, "ExplainLink", analysts, "both cases on the list"},
 		{correlate, "WatchLinks", analysts, "changes of links with both ends on the list; checkpoints by the clock alone"},
+		{correlate, "ReviewLink", []Role{RoleLead}, "both cases on the list"},
+		{correlate, "ListActors", analysts, "actors with a case on the list, shown through such cases, others as a bucket"},
+		{correlate, "GetActor", analysts, "as ListActors"},
+		{correlate, "UpdateActor", []Role{RoleLead}, "as ListActors"},
+		{correlate, "ActorHistory", analysts, "as ListActors"},
 		{enrich, "Enrich", askers, "tenant: infrastructure only, from local data only"},
 		{enrich, "ListFeeds", []Role{RoleTenant, RoleAnalyst, RoleLead, RoleAdmin}, ""},
 		{models, "ListModels", []Role{RoleAnalyst, RoleLead, RoleAdmin}, ""},
@@ -69,6 +85,7 @@ func Methods() []Method {
 		{admin, "DeleteWebhook", admins, ""},
 		{admin, "ListDeadLetters", admins, "not the content of events"},
 		{admin, "RetryDeadLetters", admins, ""},
+		{admin, "AuditTrail", admins, ""},
 		{healthService, "Check", nil, "everybody, also without a key: whether the service runs, nothing of its content"},
 		{healthService, "List", nil, "as Check"},
 		{healthService, "Watch", nil, "as Check"},
@@ -102,11 +119,7 @@ func MethodTable() string {
 	}
 	b.WriteString(" limited to |\n|---|" + strings.Repeat(":-:|", len(Roles())) + "---|\n")
 	for _, m := range Methods() {
-		_, service, _ := strings.Cut(m.Service, ".v1.")
-		if service == "" {
-			service = m.Service[strings.LastIndexByte(m.Service, '.')+1:]
-		}
-		fmt.Fprintf(&b, "| %s.%s |", service, m.Name)
+		fmt.Fprintf(&b, "| %s |", m.Short())
 		for _, r := range Roles() {
 			mark := " "
 			if slices.Contains(m.Roles, r) || !NeedsKey(m.Full()) {

@@ -162,7 +162,7 @@ func (k *Keys) Authenticate(header string, from netip.Addr) (*Session, error) {
 	}
 	now := k.clock()
 	from = from.Unmap().WithZone("")
-	place := source(from)
+	place := Source(from)
 	var h *held
 	// Read as a key only if it has the length of one, so that nobody makes work.
 	id, secret, ok := "", "", false

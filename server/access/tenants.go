@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/elsewhere-project/elsewhere/server/access/audit"
 )
 
 // Tenants are the records of the tenants. Create one with OpenTenants; it is safe
@@ -284,6 +286,7 @@ func (t *Tenants) write(ctx context.Context, r *Tenant) error {
 	if err != nil {
 		return err
 	}
+	audit.Mention(ctx, "", r.ID)
 	if err := t.store.Put(ctx, storedTenants+r.ID, data, time.Time{}); err != nil {
 		return err
 	}

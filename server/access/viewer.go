@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
+	"github.com/elsewhere-project/elsewhere/server/access/audit"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 )
@@ -26,15 +28,37 @@ type Viewer struct {
 // Such a deployment listens on loopback only.
 func Open() Viewer { return Viewer{name: "open", open: true, all: true, restricted: true} }
 
+// viewerPrefix begins the names of viewers with a key.
+const viewerPrefix = "key "
+
 // viewer is who asks with a key.
 func (r *Rules) viewer(k *Key) Viewer {
 	return Viewer{
-		name: "key " + k.ID, role: k.Role, all: k.AllTenants, tenants: k.Tenants, restricted: k.Restricted, rules: r,
+		name: viewerPrefix + k.ID, role: k.Role, all: k.AllTenants, tenants: k.Tenants, restricted: k.Restricted, rules: r,
 	}
 }
 
 // Name tells one viewer's tokens and log lines from another's.
 func (v Viewer) Name() string { return v.name }
+
+// Who names the viewer where his calls are recorded: by what his key begins with.
+func (v Viewer) Who() string {
+	switch id, keyed := strings.CutPrefix(v.name, viewerPrefix); {
+	case v.open:
+		return audit.KeyOpen
+	case keyed:
+		return keyPrefix + id
+	}
+	return ""
+}
+
+// Of returns the tenant whose key the viewer has, "" for keys of several.
+func (v Viewer) Of() string {
+	if (v.role == RoleSubmitter || v.role == RoleTenant) && len(v.tenants) == 1 {
+		return v.tenants[0]
+	}
+	return ""
+}
 
 // Role returns the role of the viewer's key, 0 without one.
 func (v Viewer) Role() Role { return v.role }

@@ -83,3 +83,18 @@ func (x Span) with(y Span) Span {
 	}
 	return Span{First: min(x.First, y.First), Last: max(x.Last, y.Last), Known: true}
 }
+
+// FounderOf returns which of some cases was opened first: see Actor.Founder. It is
+// for who may know a part of an actor only, and returns the zero Ref of none.
+func FounderOf(cases []Case) (founder evidence.Ref) {
+	if len(cases) == 0 {
+		return founder
+	}
+	first := &cases[0]
+	for i := range cases {
+		if compareFounders(&cases[i], first) < 0 {
+			first = &cases[i]
+		}
+	}
+	return first.Ref
+}

@@ -21,6 +21,11 @@
 // for more: the other values of every case on w. The linker drains the marks
 // through Queue. So link rows are, when no mark is left, a pure function of the
 // live cases.
+//
+// What is not about values is listed beside the marks (Touched), in the batch that
+// changes it: pairs that were reviewed, or of which a reviewed case changed, and
+// cases that changed or of which a row did. So actors are, when nothing is listed any
+// more, a pure function of the rows, the reviews and the times of the cases.
 package graph
 
 import (
@@ -180,7 +185,7 @@ type Receipt struct {
 // Writer changes cases. It is safe for concurrent use. A call that has returned
 // nil is durable: it survives the death of the process. A call that returns an
 // error has changed nothing, except that after an error from ctx the change may
-// or may not have happened.
+// or may not have happened. A change leaves the note of its context (WithNote).
 type Writer interface {
 	// Submit creates or replaces a case as one change. A case whose content hash
 	// is the stored one is Unchanged and writes nothing. When expected is not
@@ -264,6 +269,8 @@ type Snapshot interface {
 	// RowsOf yields the rows that share a value, in order of RowKey.
 	RowsOf(v evidence.Value) iter.Seq2[Row, error]
 	EventReader
+	Reviews
+	Actors
 }
 
 // Summary is what is known of a value across all live cases.
@@ -330,7 +337,7 @@ type Row struct {
 	RevisionA, RevisionB uint32
 	// Shared are the values that the score rests on, in order of Value: the common
 	// ones, derived ones among them (evidence.Derive), and those of either side that
-	// are alike without one.
+	// are alike without one; of a reviewed pair that no value proposes, all of both sides.
 	Shared []evidence.Value
 	// Verdict is what people said of the pair. It changes neither score nor tier.
 	Verdict Verdict
@@ -338,6 +345,9 @@ type Row struct {
 	// from the link before a person has looked at it.
 	Held bool
 }
+
+// ListedTier is the tier (link.Lead) below which a row only serves to find its pair.
+const ListedTier = 3
 
 // Score is the outcome of comparing two cases.
 type Score struct {
@@ -386,6 +396,7 @@ type Queue interface {
 	// Backlog returns the number of marks, exact up to limit, and when the
 	// oldest was left (zero if none).
 	Backlog(ctx context.Context, limit int) (int, time.Time, error)
+	Grouper
 }
 
 // Mark says that pairs on a value may score differently.
@@ -444,6 +455,7 @@ type RelinkBatch struct {
 	Put    []Row
 	Remove []RowKey
 	Done   []Mark
+	Grouping
 	// Sweep, when not nil, is the new progress. A sweep that was started anew
 	// since (another Version) is left alone.
 	Sweep *Sweep
@@ -455,11 +467,15 @@ type RelinkBatch struct {
 // Store is a whole backend.
 type Store interface {
 	Writer
+	Reviewer
+	Anchors
 	Reader
 	Queue
 	Events
 	// Kept returns the space of small entries beside the graph.
 	Kept() Keeper
+	// Trail returns the record of what was done.
+	Trail() Trail
 	// Check compares everything derived with the case bodies it comes from and
 	// yields a line for each difference; link rows are not checked.
 	Check(ctx context.Context) iter.Seq2[string, error]

@@ -10,16 +10,11 @@ import (
 
 // Shown reports whether a row is a link that people are told of; nil is not.
 func Shown(s *graph.Standing) bool {
-	return s != nil && s.Verdict != graph.Refuted && TierOf(s) >= link.Lead
+	return s != nil && TierOf(s) >= link.Lead
 }
 
 // TierOf is the tier of a row with what people said of it.
-func TierOf(s *graph.Standing) link.Tier {
-	if s.Verdict == graph.Confirmed {
-		return link.Confirmed
-	}
-	return link.Tier(s.Tier)
-}
+func TierOf(s *graph.Standing) link.Tier { return EffectiveTier(s.Score, s.Verdict) }
 
 // teller judges which changes of rows are told. Its value is why rows change whose
 // cases did not.

@@ -46,11 +46,16 @@ type Linker struct {
 	// tells judges the changes of the step under way; quiet says that nobody hears.
 	tells teller
 	quiet bool
+	// steps counts those that had marks.
+	steps int
+	// id is what an actor is called by who knows a member; see Naming.
+	id     func(member evidence.Ref) string
+	bounds bounds
 }
 
 // New returns a linker on a store. Rules may be Rules or Changeable.
 func New(store Store, rules Source, log *slog.Logger) *Linker {
-	return &Linker{store: store, rules: rules, log: log, idle: make(chan chan struct{})}
+	return &Linker{store: store, rules: rules, log: log, idle: make(chan chan struct{}), id: plainID, bounds: defaultBounds()}
 }
 
 // Sizes of one step. Marks that are drained together share what is read for
@@ -276,7 +281,13 @@ func (l *Linker) Step(ctx context.Context) (more bool, err error) {
 		l.tells = teller(because(sweep, many, l.rules.Now().Basis()))
 		return true, l.sweep(ctx, sweep)
 	case len(marks) == 0:
-		return false, nil
+		return l.group(ctx)
+	}
+	if l.steps++; l.steps%groupEvery == 0 {
+		// A load that does not end must not keep actors from what they are told.
+		if _, err := l.group(ctx); err != nil {
+			return false, err
+		}
 	}
 	l.tells = teller(graph.CauseEvidence)
 	if err := l.expand(ctx, marks); err != nil {
@@ -391,7 +402,7 @@ func newPass(rules Rules, s graph.Snapshot, b *batch) (*pass, error) {
 	}
 	return &pass{
 		batch: b, snapshot: s, scorer: scorer, limits: rules.Limits,
-		kept: make(map[graph.RowKey]bool), revisions: make(map[evidence.Ref]uint32),
+		kept: make(map[graph.RowKey]bool), revisions: make(map[evidence.Ref]uint32), alarms: newAlarms(s),
 	}, nil
 }
 
@@ -400,6 +411,8 @@ func newPass(rules Rules, s graph.Snapshot, b *batch) (*pass, error) {
 type batch struct {
 	linker *Linker
 	rows   graph.RelinkBatch
+	// remarks are those of a sweep.
+	remarks remarks
 }
 
 func (b *batch) spill(ctx context.Context) error {

@@ -19,6 +19,7 @@ type pass struct {
 	// kept says of pairs that may come again whether they have a row.
 	kept      map[graph.RowKey]bool
 	revisions map[evidence.Ref]uint32
+	alarms    *alarms
 }
 
 // maxKept bounds what a pass remembers; a pair that it forgets is stored again,
@@ -41,6 +42,7 @@ func (p *pass) value(ctx context.Context, m *graph.Mark) error {
 	if len(p.kept)+len(p.revisions) > maxKept {
 		clear(p.kept)
 		clear(p.revisions)
+		clear(p.alarms.known)
 	}
 	stored := make(map[graph.RowKey]*graph.Row)
 	if m.Again || !p.unchanged(m.Tenants, tenants) {
@@ -130,13 +132,28 @@ func (p *pass) judge(ctx context.Context, o link.Outcome, stored *graph.Row) err
 	if p.kept[key] && stored == nil {
 		return nil
 	}
+	said, err := p.snapshot.Review(key)
+	if err != nil {
+		return err
+	}
+	var rests []evidence.Value
+	if !o.Kept && said.Verdict != graph.Unreviewed {
+		if o, rests, err = p.reviewed(key); err != nil {
+			return err
+		}
+	}
 	p.kept[key] = o.Kept
 	if !o.Kept {
 		p.rows.Remove = append(p.rows.Remove, key)
 		return p.spill(ctx)
 	}
-	row := graph.Row{RowKey: key, Score: ScoreOf(o), Shared: p.scorer.Shared()}
-	var err error
+	if rests == nil {
+		rests = p.scorer.Shared()
+	}
+	row := graph.Row{RowKey: key, Score: ScoreOf(o), Shared: rests, Verdict: said.Verdict}
+	if row.Held, err = p.alarms.holds(&row); err != nil {
+		return err
+	}
 	if row.RevisionA, err = p.revision(o.A); err != nil {
 		return err
 	}
@@ -169,5 +186,5 @@ func ScoreOf(o link.Outcome) graph.Score {
 
 func equal(x, y *graph.Row) bool {
 	return x.Score == y.Score && x.RevisionA == y.RevisionA && x.RevisionB == y.RevisionB &&
-		slices.Equal(x.Shared, y.Shared)
+		slices.Equal(x.Shared, y.Shared) && x.Verdict == y.Verdict && x.Held == y.Held
 }

@@ -47,6 +47,10 @@ func (l *Linker) sweep(ctx context.Context, sweep graph.Sweep) error {
 	if found {
 		from++
 	}
+	said, err := l.remarks(ctx)
+	if err != nil {
+		return err
+	}
 	asked, version := sweep.Pending, sweep.Version
 	for ends := false; !ends; {
 		workers := l.workers()
@@ -57,11 +61,12 @@ func (l *Linker) sweep(ctx context.Context, sweep graph.Sweep) error {
 			sweep.After, _ = world.Case(to - 1)
 		}
 		sweep.Pending = asked && !ends
-		b := &batch{linker: l}
+		b := &batch{linker: l, remarks: said}
 		rows, err := l.part(ctx, world, from, to, workers)
 		if err != nil {
 			return err
 		}
+		said.dress(rows)
 		if err := l.storePart(ctx, b, rows, after, sweep.After); err != nil {
 			return err
 		}
@@ -85,6 +90,9 @@ func (l *Linker) sweep(ctx context.Context, sweep graph.Sweep) error {
 		}
 	}
 	if err := l.overtaken(ctx); err != nil {
+		return err
+	}
+	if err := l.touchReviewed(ctx, said); err != nil {
 		return err
 	}
 	l.sweepTook = time.Since(began)
@@ -206,6 +214,10 @@ func (l *Linker) storePart(ctx context.Context, b *batch, rows []graph.Row, afte
 			}
 			switch {
 			case len(rows) == 0 || rows[0].RowKey != stored.RowKey:
+				if b.remarks.said[stored.RowKey] != graph.Unreviewed {
+					// No value proposes it; it is scored by itself afterwards.
+					continue
+				}
 				b.rows.Remove = append(b.rows.Remove, stored.RowKey)
 			case equal(&rows[0], &stored):
 				rows = rows[1:]

@@ -60,7 +60,7 @@ func (s *Service) submit(ctx context.Context, req *elsewherev1.SubmitCaseRequest
 	if limit == 0 {
 		limit = defaultLinks
 	}
-	best, more, err := s.linksOf(ctx, viewer, c.Ref, linkQuery{minTier: link.Possible, limit: limit})
+	best, more, id, err := s.linksOf(ctx, viewer, c.Ref, linkQuery{minTier: link.Possible, limit: limit})
 	if errors.Is(err, graph.ErrNotFound) {
 		// Deleted by somebody else meanwhile; the submit was durable all the same.
 		return b.Build(), nil
@@ -68,7 +68,7 @@ func (s *Service) submit(ctx context.Context, req *elsewherev1.SubmitCaseRequest
 	if err != nil {
 		return nil, err
 	}
-	b.Links, b.MoreLinks = best, more
+	b.Links, b.MoreLinks, b.ActorId = best, more, id
 	return b.Build(), nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/link"
+	"github.com/elsewhere-project/elsewhere/server/linker"
 )
 
 // draft reads a case off the wire, unchecked.
@@ -235,18 +236,20 @@ func wireRange(r access.TimeRange) *elsewherev1.TimeRange {
 	return elsewherev1.TimeRange_builder{Earliest: toTimestamp(r.Earliest), Latest: latest}.Build()
 }
 
-func wireLink(key graph.RowKey, s graph.Score, firstLinked time.Time) *elsewherev1.Link {
+func wireLink(row graph.Row, firstLinked time.Time) *elsewherev1.Link {
 	return elsewherev1.Link_builder{
-		Ref:            key.A.String() + "~" + key.B.String(),
-		A:              key.A.String(),
-		B:              key.B.String(),
-		TotalMillibits: s.Millibits,
-		Likelihood:     float64(s.Micros) / 1e6,
-		Tier:           elsewherev1.Tier(s.Tier),
-		SameTenant:     key.A.Tenant == key.B.Tenant,
-		SharedCount:    s.SharedCount,
-		ModelVersion:   s.ModelVersion,
+		Ref:            row.A.String() + "~" + row.B.String(),
+		A:              row.A.String(),
+		B:              row.B.String(),
+		TotalMillibits: row.Millibits,
+		Likelihood:     float64(row.Micros) / 1e6,
+		Tier:           elsewherev1.Tier(linker.EffectiveTier(row.Score, row.Verdict)),
+		Review:         elsewherev1.Review(row.Verdict),
+		SameTenant:     row.A.Tenant == row.B.Tenant,
+		SharedCount:    row.SharedCount,
+		ModelVersion:   row.ModelVersion,
 		FirstLinkedAt:  toTimestamp(firstLinked),
+		Held:           row.Held,
 	}.Build()
 }
 

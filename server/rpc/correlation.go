@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/elsewhere-project/elsewhere/server/actor"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 )
 
@@ -41,11 +42,18 @@ func (k *CorrelationKey) Hash(kind evidence.Kind, normalised string) string {
 }
 
 func (k *CorrelationKey) digest(domain, value string) string {
+	sum := k.mac([]byte(domain + "\x00" + value))
+	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:16]))
+}
+
+// ActorID returns what an actor is called by who knows a member.
+func (k *CorrelationKey) ActorID(member evidence.Ref) string { return actor.ID(k.mac, member) }
+
+func (k *CorrelationKey) mac(message []byte) (sum [sha256.Size]byte) {
 	mac := hmac.New(sha256.New, k.key)
-	mac.Write([]byte(domain))
-	mac.Write([]byte{0})
-	mac.Write([]byte(value))
-	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(mac.Sum(nil)[:16]))
+	mac.Write(message)
+	mac.Sum(sum[:0])
+	return sum
 }
 
 // String hides the key.

@@ -40,7 +40,10 @@ func toStatus(ctx context.Context, log *slog.Logger, err error) error {
 	var revision *graph.RevisionError
 	var full *graph.NoSpaceError
 	var broken *graph.BrokenError
+	var unrecorded *unrecordedError
 	switch {
+	case errors.As(err, &unrecorded) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded):
+		return withDetails(codes.Unavailable, err.Error(), &errdetails.ErrorInfo{Reason: "NOT_RECORDED", Domain: errorDomain})
 	case errors.As(err, &invalid):
 		return invalidStatus(invalid)
 	case errors.As(err, &revision):
@@ -50,6 +53,8 @@ func toStatus(ctx context.Context, log *slog.Logger, err error) error {
 		})
 	case errors.Is(err, graph.ErrNotFound):
 		return status.Error(codes.NotFound, graph.ErrNotFound.Error())
+	case errors.Is(err, errNoActor):
+		return status.Error(codes.NotFound, errNoActor.Error())
 	case errors.Is(err, link.ErrSameCase):
 		return invalidStatus(violation("b", "SAME_CASE", link.ErrSameCase.Error()))
 	case errors.Is(err, access.ErrBadToken):

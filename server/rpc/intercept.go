@@ -25,20 +25,23 @@ const maxDuration = 60 * time.Second
 
 // Interceptors returns what stands before every call: it says who asks and what
 // the request is called, bounds how long an answer may take and how many a key
-// may ask for, ends calls with their key, and keeps a panic to the request that
-// had it.
-func Interceptors(keys *access.Keys, log *slog.Logger) []grpc.ServerOption {
+// may ask for, ends calls with their key, puts them on record, and keeps a panic to
+// the request that had it.
+func Interceptors(keys *access.Keys, record *Recorder, log *slog.Logger) []grpc.ServerOption {
 	d := door{keys}
 	unary := func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (res any, err error) {
 		defer contain(ctx, log, info.FullMethod, &err)
 		observe.Announce(ctx)
 		visit, err := d.enter(ctx, info.FullMethod, weight(req))
 		if err != nil {
-			return nil, toStatus(ctx, log, err)
+			told := toStatus(ctx, log, err)
+			record.refused(ctx, info.FullMethod, err, told)
+			return nil, told
 		}
 		defer visit.leave()
 		ctx, cancel := context.WithTimeout(visit.ctx, maxDuration)
 		defer cancel()
+		handle = record.recorded(info.FullMethod, log, handle)
 		// An answer that is there is sent, though its key has just ended: it may be
 		// the new secret of that very key.
 		if res, err = handle(ctx, req); err != nil && visit.over() {
@@ -52,10 +55,18 @@ func Interceptors(keys *access.Keys, log *slog.Logger) []grpc.ServerOption {
 		observe.Announce(ctx)
 		visit, err := d.enter(ctx, info.FullMethod, 1)
 		if err != nil {
-			return toStatus(ctx, log, err)
+			told := toStatus(ctx, log, err)
+			record.refused(ctx, info.FullMethod, err, told)
+			return told
 		}
 		defer visit.leave()
-		err = handle(srv, &viewedStream{ss, visit})
+		var viewed grpc.ServerStream = &viewedStream{ss, visit}
+		if record.records(info.FullMethod) && !info.IsClientStream {
+			recorded := &recordedStream{ServerStream: viewed, record: record, method: info.FullMethod, log: log}
+			viewed = recorded
+			defer func() { err = recorded.end(err) }()
+		}
+		err = handle(srv, viewed)
 		if visit.over() {
 			return toStatus(ctx, log, access.ErrEnded)
 		}
@@ -104,12 +115,12 @@ func (d door) enter(ctx context.Context, method string, calls int) (*visit, erro
 	}
 	if !s.Viewer.May(method) {
 		if !s.Viewer.Knows(method) {
-			return nil, status.Error(codes.Unimplemented, "unknown method")
+			return nil, &letInError{status.Error(codes.Unimplemented, "unknown method"), s.Viewer.Who()}
 		}
-		return nil, access.ErrForbidden
+		return nil, &letInError{access.ErrForbidden, s.Viewer.Who()}
 	}
 	if err := s.Begin(calls); err != nil {
-		return nil, err
+		return nil, &letInError{err, s.Viewer.Who()}
 	}
 	return newVisit(access.With(ctx, s.Viewer), s.Ended, s), nil
 }

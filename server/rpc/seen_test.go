@@ -22,8 +22,7 @@ import (
 
 // onlySummaries is a store that answers Seen alone, by a function.
 type onlySummaries struct {
-	graph.Writer
-	graph.Reader
+	Store
 	graph.Snapshot
 	summary func(evidence.Value) (graph.Summary, error)
 }

@@ -9,6 +9,7 @@ import (
 
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
 	"github.com/elsewhere-project/elsewhere/server/access"
+	"github.com/elsewhere-project/elsewhere/server/access/audit"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/linker"
@@ -17,6 +18,8 @@ import (
 // Store is what the services need of a backend.
 type Store interface {
 	graph.Writer
+	graph.Reviewer
+	graph.Anchors
 	graph.Reader
 }
 
@@ -47,6 +50,8 @@ type Service struct {
 	tenants  *access.Tenants
 	keys     *access.Keys
 	changed  func(access.Tenant)
+	trail    *audit.Trail
+	record   *Recorder
 	log      *slog.Logger
 	clock    func() time.Time
 
@@ -72,15 +77,19 @@ type Dependencies struct {
 	Keys     *access.Keys
 	// TenantChanged is told of records that were made or changed, and returns at once.
 	TenantChanged func(access.Tenant)
-	Log           *slog.Logger
-	Clock         func() time.Time
+	// Trail is what AuditTrail shows, and Recorder what puts calls on it.
+	Trail    *audit.Trail
+	Recorder *Recorder
+	Log      *slog.Logger
+	Clock    func() time.Time
 }
 
 // New returns a service.
 func New(d Dependencies) *Service {
 	s := &Service{
 		store: d.Store, settler: d.Settler, enricher: d.Enricher, feeds: d.Feeds, models: d.Models, watcher: d.Watcher, webhooks: d.Webhooks, rules: d.Rules,
-		key: d.Key, sealer: d.Sealer, tenants: d.Tenants, keys: d.Keys, changed: d.TenantChanged, log: d.Log, clock: d.Clock,
+		key: d.Key, sealer: d.Sealer, tenants: d.Tenants, keys: d.Keys, changed: d.TenantChanged,
+		trail: d.Trail, record: d.Recorder, log: d.Log, clock: d.Clock,
 	}
 	if s.clock == nil {
 		s.clock = time.Now

@@ -72,8 +72,15 @@ func (s *Service) SubmitCases(stream grpc.BidiStreamingServer[elsewherev1.Submit
 
 // contained is SubmitCase on a goroutine that no interceptor watches over.
 func (s *Service) contained(ctx context.Context, req *elsewherev1.SubmitCaseRequest) (res *elsewherev1.SubmitCaseResponse, err error) {
-	defer contain(ctx, s.log, elsewherev1.CaseService_SubmitCases_FullMethodName, &err)
-	return s.SubmitCase(ctx, req)
+	const method = elsewherev1.CaseService_SubmitCases_FullMethodName
+	defer contain(ctx, s.log, method, &err)
+	answer, err := s.record.recorded(method, s.log, func(ctx context.Context, _ any) (any, error) {
+		return s.SubmitCase(ctx, req)
+	})(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	return answer.(*elsewherev1.SubmitCaseResponse), nil
 }
 
 type answer struct {

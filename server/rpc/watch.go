@@ -11,6 +11,7 @@ import (
 
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
 	"github.com/elsewhere-project/elsewhere/server/access"
+	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/watch"
 )
 
@@ -115,8 +116,7 @@ func wireEvent(e *watch.Event) *elsewherev1.LinkEvent {
 		Ref: e.A.String() + "~" + e.B.String(), A: e.A.String(), B: e.B.String(), SameTenant: e.A.Tenant == e.B.Tenant,
 	}.Build()
 	if e.Link != nil {
-		l = wireLink(e.RowKey, e.Link.Score, e.FirstLinked)
-		l.SetTier(elsewherev1.Tier(e.Tier))
+		l = wireLink(graph.Row{RowKey: e.RowKey, Score: e.Link.Score, Verdict: e.Link.Verdict, Held: e.Link.Held}, e.FirstLinked)
 	}
 	return elsewherev1.LinkEvent_builder{
 		EventId: e.ID, Link: l, Change: elsewherev1.LinkChange(e.Change), Cause: elsewherev1.LinkCause(e.Cause),

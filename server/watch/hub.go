@@ -44,6 +44,8 @@ const (
 	// change of the model may move more links at once than a buffer holds, and who
 	// reads on gets them all; who does not costs the others this once.
 	roomWithin = 200 * time.Millisecond
+	// sendWithin is how long the end of a watching waits for a message on its way.
+	sendWithin = 500 * time.Millisecond
 	// retryAfter is how long reading rests after an error of the store.
 	retryAfter = time.Second
 )

@@ -56,13 +56,24 @@ func (h *Hub) Watch(ctx context.Context, s Scope, from Start, send func(Message)
 	case err = <-done:
 	case <-ctx.Done():
 		err = context.Cause(ctx)
+		letGo(done)
 	case <-h.stopped:
 		err = ErrStopped
+		cancel(err)
+		letGo(done)
 	}
 	if errors.Is(err, errSlow) {
 		return &SlowError{w.last()}
 	}
 	return err
+}
+
+// letGo waits for who sends, unless he is held up by somebody who does not read.
+func letGo(done <-chan error) {
+	select {
+	case <-done:
+	case <-time.After(sendWithin):
+	}
 }
 
 // start returns the place to begin at.

@@ -24,7 +24,7 @@ var File_elsewhere_v1_admin_service_proto protoreflect.FileDescriptor
 
 const file_elsewhere_v1_admin_service_proto_rawDesc = "" +
 	"\n" +
-	" elsewhere/v1/admin_service.proto\x12\felsewhere.v1\x1a\x19elsewhere/v1/access.proto\x1a\x1aelsewhere/v1/webhook.proto2\xe1\b\n" +
+	" elsewhere/v1/admin_service.proto\x12\felsewhere.v1\x1a\x19elsewhere/v1/access.proto\x1a\x18elsewhere/v1/audit.proto\x1a\x1aelsewhere/v1/webhook.proto2\xb4\t\n" +
 	"\fAdminService\x12U\n" +
 	"\fCreateTenant\x12!.elsewhere.v1.CreateTenantRequest\x1a\".elsewhere.v1.CreateTenantResponse\x12L\n" +
 	"\tGetTenant\x12\x1e.elsewhere.v1.GetTenantRequest\x1a\x1f.elsewhere.v1.GetTenantResponse\x12R\n" +
@@ -38,7 +38,9 @@ const file_elsewhere_v1_admin_service_proto_rawDesc = "" +
 	"\fListWebhooks\x12!.elsewhere.v1.ListWebhooksRequest\x1a\".elsewhere.v1.ListWebhooksResponse\x12X\n" +
 	"\rDeleteWebhook\x12\".elsewhere.v1.DeleteWebhookRequest\x1a#.elsewhere.v1.DeleteWebhookResponse\x12^\n" +
 	"\x0fListDeadLetters\x12$.elsewhere.v1.ListDeadLettersRequest\x1a%.elsewhere.v1.ListDeadLettersResponse\x12a\n" +
-	"\x10RetryDeadLetters\x12%.elsewhere.v1.RetryDeadLettersRequest\x1a&.elsewhere.v1.RetryDeadLettersResponseBLZEgithub.com/elsewhere-project/elsewhere/proto/elsewhere/v1;elsewherev1\x92\x03\x02\b\x02b\beditionsp\xe9\a"
+	"\x10RetryDeadLetters\x12%.elsewhere.v1.RetryDeadLettersRequest\x1a&.elsewhere.v1.RetryDeadLettersResponse\x12Q\n" +
+	"\n" +
+	"AuditTrail\x12\x1f.elsewhere.v1.AuditTrailRequest\x1a .elsewhere.v1.AuditTrailResponse0\x01BLZEgithub.com/elsewhere-project/elsewhere/proto/elsewhere/v1;elsewherev1\x92\x03\x02\b\x02b\beditionsp\xe9\a"
 
 var file_elsewhere_v1_admin_service_proto_goTypes = []any{
 	(*CreateTenantRequest)(nil),      // 0: elsewhere.v1.CreateTenantRequest
@@ -54,19 +56,21 @@ var file_elsewhere_v1_admin_service_proto_goTypes = []any{
 	(*DeleteWebhookRequest)(nil),     // 10: elsewhere.v1.DeleteWebhookRequest
 	(*ListDeadLettersRequest)(nil),   // 11: elsewhere.v1.ListDeadLettersRequest
 	(*RetryDeadLettersRequest)(nil),  // 12: elsewhere.v1.RetryDeadLettersRequest
-	(*CreateTenantResponse)(nil),     // 13: elsewhere.v1.CreateTenantResponse
-	(*GetTenantResponse)(nil),        // 14: elsewhere.v1.GetTenantResponse
-	(*ListTenantsResponse)(nil),      // 15: elsewhere.v1.ListTenantsResponse
-	(*UpdateTenantResponse)(nil),     // 16: elsewhere.v1.UpdateTenantResponse
-	(*CreateKeyResponse)(nil),        // 17: elsewhere.v1.CreateKeyResponse
-	(*ListKeysResponse)(nil),         // 18: elsewhere.v1.ListKeysResponse
-	(*RevokeKeyResponse)(nil),        // 19: elsewhere.v1.RevokeKeyResponse
-	(*RotateKeyResponse)(nil),        // 20: elsewhere.v1.RotateKeyResponse
-	(*CreateWebhookResponse)(nil),    // 21: elsewhere.v1.CreateWebhookResponse
-	(*ListWebhooksResponse)(nil),     // 22: elsewhere.v1.ListWebhooksResponse
-	(*DeleteWebhookResponse)(nil),    // 23: elsewhere.v1.DeleteWebhookResponse
-	(*ListDeadLettersResponse)(nil),  // 24: elsewhere.v1.ListDeadLettersResponse
-	(*RetryDeadLettersResponse)(nil), // 25: elsewhere.v1.RetryDeadLettersResponse
+	(*AuditTrailRequest)(nil),        // 13: elsewhere.v1.AuditTrailRequest
+	(*CreateTenantResponse)(nil),     // 14: elsewhere.v1.CreateTenantResponse
+	(*GetTenantResponse)(nil),        // 15: elsewhere.v1.GetTenantResponse
+	(*ListTenantsResponse)(nil),      // 16: elsewhere.v1.ListTenantsResponse
+	(*UpdateTenantResponse)(nil),     // 17: elsewhere.v1.UpdateTenantResponse
+	(*CreateKeyResponse)(nil),        // 18: elsewhere.v1.CreateKeyResponse
+	(*ListKeysResponse)(nil),         // 19: elsewhere.v1.ListKeysResponse
+	(*RevokeKeyResponse)(nil),        // 20: elsewhere.v1.RevokeKeyResponse
+	(*RotateKeyResponse)(nil),        // 21: elsewhere.v1.RotateKeyResponse
+	(*CreateWebhookResponse)(nil),    // 22: elsewhere.v1.CreateWebhookResponse
+	(*ListWebhooksResponse)(nil),     // 23: elsewhere.v1.ListWebhooksResponse
+	(*DeleteWebhookResponse)(nil),    // 24: elsewhere.v1.DeleteWebhookResponse
+	(*ListDeadLettersResponse)(nil),  // 25: elsewhere.v1.ListDeadLettersResponse
+	(*RetryDeadLettersResponse)(nil), // 26: elsewhere.v1.RetryDeadLettersResponse
+	(*AuditTrailResponse)(nil),       // 27: elsewhere.v1.AuditTrailResponse
 }
 var file_elsewhere_v1_admin_service_proto_depIdxs = []int32{
 	0,  // 0: elsewhere.v1.AdminService.CreateTenant:input_type -> elsewhere.v1.CreateTenantRequest
@@ -82,21 +86,23 @@ var file_elsewhere_v1_admin_service_proto_depIdxs = []int32{
 	10, // 10: elsewhere.v1.AdminService.DeleteWebhook:input_type -> elsewhere.v1.DeleteWebhookRequest
 	11, // 11: elsewhere.v1.AdminService.ListDeadLetters:input_type -> elsewhere.v1.ListDeadLettersRequest
 	12, // 12: elsewhere.v1.AdminService.RetryDeadLetters:input_type -> elsewhere.v1.RetryDeadLettersRequest
-	13, // 13: elsewhere.v1.AdminService.CreateTenant:output_type -> elsewhere.v1.CreateTenantResponse
-	14, // 14: elsewhere.v1.AdminService.GetTenant:output_type -> elsewhere.v1.GetTenantResponse
-	15, // 15: elsewhere.v1.AdminService.ListTenants:output_type -> elsewhere.v1.ListTenantsResponse
-	16, // 16: elsewhere.v1.AdminService.UpdateTenant:output_type -> elsewhere.v1.UpdateTenantResponse
-	17, // 17: elsewhere.v1.AdminService.CreateKey:output_type -> elsewhere.v1.CreateKeyResponse
-	18, // 18: elsewhere.v1.AdminService.ListKeys:output_type -> elsewhere.v1.ListKeysResponse
-	19, // 19: elsewhere.v1.AdminService.RevokeKey:output_type -> elsewhere.v1.RevokeKeyResponse
-	20, // 20: elsewhere.v1.AdminService.RotateKey:output_type -> elsewhere.v1.RotateKeyResponse
-	21, // 21: elsewhere.v1.AdminService.CreateWebhook:output_type -> elsewhere.v1.CreateWebhookResponse
-	22, // 22: elsewhere.v1.AdminService.ListWebhooks:output_type -> elsewhere.v1.ListWebhooksResponse
-	23, // 23: elsewhere.v1.AdminService.DeleteWebhook:output_type -> elsewhere.v1.DeleteWebhookResponse
-	24, // 24: elsewhere.v1.AdminService.ListDeadLetters:output_type -> elsewhere.v1.ListDeadLettersResponse
-	25, // 25: elsewhere.v1.AdminService.RetryDeadLetters:output_type -> elsewhere.v1.RetryDeadLettersResponse
-	13, // [13:26] is the sub-list for method output_type
-	0,  // [0:13] is the sub-list for method input_type
+	13, // 13: elsewhere.v1.AdminService.AuditTrail:input_type -> elsewhere.v1.AuditTrailRequest
+	14, // 14: elsewhere.v1.AdminService.CreateTenant:output_type -> elsewhere.v1.CreateTenantResponse
+	15, // 15: elsewhere.v1.AdminService.GetTenant:output_type -> elsewhere.v1.GetTenantResponse
+	16, // 16: elsewhere.v1.AdminService.ListTenants:output_type -> elsewhere.v1.ListTenantsResponse
+	17, // 17: elsewhere.v1.AdminService.UpdateTenant:output_type -> elsewhere.v1.UpdateTenantResponse
+	18, // 18: elsewhere.v1.AdminService.CreateKey:output_type -> elsewhere.v1.CreateKeyResponse
+	19, // 19: elsewhere.v1.AdminService.ListKeys:output_type -> elsewhere.v1.ListKeysResponse
+	20, // 20: elsewhere.v1.AdminService.RevokeKey:output_type -> elsewhere.v1.RevokeKeyResponse
+	21, // 21: elsewhere.v1.AdminService.RotateKey:output_type -> elsewhere.v1.RotateKeyResponse
+	22, // 22: elsewhere.v1.AdminService.CreateWebhook:output_type -> elsewhere.v1.CreateWebhookResponse
+	23, // 23: elsewhere.v1.AdminService.ListWebhooks:output_type -> elsewhere.v1.ListWebhooksResponse
+	24, // 24: elsewhere.v1.AdminService.DeleteWebhook:output_type -> elsewhere.v1.DeleteWebhookResponse
+	25, // 25: elsewhere.v1.AdminService.ListDeadLetters:output_type -> elsewhere.v1.ListDeadLettersResponse
+	26, // 26: elsewhere.v1.AdminService.RetryDeadLetters:output_type -> elsewhere.v1.RetryDeadLettersResponse
+	27, // 27: elsewhere.v1.AdminService.AuditTrail:output_type -> elsewhere.v1.AuditTrailResponse
+	14, // [14:28] is the sub-list for method output_type
+	0,  // [0:14] is the sub-list for method input_type
 	0,  // [0:0] is the sub-list for extension type_name
 	0,  // [0:0] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
@@ -108,6 +114,7 @@ func file_elsewhere_v1_admin_service_proto_init() {
 		return
 	}
 	file_elsewhere_v1_access_proto_init()
+	file_elsewhere_v1_audit_proto_init()
 	file_elsewhere_v1_webhook_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -32,6 +32,7 @@ const (
 	AdminService_DeleteWebhook_FullMethodName    = "/elsewhere.v1.AdminService/DeleteWebhook"
 	AdminService_ListDeadLetters_FullMethodName  = "/elsewhere.v1.AdminService/ListDeadLetters"
 	AdminService_RetryDeadLetters_FullMethodName = "/elsewhere.v1.AdminService/RetryDeadLetters"
+	AdminService_AuditTrail_FullMethodName       = "/elsewhere.v1.AdminService/AuditTrail"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -71,6 +72,8 @@ type AdminServiceClient interface {
 	// RetryDeadLetters has the dead letters of a webhook posted once more, soon. Those
 	// that are taken go.
 	RetryDeadLetters(ctx context.Context, in *RetryDeadLettersRequest, opts ...grpc.CallOption) (*RetryDeadLettersResponse, error)
+	// AuditTrail tells what was done and what was told to whom.
+	AuditTrail(ctx context.Context, in *AuditTrailRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[AuditTrailResponse], error)
 }
 
 type adminServiceClient struct {
@@ -211,6 +214,25 @@ func (c *adminServiceClient) RetryDeadLetters(ctx context.Context, in *RetryDead
 	return out, nil
 }
 
+func (c *adminServiceClient) AuditTrail(ctx context.Context, in *AuditTrailRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[AuditTrailResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &AdminService_ServiceDesc.Streams[0], AdminService_AuditTrail_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[AuditTrailRequest, AuditTrailResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AdminService_AuditTrailClient = grpc.ServerStreamingClient[AuditTrailResponse]
+
 // AdminServiceServer is the server API for AdminService service.
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
@@ -248,6 +270,8 @@ type AdminServiceServer interface {
 	// RetryDeadLetters has the dead letters of a webhook posted once more, soon. Those
 	// that are taken go.
 	RetryDeadLetters(context.Context, *RetryDeadLettersRequest) (*RetryDeadLettersResponse, error)
+	// AuditTrail tells what was done and what was told to whom.
+	AuditTrail(*AuditTrailRequest, grpc.ServerStreamingServer[AuditTrailResponse]) error
 	mustEmbedUnimplementedAdminServiceServer()
 }
 
@@ -296,6 +320,9 @@ func (UnimplementedAdminServiceServer) ListDeadLetters(context.Context, *ListDea
 }
 func (UnimplementedAdminServiceServer) RetryDeadLetters(context.Context, *RetryDeadLettersRequest) (*RetryDeadLettersResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RetryDeadLetters not implemented")
+}
+func (UnimplementedAdminServiceServer) AuditTrail(*AuditTrailRequest, grpc.ServerStreamingServer[AuditTrailResponse]) error {
+	return status.Error(codes.Unimplemented, "method AuditTrail not implemented")
 }
 func (UnimplementedAdminServiceServer) mustEmbedUnimplementedAdminServiceServer() {}
 func (UnimplementedAdminServiceServer) testEmbeddedByValue()                      {}
@@ -552,6 +579,17 @@ func _AdminService_RetryDeadLetters_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_AuditTrail_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(AuditTrailRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AdminServiceServer).AuditTrail(m, &grpc.GenericServerStream[AuditTrailRequest, AuditTrailResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AdminService_AuditTrailServer = grpc.ServerStreamingServer[AuditTrailResponse]
+
 // AdminService_ServiceDesc is the grpc.ServiceDesc for AdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -612,6 +650,12 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _AdminService_RetryDeadLetters_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "AuditTrail",
+			Handler:       _AdminService_AuditTrail_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "elsewhere/v1/admin_service.proto",
 }

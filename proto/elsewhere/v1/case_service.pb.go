@@ -239,6 +239,7 @@ type SubmitCaseResponse struct {
 	xxx_hidden_Rejected  *[]*Violation          `protobuf:"bytes,4,rep,name=rejected"`
 	xxx_hidden_Links     *[]*Link               `protobuf:"bytes,5,rep,name=links"`
 	xxx_hidden_MoreLinks bool                   `protobuf:"varint,6,opt,name=more_links,json=moreLinks"`
+	xxx_hidden_ActorId   string                 `protobuf:"bytes,7,opt,name=actor_id,json=actorId"`
 	unknownFields        protoimpl.UnknownFields
 	sizeCache            protoimpl.SizeCache
 }
@@ -314,6 +315,13 @@ func (x *SubmitCaseResponse) GetMoreLinks() bool {
 	return false
 }
 
+func (x *SubmitCaseResponse) GetActorId() string {
+	if x != nil {
+		return x.xxx_hidden_ActorId
+	}
+	return ""
+}
+
 func (x *SubmitCaseResponse) SetCaseRef(v string) {
 	x.xxx_hidden_CaseRef = v
 }
@@ -338,6 +346,10 @@ func (x *SubmitCaseResponse) SetMoreLinks(v bool) {
 	x.xxx_hidden_MoreLinks = v
 }
 
+func (x *SubmitCaseResponse) SetActorId(v string) {
+	x.xxx_hidden_ActorId = v
+}
+
 type SubmitCaseResponse_builder struct {
 	_ [0]func() // Prevents comparability and use of unkeyed literals for the builder.
 
@@ -349,6 +361,9 @@ type SubmitCaseResponse_builder struct {
 	// POSSIBLE and better, best first.
 	Links     []*Link
 	MoreLinks bool
+	// The actor that the case is in, by what is stored now; empty where there is none,
+	// or with no_links.
+	ActorId string
 }
 
 func (b0 SubmitCaseResponse_builder) Build() *SubmitCaseResponse {
@@ -361,6 +376,7 @@ func (b0 SubmitCaseResponse_builder) Build() *SubmitCaseResponse {
 	x.xxx_hidden_Rejected = &b.Rejected
 	x.xxx_hidden_Links = &b.Links
 	x.xxx_hidden_MoreLinks = b.MoreLinks
+	x.xxx_hidden_ActorId = b.ActorId
 	return m0
 }
 
@@ -969,7 +985,7 @@ const file_elsewhere_v1_case_service_proto_rawDesc = "" +
 	"\rallow_partial\x18\x03 \x01(\bR\fallowPartial\x12#\n" +
 	"\rvalidate_only\x18\x04 \x01(\bR\fvalidateOnly\x12\x1b\n" +
 	"\tmax_links\x18\x05 \x01(\rR\bmaxLinks\x12\x19\n" +
-	"\bno_links\x18\x06 \x01(\bR\anoLinks\"\x80\x02\n" +
+	"\bno_links\x18\x06 \x01(\bR\anoLinks\"\x9b\x02\n" +
 	"\x12SubmitCaseResponse\x12\x19\n" +
 	"\bcase_ref\x18\x01 \x01(\tR\acaseRef\x125\n" +
 	"\aoutcome\x18\x02 \x01(\x0e2\x1b.elsewhere.v1.SubmitOutcomeR\aoutcome\x12\x1a\n" +
@@ -977,7 +993,8 @@ const file_elsewhere_v1_case_service_proto_rawDesc = "" +
 	"\brejected\x18\x04 \x03(\v2\x17.elsewhere.v1.ViolationR\brejected\x12(\n" +
 	"\x05links\x18\x05 \x03(\v2\x12.elsewhere.v1.LinkR\x05links\x12\x1d\n" +
 	"\n" +
-	"more_links\x18\x06 \x01(\bR\tmoreLinks\"c\n" +
+	"more_links\x18\x06 \x01(\bR\tmoreLinks\x12\x19\n" +
+	"\bactor_id\x18\a \x01(\tR\aactorId\"c\n" +
 	"\x12SubmitCasesRequest\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x127\n" +
 	"\x06submit\x18\x02 \x01(\v2\x1f.elsewhere.v1.SubmitCaseRequestR\x06submit\"\x91\x01\n" +

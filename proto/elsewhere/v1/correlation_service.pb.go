@@ -590,96 +590,6 @@ func (b0 SeenResult_builder) Build() *SeenResult {
 	return m0
 }
 
-// CountRange is exact when min = max; max unset means "or more".
-type CountRange struct {
-	state                  protoimpl.MessageState `protogen:"opaque.v1"`
-	xxx_hidden_Min         uint32                 `protobuf:"varint,1,opt,name=min"`
-	xxx_hidden_Max         uint32                 `protobuf:"varint,2,opt,name=max"`
-	XXX_raceDetectHookData protoimpl.RaceDetectHookData
-	XXX_presence           [1]uint32
-	unknownFields          protoimpl.UnknownFields
-	sizeCache              protoimpl.SizeCache
-}
-
-func (x *CountRange) Reset() {
-	*x = CountRange{}
-	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[3]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CountRange) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CountRange) ProtoMessage() {}
-
-func (x *CountRange) ProtoReflect() protoreflect.Message {
-	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[3]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-func (x *CountRange) GetMin() uint32 {
-	if x != nil {
-		return x.xxx_hidden_Min
-	}
-	return 0
-}
-
-func (x *CountRange) GetMax() uint32 {
-	if x != nil {
-		return x.xxx_hidden_Max
-	}
-	return 0
-}
-
-func (x *CountRange) SetMin(v uint32) {
-	x.xxx_hidden_Min = v
-}
-
-func (x *CountRange) SetMax(v uint32) {
-	x.xxx_hidden_Max = v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 1, 2)
-}
-
-func (x *CountRange) HasMax() bool {
-	if x == nil {
-		return false
-	}
-	return protoimpl.X.Present(&(x.XXX_presence[0]), 1)
-}
-
-func (x *CountRange) ClearMax() {
-	protoimpl.X.ClearPresent(&(x.XXX_presence[0]), 1)
-	x.xxx_hidden_Max = 0
-}
-
-type CountRange_builder struct {
-	_ [0]func() // Prevents comparability and use of unkeyed literals for the builder.
-
-	Min uint32
-	Max *uint32
-}
-
-func (b0 CountRange_builder) Build() *CountRange {
-	m0 := &CountRange{}
-	b, x := &b0, m0
-	_, _ = b, x
-	x.xxx_hidden_Min = b.Min
-	if b.Max != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 1, 2)
-		x.xxx_hidden_Max = *b.Max
-	}
-	return m0
-}
-
 // TimeRange is exact when earliest = latest.
 type TimeRange struct {
 	state               protoimpl.MessageState `protogen:"opaque.v1"`
@@ -691,7 +601,7 @@ type TimeRange struct {
 
 func (x *TimeRange) Reset() {
 	*x = TimeRange{}
-	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[4]
+	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -703,7 +613,7 @@ func (x *TimeRange) String() string {
 func (*TimeRange) ProtoMessage() {}
 
 func (x *TimeRange) ProtoReflect() protoreflect.Message {
-	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[4]
+	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -789,7 +699,7 @@ type Sighting struct {
 
 func (x *Sighting) Reset() {
 	*x = Sighting{}
-	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[5]
+	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -801,7 +711,7 @@ func (x *Sighting) String() string {
 func (*Sighting) ProtoMessage() {}
 
 func (x *Sighting) ProtoReflect() protoreflect.Message {
-	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[5]
+	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -937,7 +847,7 @@ type ListSightingsRequest struct {
 
 func (x *ListSightingsRequest) Reset() {
 	*x = ListSightingsRequest{}
-	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[6]
+	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -949,7 +859,7 @@ func (x *ListSightingsRequest) String() string {
 func (*ListSightingsRequest) ProtoMessage() {}
 
 func (x *ListSightingsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[6]
+	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1034,7 +944,7 @@ type ListSightingsResponse struct {
 
 func (x *ListSightingsResponse) Reset() {
 	*x = ListSightingsResponse{}
-	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[7]
+	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1046,7 +956,7 @@ func (x *ListSightingsResponse) String() string {
 func (*ListSightingsResponse) ProtoMessage() {}
 
 func (x *ListSightingsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[7]
+	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1104,13 +1014,14 @@ type ListLinksRequest struct {
 	xxx_hidden_IncludeSameTenant bool                   `protobuf:"varint,5,opt,name=include_same_tenant,json=includeSameTenant"`
 	xxx_hidden_PageSize          uint32                 `protobuf:"varint,6,opt,name=page_size,json=pageSize"`
 	xxx_hidden_PageToken         string                 `protobuf:"bytes,7,opt,name=page_token,json=pageToken"`
+	xxx_hidden_IncludeRefuted    bool                   `protobuf:"varint,8,opt,name=include_refuted,json=includeRefuted"`
 	unknownFields                protoimpl.UnknownFields
 	sizeCache                    protoimpl.SizeCache
 }
 
 func (x *ListLinksRequest) Reset() {
 	*x = ListLinksRequest{}
-	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[8]
+	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1122,7 +1033,7 @@ func (x *ListLinksRequest) String() string {
 func (*ListLinksRequest) ProtoMessage() {}
 
 func (x *ListLinksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[8]
+	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1146,6 +1057,15 @@ func (x *ListLinksRequest) GetTenant() string {
 	if x != nil {
 		if x, ok := x.xxx_hidden_Of.(*listLinksRequest_Tenant); ok {
 			return x.Tenant
+		}
+	}
+	return ""
+}
+
+func (x *ListLinksRequest) GetActor() string {
+	if x != nil {
+		if x, ok := x.xxx_hidden_Of.(*listLinksRequest_Actor); ok {
+			return x.Actor
 		}
 	}
 	return ""
@@ -1179,12 +1099,23 @@ func (x *ListLinksRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *ListLinksRequest) GetIncludeRefuted() bool {
+	if x != nil {
+		return x.xxx_hidden_IncludeRefuted
+	}
+	return false
+}
+
 func (x *ListLinksRequest) SetCaseRef(v string) {
 	x.xxx_hidden_Of = &listLinksRequest_CaseRef{v}
 }
 
 func (x *ListLinksRequest) SetTenant(v string) {
 	x.xxx_hidden_Of = &listLinksRequest_Tenant{v}
+}
+
+func (x *ListLinksRequest) SetActor(v string) {
+	x.xxx_hidden_Of = &listLinksRequest_Actor{v}
 }
 
 func (x *ListLinksRequest) SetMinTier(v Tier) {
@@ -1201,6 +1132,10 @@ func (x *ListLinksRequest) SetPageSize(v uint32) {
 
 func (x *ListLinksRequest) SetPageToken(v string) {
 	x.xxx_hidden_PageToken = v
+}
+
+func (x *ListLinksRequest) SetIncludeRefuted(v bool) {
+	x.xxx_hidden_IncludeRefuted = v
 }
 
 func (x *ListLinksRequest) HasOf() bool {
@@ -1226,6 +1161,14 @@ func (x *ListLinksRequest) HasTenant() bool {
 	return ok
 }
 
+func (x *ListLinksRequest) HasActor() bool {
+	if x == nil {
+		return false
+	}
+	_, ok := x.xxx_hidden_Of.(*listLinksRequest_Actor)
+	return ok
+}
+
 func (x *ListLinksRequest) ClearOf() {
 	x.xxx_hidden_Of = nil
 }
@@ -1242,9 +1185,16 @@ func (x *ListLinksRequest) ClearTenant() {
 	}
 }
 
+func (x *ListLinksRequest) ClearActor() {
+	if _, ok := x.xxx_hidden_Of.(*listLinksRequest_Actor); ok {
+		x.xxx_hidden_Of = nil
+	}
+}
+
 const ListLinksRequest_Of_not_set_case case_ListLinksRequest_Of = 0
 const ListLinksRequest_CaseRef_case case_ListLinksRequest_Of = 1
 const ListLinksRequest_Tenant_case case_ListLinksRequest_Of = 2
+const ListLinksRequest_Actor_case case_ListLinksRequest_Of = 3
 
 func (x *ListLinksRequest) WhichOf() case_ListLinksRequest_Of {
 	if x == nil {
@@ -1255,6 +1205,8 @@ func (x *ListLinksRequest) WhichOf() case_ListLinksRequest_Of {
 		return ListLinksRequest_CaseRef_case
 	case *listLinksRequest_Tenant:
 		return ListLinksRequest_Tenant_case
+	case *listLinksRequest_Actor:
+		return ListLinksRequest_Actor_case
 	default:
 		return ListLinksRequest_Of_not_set_case
 	}
@@ -1263,12 +1215,12 @@ func (x *ListLinksRequest) WhichOf() case_ListLinksRequest_Of {
 type ListLinksRequest_builder struct {
 	_ [0]func() // Prevents comparability and use of unkeyed literals for the builder.
 
-	// 3 is kept for actor.
-
 	// Fields of oneof xxx_hidden_Of:
 	// tenant/case
 	CaseRef *string
 	Tenant  *string
+	// The id of an actor: the links among its cases.
+	Actor *string
 	// -- end of xxx_hidden_Of
 	// Unset means POSSIBLE.
 	MinTier Tier
@@ -1277,6 +1229,8 @@ type ListLinksRequest_builder struct {
 	// 0 means 100; 1,000 at most.
 	PageSize  uint32
 	PageToken string
+	// Also pairs that people refuted.
+	IncludeRefuted bool
 }
 
 func (b0 ListLinksRequest_builder) Build() *ListLinksRequest {
@@ -1289,17 +1243,21 @@ func (b0 ListLinksRequest_builder) Build() *ListLinksRequest {
 	if b.Tenant != nil {
 		x.xxx_hidden_Of = &listLinksRequest_Tenant{*b.Tenant}
 	}
+	if b.Actor != nil {
+		x.xxx_hidden_Of = &listLinksRequest_Actor{*b.Actor}
+	}
 	x.xxx_hidden_MinTier = b.MinTier
 	x.xxx_hidden_IncludeSameTenant = b.IncludeSameTenant
 	x.xxx_hidden_PageSize = b.PageSize
 	x.xxx_hidden_PageToken = b.PageToken
+	x.xxx_hidden_IncludeRefuted = b.IncludeRefuted
 	return m0
 }
 
 type case_ListLinksRequest_Of protoreflect.FieldNumber
 
 func (x case_ListLinksRequest_Of) String() string {
-	md := file_elsewhere_v1_correlation_service_proto_msgTypes[8].Descriptor()
+	md := file_elsewhere_v1_correlation_service_proto_msgTypes[7].Descriptor()
 	if x == 0 {
 		return "not set"
 	}
@@ -1319,9 +1277,16 @@ type listLinksRequest_Tenant struct {
 	Tenant string `protobuf:"bytes,2,opt,name=tenant,oneof"`
 }
 
+type listLinksRequest_Actor struct {
+	// The id of an actor: the links among its cases.
+	Actor string `protobuf:"bytes,3,opt,name=actor,oneof"`
+}
+
 func (*listLinksRequest_CaseRef) isListLinksRequest_Of() {}
 
 func (*listLinksRequest_Tenant) isListLinksRequest_Of() {}
+
+func (*listLinksRequest_Actor) isListLinksRequest_Of() {}
 
 type ListLinksResponse struct {
 	state                    protoimpl.MessageState `protogen:"opaque.v1"`
@@ -1334,7 +1299,7 @@ type ListLinksResponse struct {
 
 func (x *ListLinksResponse) Reset() {
 	*x = ListLinksResponse{}
-	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[9]
+	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1346,7 +1311,7 @@ func (x *ListLinksResponse) String() string {
 func (*ListLinksResponse) ProtoMessage() {}
 
 func (x *ListLinksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[9]
+	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1422,7 +1387,7 @@ type ExplainLinkRequest struct {
 
 func (x *ExplainLinkRequest) Reset() {
 	*x = ExplainLinkRequest{}
-	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[10]
+	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1434,7 +1399,7 @@ func (x *ExplainLinkRequest) String() string {
 func (*ExplainLinkRequest) ProtoMessage() {}
 
 func (x *ExplainLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[10]
+	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1493,7 +1458,7 @@ type ExplainLinkResponse struct {
 
 func (x *ExplainLinkResponse) Reset() {
 	*x = ExplainLinkResponse{}
-	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[11]
+	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1505,7 +1470,7 @@ func (x *ExplainLinkResponse) String() string {
 func (*ExplainLinkResponse) ProtoMessage() {}
 
 func (x *ExplainLinkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[11]
+	mi := &file_elsewhere_v1_correlation_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1556,7 +1521,7 @@ var File_elsewhere_v1_correlation_service_proto protoreflect.FileDescriptor
 
 const file_elsewhere_v1_correlation_service_proto_rawDesc = "" +
 	"\n" +
-	"&elsewhere/v1/correlation_service.proto\x12\felsewhere.v1\x1a\x17elsewhere/v1/case.proto\x1a\x1delsewhere/v1/enrichment.proto\x1a\x17elsewhere/v1/link.proto\x1a\x18elsewhere/v1/watch.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"r\n" +
+	"&elsewhere/v1/correlation_service.proto\x12\felsewhere.v1\x1a\x18elsewhere/v1/actor.proto\x1a\x17elsewhere/v1/case.proto\x1a\x18elsewhere/v1/count.proto\x1a\x1delsewhere/v1/enrichment.proto\x1a\x17elsewhere/v1/link.proto\x1a\x18elsewhere/v1/watch.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"r\n" +
 	"\vSeenRequest\x12:\n" +
 	"\vobservables\x18\x01 \x03(\v2\x18.elsewhere.v1.ObservableR\vobservables\x12'\n" +
 	"\x0finclude_records\x18\x02 \x01(\bR\x0eincludeRecords\"\x81\x01\n" +
@@ -1583,11 +1548,7 @@ const file_elsewhere_v1_correlation_service_proto_rawDesc = "" +
 	"\rother_tenants\x18\f \x01(\v2\x18.elsewhere.v1.CountRangeR\fotherTenants\x12\x14\n" +
 	"\x05class\x18\r \x01(\tR\x05class\x12#\n" +
 	"\rclass_reasons\x18\x0e \x03(\tR\fclassReasons\x12.\n" +
-	"\arecords\x18\x0f \x03(\v2\x14.elsewhere.v1.RecordR\arecords\"7\n" +
-	"\n" +
-	"CountRange\x12\x10\n" +
-	"\x03min\x18\x01 \x01(\rR\x03min\x12\x17\n" +
-	"\x03max\x18\x02 \x01(\rB\x05\xaa\x01\x02\b\x01R\x03max\"w\n" +
+	"\arecords\x18\x0f \x03(\v2\x14.elsewhere.v1.RecordR\arecords\"w\n" +
 	"\tTimeRange\x126\n" +
 	"\bearliest\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\bearliest\x122\n" +
 	"\x06latest\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x06latest\"\xdc\x01\n" +
@@ -1608,15 +1569,17 @@ const file_elsewhere_v1_correlation_service_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\"u\n" +
 	"\x15ListSightingsResponse\x124\n" +
 	"\tsightings\x18\x01 \x03(\v2\x16.elsewhere.v1.SightingR\tsightings\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xea\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xab\x02\n" +
 	"\x10ListLinksRequest\x12\x1b\n" +
 	"\bcase_ref\x18\x01 \x01(\tH\x00R\acaseRef\x12\x18\n" +
-	"\x06tenant\x18\x02 \x01(\tH\x00R\x06tenant\x12-\n" +
+	"\x06tenant\x18\x02 \x01(\tH\x00R\x06tenant\x12\x16\n" +
+	"\x05actor\x18\x03 \x01(\tH\x00R\x05actor\x12-\n" +
 	"\bmin_tier\x18\x04 \x01(\x0e2\x12.elsewhere.v1.TierR\aminTier\x12.\n" +
 	"\x13include_same_tenant\x18\x05 \x01(\bR\x11includeSameTenant\x12\x1b\n" +
 	"\tpage_size\x18\x06 \x01(\rR\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\a \x01(\tR\tpageTokenB\x04\n" +
+	"page_token\x18\a \x01(\tR\tpageToken\x12'\n" +
+	"\x0finclude_refuted\x18\b \x01(\bR\x0eincludeRefutedB\x04\n" +
 	"\x02of\"\x80\x01\n" +
 	"\x11ListLinksResponse\x12(\n" +
 	"\x05links\x18\x01 \x03(\v2\x12.elsewhere.v1.LinkR\x05links\x12&\n" +
@@ -1633,77 +1596,104 @@ const file_elsewhere_v1_correlation_service_proto_rawDesc = "" +
 	"\x10SEEN_STATUS_SEEN\x10\x01\x12\x18\n" +
 	"\x14SEEN_STATUS_NOT_SEEN\x10\x02\x12\x1d\n" +
 	"\x19SEEN_STATUS_NOT_DISCLOSED\x10\x03\x12\x17\n" +
-	"\x13SEEN_STATUS_INVALID\x10\x042\xa2\x03\n" +
+	"\x13SEEN_STATUS_INVALID\x10\x042\xba\x06\n" +
 	"\x12CorrelationService\x12=\n" +
 	"\x04Seen\x12\x19.elsewhere.v1.SeenRequest\x1a\x1a.elsewhere.v1.SeenResponse\x12X\n" +
 	"\rListSightings\x12\".elsewhere.v1.ListSightingsRequest\x1a#.elsewhere.v1.ListSightingsResponse\x12L\n" +
 	"\tListLinks\x12\x1e.elsewhere.v1.ListLinksRequest\x1a\x1f.elsewhere.v1.ListLinksResponse\x12R\n" +
 	"\vExplainLink\x12 .elsewhere.v1.ExplainLinkRequest\x1a!.elsewhere.v1.ExplainLinkResponse\x12Q\n" +
 	"\n" +
-	"WatchLinks\x12\x1f.elsewhere.v1.WatchLinksRequest\x1a .elsewhere.v1.WatchLinksResponse0\x01BLZEgithub.com/elsewhere-project/elsewhere/proto/elsewhere/v1;elsewherev1\x92\x03\x02\b\x02b\beditionsp\xe9\a"
+	"WatchLinks\x12\x1f.elsewhere.v1.WatchLinksRequest\x1a .elsewhere.v1.WatchLinksResponse0\x01\x12O\n" +
+	"\n" +
+	"ReviewLink\x12\x1f.elsewhere.v1.ReviewLinkRequest\x1a .elsewhere.v1.ReviewLinkResponse\x12O\n" +
+	"\n" +
+	"ListActors\x12\x1f.elsewhere.v1.ListActorsRequest\x1a .elsewhere.v1.ListActorsResponse\x12I\n" +
+	"\bGetActor\x12\x1d.elsewhere.v1.GetActorRequest\x1a\x1e.elsewhere.v1.GetActorResponse\x12R\n" +
+	"\vUpdateActor\x12 .elsewhere.v1.UpdateActorRequest\x1a!.elsewhere.v1.UpdateActorResponse\x12U\n" +
+	"\fActorHistory\x12!.elsewhere.v1.ActorHistoryRequest\x1a\".elsewhere.v1.ActorHistoryResponseBLZEgithub.com/elsewhere-project/elsewhere/proto/elsewhere/v1;elsewherev1\x92\x03\x02\b\x02b\beditionsp\xe9\a"
 
 var file_elsewhere_v1_correlation_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_elsewhere_v1_correlation_service_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_elsewhere_v1_correlation_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_elsewhere_v1_correlation_service_proto_goTypes = []any{
 	(SeenStatus)(0),               // 0: elsewhere.v1.SeenStatus
 	(*SeenRequest)(nil),           // 1: elsewhere.v1.SeenRequest
 	(*SeenResponse)(nil),          // 2: elsewhere.v1.SeenResponse
 	(*SeenResult)(nil),            // 3: elsewhere.v1.SeenResult
-	(*CountRange)(nil),            // 4: elsewhere.v1.CountRange
-	(*TimeRange)(nil),             // 5: elsewhere.v1.TimeRange
-	(*Sighting)(nil),              // 6: elsewhere.v1.Sighting
-	(*ListSightingsRequest)(nil),  // 7: elsewhere.v1.ListSightingsRequest
-	(*ListSightingsResponse)(nil), // 8: elsewhere.v1.ListSightingsResponse
-	(*ListLinksRequest)(nil),      // 9: elsewhere.v1.ListLinksRequest
-	(*ListLinksResponse)(nil),     // 10: elsewhere.v1.ListLinksResponse
-	(*ExplainLinkRequest)(nil),    // 11: elsewhere.v1.ExplainLinkRequest
-	(*ExplainLinkResponse)(nil),   // 12: elsewhere.v1.ExplainLinkResponse
-	(*Observable)(nil),            // 13: elsewhere.v1.Observable
-	(*Attribution)(nil),           // 14: elsewhere.v1.Attribution
-	(*Violation)(nil),             // 15: elsewhere.v1.Violation
+	(*TimeRange)(nil),             // 4: elsewhere.v1.TimeRange
+	(*Sighting)(nil),              // 5: elsewhere.v1.Sighting
+	(*ListSightingsRequest)(nil),  // 6: elsewhere.v1.ListSightingsRequest
+	(*ListSightingsResponse)(nil), // 7: elsewhere.v1.ListSightingsResponse
+	(*ListLinksRequest)(nil),      // 8: elsewhere.v1.ListLinksRequest
+	(*ListLinksResponse)(nil),     // 9: elsewhere.v1.ListLinksResponse
+	(*ExplainLinkRequest)(nil),    // 10: elsewhere.v1.ExplainLinkRequest
+	(*ExplainLinkResponse)(nil),   // 11: elsewhere.v1.ExplainLinkResponse
+	(*Observable)(nil),            // 12: elsewhere.v1.Observable
+	(*Attribution)(nil),           // 13: elsewhere.v1.Attribution
+	(*Violation)(nil),             // 14: elsewhere.v1.Violation
+	(*CountRange)(nil),            // 15: elsewhere.v1.CountRange
 	(*Record)(nil),                // 16: elsewhere.v1.Record
 	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
 	(Tier)(0),                     // 18: elsewhere.v1.Tier
 	(*Link)(nil),                  // 19: elsewhere.v1.Link
 	(*Explanation)(nil),           // 20: elsewhere.v1.Explanation
 	(*WatchLinksRequest)(nil),     // 21: elsewhere.v1.WatchLinksRequest
-	(*WatchLinksResponse)(nil),    // 22: elsewhere.v1.WatchLinksResponse
+	(*ReviewLinkRequest)(nil),     // 22: elsewhere.v1.ReviewLinkRequest
+	(*ListActorsRequest)(nil),     // 23: elsewhere.v1.ListActorsRequest
+	(*GetActorRequest)(nil),       // 24: elsewhere.v1.GetActorRequest
+	(*UpdateActorRequest)(nil),    // 25: elsewhere.v1.UpdateActorRequest
+	(*ActorHistoryRequest)(nil),   // 26: elsewhere.v1.ActorHistoryRequest
+	(*WatchLinksResponse)(nil),    // 27: elsewhere.v1.WatchLinksResponse
+	(*ReviewLinkResponse)(nil),    // 28: elsewhere.v1.ReviewLinkResponse
+	(*ListActorsResponse)(nil),    // 29: elsewhere.v1.ListActorsResponse
+	(*GetActorResponse)(nil),      // 30: elsewhere.v1.GetActorResponse
+	(*UpdateActorResponse)(nil),   // 31: elsewhere.v1.UpdateActorResponse
+	(*ActorHistoryResponse)(nil),  // 32: elsewhere.v1.ActorHistoryResponse
 }
 var file_elsewhere_v1_correlation_service_proto_depIdxs = []int32{
-	13, // 0: elsewhere.v1.SeenRequest.observables:type_name -> elsewhere.v1.Observable
+	12, // 0: elsewhere.v1.SeenRequest.observables:type_name -> elsewhere.v1.Observable
 	3,  // 1: elsewhere.v1.SeenResponse.results:type_name -> elsewhere.v1.SeenResult
-	14, // 2: elsewhere.v1.SeenResponse.attributions:type_name -> elsewhere.v1.Attribution
-	13, // 3: elsewhere.v1.SeenResult.observable:type_name -> elsewhere.v1.Observable
+	13, // 2: elsewhere.v1.SeenResponse.attributions:type_name -> elsewhere.v1.Attribution
+	12, // 3: elsewhere.v1.SeenResult.observable:type_name -> elsewhere.v1.Observable
 	0,  // 4: elsewhere.v1.SeenResult.status:type_name -> elsewhere.v1.SeenStatus
-	15, // 5: elsewhere.v1.SeenResult.violation:type_name -> elsewhere.v1.Violation
-	4,  // 6: elsewhere.v1.SeenResult.tenants:type_name -> elsewhere.v1.CountRange
-	4,  // 7: elsewhere.v1.SeenResult.cases:type_name -> elsewhere.v1.CountRange
-	5,  // 8: elsewhere.v1.SeenResult.first_seen:type_name -> elsewhere.v1.TimeRange
-	5,  // 9: elsewhere.v1.SeenResult.last_seen:type_name -> elsewhere.v1.TimeRange
-	6,  // 10: elsewhere.v1.SeenResult.sightings:type_name -> elsewhere.v1.Sighting
-	4,  // 11: elsewhere.v1.SeenResult.other_tenants:type_name -> elsewhere.v1.CountRange
+	14, // 5: elsewhere.v1.SeenResult.violation:type_name -> elsewhere.v1.Violation
+	15, // 6: elsewhere.v1.SeenResult.tenants:type_name -> elsewhere.v1.CountRange
+	15, // 7: elsewhere.v1.SeenResult.cases:type_name -> elsewhere.v1.CountRange
+	4,  // 8: elsewhere.v1.SeenResult.first_seen:type_name -> elsewhere.v1.TimeRange
+	4,  // 9: elsewhere.v1.SeenResult.last_seen:type_name -> elsewhere.v1.TimeRange
+	5,  // 10: elsewhere.v1.SeenResult.sightings:type_name -> elsewhere.v1.Sighting
+	15, // 11: elsewhere.v1.SeenResult.other_tenants:type_name -> elsewhere.v1.CountRange
 	16, // 12: elsewhere.v1.SeenResult.records:type_name -> elsewhere.v1.Record
 	17, // 13: elsewhere.v1.TimeRange.earliest:type_name -> google.protobuf.Timestamp
 	17, // 14: elsewhere.v1.TimeRange.latest:type_name -> google.protobuf.Timestamp
 	17, // 15: elsewhere.v1.Sighting.first_seen:type_name -> google.protobuf.Timestamp
 	17, // 16: elsewhere.v1.Sighting.last_seen:type_name -> google.protobuf.Timestamp
-	13, // 17: elsewhere.v1.ListSightingsRequest.observable:type_name -> elsewhere.v1.Observable
-	6,  // 18: elsewhere.v1.ListSightingsResponse.sightings:type_name -> elsewhere.v1.Sighting
+	12, // 17: elsewhere.v1.ListSightingsRequest.observable:type_name -> elsewhere.v1.Observable
+	5,  // 18: elsewhere.v1.ListSightingsResponse.sightings:type_name -> elsewhere.v1.Sighting
 	18, // 19: elsewhere.v1.ListLinksRequest.min_tier:type_name -> elsewhere.v1.Tier
 	19, // 20: elsewhere.v1.ListLinksResponse.links:type_name -> elsewhere.v1.Link
 	20, // 21: elsewhere.v1.ExplainLinkResponse.explanation:type_name -> elsewhere.v1.Explanation
 	1,  // 22: elsewhere.v1.CorrelationService.Seen:input_type -> elsewhere.v1.SeenRequest
-	7,  // 23: elsewhere.v1.CorrelationService.ListSightings:input_type -> elsewhere.v1.ListSightingsRequest
-	9,  // 24: elsewhere.v1.CorrelationService.ListLinks:input_type -> elsewhere.v1.ListLinksRequest
-	11, // 25: elsewhere.v1.CorrelationService.ExplainLink:input_type -> elsewhere.v1.ExplainLinkRequest
+	6,  // 23: elsewhere.v1.CorrelationService.ListSightings:input_type -> elsewhere.v1.ListSightingsRequest
+	8,  // 24: elsewhere.v1.CorrelationService.ListLinks:input_type -> elsewhere.v1.ListLinksRequest
+	10, // 25: elsewhere.v1.CorrelationService.ExplainLink:input_type -> elsewhere.v1.ExplainLinkRequest
 	21, // 26: elsewhere.v1.CorrelationService.WatchLinks:input_type -> elsewhere.v1.WatchLinksRequest
-	2,  // 27: elsewhere.v1.CorrelationService.Seen:output_type -> elsewhere.v1.SeenResponse
-	8,  // 28: elsewhere.v1.CorrelationService.ListSightings:output_type -> elsewhere.v1.ListSightingsResponse
-	10, // 29: elsewhere.v1.CorrelationService.ListLinks:output_type -> elsewhere.v1.ListLinksResponse
-	12, // 30: elsewhere.v1.CorrelationService.ExplainLink:output_type -> elsewhere.v1.ExplainLinkResponse
-	22, // 31: elsewhere.v1.CorrelationService.WatchLinks:output_type -> elsewhere.v1.WatchLinksResponse
-	27, // [27:32] is the sub-list for method output_type
-	22, // [22:27] is the sub-list for method input_type
+	22, // 27: elsewhere.v1.CorrelationService.ReviewLink:input_type -> elsewhere.v1.ReviewLinkRequest
+	23, // 28: elsewhere.v1.CorrelationService.ListActors:input_type -> elsewhere.v1.ListActorsRequest
+	24, // 29: elsewhere.v1.CorrelationService.GetActor:input_type -> elsewhere.v1.GetActorRequest
+	25, // 30: elsewhere.v1.CorrelationService.UpdateActor:input_type -> elsewhere.v1.UpdateActorRequest
+	26, // 31: elsewhere.v1.CorrelationService.ActorHistory:input_type -> elsewhere.v1.ActorHistoryRequest
+	2,  // 32: elsewhere.v1.CorrelationService.Seen:output_type -> elsewhere.v1.SeenResponse
+	7,  // 33: elsewhere.v1.CorrelationService.ListSightings:output_type -> elsewhere.v1.ListSightingsResponse
+	9,  // 34: elsewhere.v1.CorrelationService.ListLinks:output_type -> elsewhere.v1.ListLinksResponse
+	11, // 35: elsewhere.v1.CorrelationService.ExplainLink:output_type -> elsewhere.v1.ExplainLinkResponse
+	27, // 36: elsewhere.v1.CorrelationService.WatchLinks:output_type -> elsewhere.v1.WatchLinksResponse
+	28, // 37: elsewhere.v1.CorrelationService.ReviewLink:output_type -> elsewhere.v1.ReviewLinkResponse
+	29, // 38: elsewhere.v1.CorrelationService.ListActors:output_type -> elsewhere.v1.ListActorsResponse
+	30, // 39: elsewhere.v1.CorrelationService.GetActor:output_type -> elsewhere.v1.GetActorResponse
+	31, // 40: elsewhere.v1.CorrelationService.UpdateActor:output_type -> elsewhere.v1.UpdateActorResponse
+	32, // 41: elsewhere.v1.CorrelationService.ActorHistory:output_type -> elsewhere.v1.ActorHistoryResponse
+	32, // [32:42] is the sub-list for method output_type
+	22, // [22:32] is the sub-list for method input_type
 	22, // [22:22] is the sub-list for extension type_name
 	22, // [22:22] is the sub-list for extension extendee
 	0,  // [0:22] is the sub-list for field type_name
@@ -1714,13 +1704,16 @@ func file_elsewhere_v1_correlation_service_proto_init() {
 	if File_elsewhere_v1_correlation_service_proto != nil {
 		return
 	}
+	file_elsewhere_v1_actor_proto_init()
 	file_elsewhere_v1_case_proto_init()
+	file_elsewhere_v1_count_proto_init()
 	file_elsewhere_v1_enrichment_proto_init()
 	file_elsewhere_v1_link_proto_init()
 	file_elsewhere_v1_watch_proto_init()
-	file_elsewhere_v1_correlation_service_proto_msgTypes[8].OneofWrappers = []any{
+	file_elsewhere_v1_correlation_service_proto_msgTypes[7].OneofWrappers = []any{
 		(*listLinksRequest_CaseRef)(nil),
 		(*listLinksRequest_Tenant)(nil),
+		(*listLinksRequest_Actor)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1728,7 +1721,7 @@ func file_elsewhere_v1_correlation_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_elsewhere_v1_correlation_service_proto_rawDesc), len(file_elsewhere_v1_correlation_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   12,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,6 +24,11 @@ const (
 	CorrelationService_ListLinks_FullMethodName     = "/elsewhere.v1.CorrelationService/ListLinks"
 	CorrelationService_ExplainLink_FullMethodName   = "/elsewhere.v1.CorrelationService/ExplainLink"
 	CorrelationService_WatchLinks_FullMethodName    = "/elsewhere.v1.CorrelationService/WatchLinks"
+	CorrelationService_ReviewLink_FullMethodName    = "/elsewhere.v1.CorrelationService/ReviewLink"
+	CorrelationService_ListActors_FullMethodName    = "/elsewhere.v1.CorrelationService/ListActors"
+	CorrelationService_GetActor_FullMethodName      = "/elsewhere.v1.CorrelationService/GetActor"
+	CorrelationService_UpdateActor_FullMethodName   = "/elsewhere.v1.CorrelationService/UpdateActor"
+	CorrelationService_ActorHistory_FullMethodName  = "/elsewhere.v1.CorrelationService/ActorHistory"
 )
 
 // CorrelationServiceClient is the client API for CorrelationService service.
@@ -38,8 +43,8 @@ type CorrelationServiceClient interface {
 	// ListSightings pages through the sightings of one value, by tenant, newest
 	// first within a tenant.
 	ListSightings(ctx context.Context, in *ListSightingsRequest, opts ...grpc.CallOption) (*ListSightingsResponse, error)
-	// ListLinks pages through the links of a case, best first, or of a tenant,
-	// in order of its cases.
+	// ListLinks pages through the links of a case, best first, or of a tenant or an
+	// actor, in order of their cases.
 	ListLinks(ctx context.Context, in *ListLinksRequest, opts ...grpc.CallOption) (*ListLinksResponse, error)
 	// ExplainLink computes the score of any two cases with its reasons, also
 	// where there is no link: then the reasons say why not.
@@ -50,6 +55,17 @@ type CorrelationServiceClient interface {
 	// RESOURCE_EXHAUSTED where more than 1,000 events wait for the caller, with the
 	// last cursor as ErrorInfo metadata; UNAVAILABLE when the server stops.
 	WatchLinks(ctx context.Context, in *WatchLinksRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchLinksResponse], error)
+	// ReviewLink says what a person found out about two cases, or takes it back, and
+	// answers what follows from it. It changes no score.
+	ReviewLink(ctx context.Context, in *ReviewLinkRequest, opts ...grpc.CallOption) (*ReviewLinkResponse, error)
+	// ListActors pages through the actors of which the caller may read a case.
+	ListActors(ctx context.Context, in *ListActorsRequest, opts ...grpc.CallOption) (*ListActorsResponse, error)
+	// GetActor answers an actor with what its cases have in common, or NOT_FOUND.
+	GetActor(ctx context.Context, in *GetActorRequest, opts ...grpc.CallOption) (*GetActorResponse, error)
+	// UpdateActor names an actor.
+	UpdateActor(ctx context.Context, in *UpdateActorRequest, opts ...grpc.CallOption) (*UpdateActorResponse, error)
+	// ActorHistory pages through what became of an actor, newest first.
+	ActorHistory(ctx context.Context, in *ActorHistoryRequest, opts ...grpc.CallOption) (*ActorHistoryResponse, error)
 }
 
 type correlationServiceClient struct {
@@ -119,6 +135,56 @@ func (c *correlationServiceClient) WatchLinks(ctx context.Context, in *WatchLink
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type CorrelationService_WatchLinksClient = grpc.ServerStreamingClient[WatchLinksResponse]
 
+func (c *correlationServiceClient) ReviewLink(ctx context.Context, in *ReviewLinkRequest, opts ...grpc.CallOption) (*ReviewLinkResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReviewLinkResponse)
+	err := c.cc.Invoke(ctx, CorrelationService_ReviewLink_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *correlationServiceClient) ListActors(ctx context.Context, in *ListActorsRequest, opts ...grpc.CallOption) (*ListActorsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListActorsResponse)
+	err := c.cc.Invoke(ctx, CorrelationService_ListActors_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *correlationServiceClient) GetActor(ctx context.Context, in *GetActorRequest, opts ...grpc.CallOption) (*GetActorResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetActorResponse)
+	err := c.cc.Invoke(ctx, CorrelationService_GetActor_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *correlationServiceClient) UpdateActor(ctx context.Context, in *UpdateActorRequest, opts ...grpc.CallOption) (*UpdateActorResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateActorResponse)
+	err := c.cc.Invoke(ctx, CorrelationService_UpdateActor_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *correlationServiceClient) ActorHistory(ctx context.Context, in *ActorHistoryRequest, opts ...grpc.CallOption) (*ActorHistoryResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ActorHistoryResponse)
+	err := c.cc.Invoke(ctx, CorrelationService_ActorHistory_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // CorrelationServiceServer is the server API for CorrelationService service.
 // All implementations must embed UnimplementedCorrelationServiceServer
 // for forward compatibility.
@@ -131,8 +197,8 @@ type CorrelationServiceServer interface {
 	// ListSightings pages through the sightings of one value, by tenant, newest
 	// first within a tenant.
 	ListSightings(context.Context, *ListSightingsRequest) (*ListSightingsResponse, error)
-	// ListLinks pages through the links of a case, best first, or of a tenant,
-	// in order of its cases.
+	// ListLinks pages through the links of a case, best first, or of a tenant or an
+	// actor, in order of their cases.
 	ListLinks(context.Context, *ListLinksRequest) (*ListLinksResponse, error)
 	// ExplainLink computes the score of any two cases with its reasons, also
 	// where there is no link: then the reasons say why not.
@@ -143,6 +209,17 @@ type CorrelationServiceServer interface {
 	// RESOURCE_EXHAUSTED where more than 1,000 events wait for the caller, with the
 	// last cursor as ErrorInfo metadata; UNAVAILABLE when the server stops.
 	WatchLinks(*WatchLinksRequest, grpc.ServerStreamingServer[WatchLinksResponse]) error
+	// ReviewLink says what a person found out about two cases, or takes it back, and
+	// answers what follows from it. It changes no score.
+	ReviewLink(context.Context, *ReviewLinkRequest) (*ReviewLinkResponse, error)
+	// ListActors pages through the actors of which the caller may read a case.
+	ListActors(context.Context, *ListActorsRequest) (*ListActorsResponse, error)
+	// GetActor answers an actor with what its cases have in common, or NOT_FOUND.
+	GetActor(context.Context, *GetActorRequest) (*GetActorResponse, error)
+	// UpdateActor names an actor.
+	UpdateActor(context.Context, *UpdateActorRequest) (*UpdateActorResponse, error)
+	// ActorHistory pages through what became of an actor, newest first.
+	ActorHistory(context.Context, *ActorHistoryRequest) (*ActorHistoryResponse, error)
 	mustEmbedUnimplementedCorrelationServiceServer()
 }
 
@@ -167,6 +244,21 @@ func (UnimplementedCorrelationServiceServer) ExplainLink(context.Context, *Expla
 }
 func (UnimplementedCorrelationServiceServer) WatchLinks(*WatchLinksRequest, grpc.ServerStreamingServer[WatchLinksResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchLinks not implemented")
+}
+func (UnimplementedCorrelationServiceServer) ReviewLink(context.Context, *ReviewLinkRequest) (*ReviewLinkResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReviewLink not implemented")
+}
+func (UnimplementedCorrelationServiceServer) ListActors(context.Context, *ListActorsRequest) (*ListActorsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListActors not implemented")
+}
+func (UnimplementedCorrelationServiceServer) GetActor(context.Context, *GetActorRequest) (*GetActorResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetActor not implemented")
+}
+func (UnimplementedCorrelationServiceServer) UpdateActor(context.Context, *UpdateActorRequest) (*UpdateActorResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateActor not implemented")
+}
+func (UnimplementedCorrelationServiceServer) ActorHistory(context.Context, *ActorHistoryRequest) (*ActorHistoryResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ActorHistory not implemented")
 }
 func (UnimplementedCorrelationServiceServer) mustEmbedUnimplementedCorrelationServiceServer() {}
 func (UnimplementedCorrelationServiceServer) testEmbeddedByValue()                            {}
@@ -272,6 +364,96 @@ func _CorrelationService_WatchLinks_Handler(srv interface{}, stream grpc.ServerS
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type CorrelationService_WatchLinksServer = grpc.ServerStreamingServer[WatchLinksResponse]
 
+func _CorrelationService_ReviewLink_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReviewLinkRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CorrelationServiceServer).ReviewLink(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CorrelationService_ReviewLink_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CorrelationServiceServer).ReviewLink(ctx, req.(*ReviewLinkRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _CorrelationService_ListActors_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListActorsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CorrelationServiceServer).ListActors(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CorrelationService_ListActors_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CorrelationServiceServer).ListActors(ctx, req.(*ListActorsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _CorrelationService_GetActor_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetActorRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CorrelationServiceServer).GetActor(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CorrelationService_GetActor_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CorrelationServiceServer).GetActor(ctx, req.(*GetActorRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _CorrelationService_UpdateActor_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateActorRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CorrelationServiceServer).UpdateActor(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CorrelationService_UpdateActor_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CorrelationServiceServer).UpdateActor(ctx, req.(*UpdateActorRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _CorrelationService_ActorHistory_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ActorHistoryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CorrelationServiceServer).ActorHistory(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CorrelationService_ActorHistory_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CorrelationServiceServer).ActorHistory(ctx, req.(*ActorHistoryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // CorrelationService_ServiceDesc is the grpc.ServiceDesc for CorrelationService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -294,6 +476,26 @@ var CorrelationService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ExplainLink",
 			Handler:    _CorrelationService_ExplainLink_Handler,
+		},
+		{
+			MethodName: "ReviewLink",
+			Handler:    _CorrelationService_ReviewLink_Handler,
+		},
+		{
+			MethodName: "ListActors",
+			Handler:    _CorrelationService_ListActors_Handler,
+		},
+		{
+			MethodName: "GetActor",
+			Handler:    _CorrelationService_GetActor_Handler,
+		},
+		{
+			MethodName: "UpdateActor",
+			Handler:    _CorrelationService_UpdateActor_Handler,
+		},
+		{
+			MethodName: "ActorHistory",
+			Handler:    _CorrelationService_ActorHistory_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

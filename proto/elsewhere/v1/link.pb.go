@@ -88,6 +88,51 @@ func (x Tier) Number() protoreflect.EnumNumber {
 	return protoreflect.EnumNumber(x)
 }
 
+// Review is what people said of a pair, as far as it stands.
+type Review int32
+
+const (
+	Review_REVIEW_UNSPECIFIED Review = 0
+	Review_REVIEW_CONFIRMED   Review = 1
+	Review_REVIEW_REFUTED     Review = 2
+)
+
+// Enum value maps for Review.
+var (
+	Review_name = map[int32]string{
+		0: "REVIEW_UNSPECIFIED",
+		1: "REVIEW_CONFIRMED",
+		2: "REVIEW_REFUTED",
+	}
+	Review_value = map[string]int32{
+		"REVIEW_UNSPECIFIED": 0,
+		"REVIEW_CONFIRMED":   1,
+		"REVIEW_REFUTED":     2,
+	}
+)
+
+func (x Review) Enum() *Review {
+	p := new(Review)
+	*p = x
+	return p
+}
+
+func (x Review) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Review) Descriptor() protoreflect.EnumDescriptor {
+	return file_elsewhere_v1_link_proto_enumTypes[1].Descriptor()
+}
+
+func (Review) Type() protoreflect.EnumType {
+	return &file_elsewhere_v1_link_proto_enumTypes[1]
+}
+
+func (x Review) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
 // Link is two cases with the likelihood that they are the same actor's work.
 type Link struct {
 	state                     protoimpl.MessageState `protogen:"opaque.v1"`
@@ -97,10 +142,12 @@ type Link struct {
 	xxx_hidden_TotalMillibits int32                  `protobuf:"varint,4,opt,name=total_millibits,json=totalMillibits"`
 	xxx_hidden_Likelihood     float64                `protobuf:"fixed64,5,opt,name=likelihood"`
 	xxx_hidden_Tier           Tier                   `protobuf:"varint,6,opt,name=tier,enum=elsewhere.v1.Tier"`
+	xxx_hidden_Review         Review                 `protobuf:"varint,7,opt,name=review,enum=elsewhere.v1.Review"`
 	xxx_hidden_SameTenant     bool                   `protobuf:"varint,8,opt,name=same_tenant,json=sameTenant"`
 	xxx_hidden_SharedCount    uint32                 `protobuf:"varint,9,opt,name=shared_count,json=sharedCount"`
 	xxx_hidden_ModelVersion   uint32                 `protobuf:"varint,10,opt,name=model_version,json=modelVersion"`
 	xxx_hidden_FirstLinkedAt  *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=first_linked_at,json=firstLinkedAt"`
+	xxx_hidden_Held           bool                   `protobuf:"varint,12,opt,name=held"`
 	unknownFields             protoimpl.UnknownFields
 	sizeCache                 protoimpl.SizeCache
 }
@@ -172,6 +219,13 @@ func (x *Link) GetTier() Tier {
 	return Tier_TIER_UNSPECIFIED
 }
 
+func (x *Link) GetReview() Review {
+	if x != nil {
+		return x.xxx_hidden_Review
+	}
+	return Review_REVIEW_UNSPECIFIED
+}
+
 func (x *Link) GetSameTenant() bool {
 	if x != nil {
 		return x.xxx_hidden_SameTenant
@@ -200,6 +254,13 @@ func (x *Link) GetFirstLinkedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Link) GetHeld() bool {
+	if x != nil {
+		return x.xxx_hidden_Held
+	}
+	return false
+}
+
 func (x *Link) SetRef(v string) {
 	x.xxx_hidden_Ref = v
 }
@@ -224,6 +285,10 @@ func (x *Link) SetTier(v Tier) {
 	x.xxx_hidden_Tier = v
 }
 
+func (x *Link) SetReview(v Review) {
+	x.xxx_hidden_Review = v
+}
+
 func (x *Link) SetSameTenant(v bool) {
 	x.xxx_hidden_SameTenant = v
 }
@@ -238,6 +303,10 @@ func (x *Link) SetModelVersion(v uint32) {
 
 func (x *Link) SetFirstLinkedAt(v *timestamppb.Timestamp) {
 	x.xxx_hidden_FirstLinkedAt = v
+}
+
+func (x *Link) SetHeld(v bool) {
+	x.xxx_hidden_Held = v
 }
 
 func (x *Link) HasFirstLinkedAt() bool {
@@ -264,13 +333,17 @@ type Link_builder struct {
 	// 0 to .995, six decimals.
 	Likelihood float64
 	Tier       Tier
-	// 7 is kept for review.
+	// What people said of the pair. A confirmed pair has tier CONFIRMED.
+	Review     Review
 	SameTenant bool
 	// Values in common that carry weight.
 	SharedCount  uint32
 	ModelVersion uint32
 	// The later create_time of the two cases.
 	FirstLinkedAt *timestamppb.Timestamp
+	// One of the cases is linked so widely that nothing follows from the link before
+	// a person has reviewed it.
+	Held bool
 }
 
 func (b0 Link_builder) Build() *Link {
@@ -283,10 +356,12 @@ func (b0 Link_builder) Build() *Link {
 	x.xxx_hidden_TotalMillibits = b.TotalMillibits
 	x.xxx_hidden_Likelihood = b.Likelihood
 	x.xxx_hidden_Tier = b.Tier
+	x.xxx_hidden_Review = b.Review
 	x.xxx_hidden_SameTenant = b.SameTenant
 	x.xxx_hidden_SharedCount = b.SharedCount
 	x.xxx_hidden_ModelVersion = b.ModelVersion
 	x.xxx_hidden_FirstLinkedAt = b.FirstLinkedAt
+	x.xxx_hidden_Held = b.Held
 	return m0
 }
 
@@ -1244,7 +1319,7 @@ var File_elsewhere_v1_link_proto protoreflect.FileDescriptor
 
 const file_elsewhere_v1_link_proto_rawDesc = "" +
 	"\n" +
-	"\x17elsewhere/v1/link.proto\x12\felsewhere.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd2\x02\n" +
+	"\x17elsewhere/v1/link.proto\x12\felsewhere.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x94\x03\n" +
 	"\x04Link\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\tR\x03ref\x12\f\n" +
 	"\x01a\x18\x02 \x01(\tR\x01a\x12\f\n" +
@@ -1253,13 +1328,15 @@ const file_elsewhere_v1_link_proto_rawDesc = "" +
 	"\n" +
 	"likelihood\x18\x05 \x01(\x01R\n" +
 	"likelihood\x12&\n" +
-	"\x04tier\x18\x06 \x01(\x0e2\x12.elsewhere.v1.TierR\x04tier\x12\x1f\n" +
+	"\x04tier\x18\x06 \x01(\x0e2\x12.elsewhere.v1.TierR\x04tier\x12,\n" +
+	"\x06review\x18\a \x01(\x0e2\x14.elsewhere.v1.ReviewR\x06review\x12\x1f\n" +
 	"\vsame_tenant\x18\b \x01(\bR\n" +
 	"sameTenant\x12!\n" +
 	"\fshared_count\x18\t \x01(\rR\vsharedCount\x12#\n" +
 	"\rmodel_version\x18\n" +
 	" \x01(\rR\fmodelVersion\x12B\n" +
-	"\x0ffirst_linked_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\rfirstLinkedAt\"\xda\x04\n" +
+	"\x0ffirst_linked_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\rfirstLinkedAt\x12\x12\n" +
+	"\x04held\x18\f \x01(\bR\x04held\"\xda\x04\n" +
 	"\vExplanation\x12\f\n" +
 	"\x01a\x18\x01 \x01(\tR\x01a\x12\f\n" +
 	"\x01b\x18\x02 \x01(\tR\x01b\x12#\n" +
@@ -1329,35 +1406,41 @@ const file_elsewhere_v1_link_proto_rawDesc = "" +
 	"\rTIER_POSSIBLE\x10\x04\x12\x11\n" +
 	"\rTIER_PROBABLE\x10\x05\x12\x0f\n" +
 	"\vTIER_STRONG\x10\x06\x12\x12\n" +
-	"\x0eTIER_CONFIRMED\x10\aBLZEgithub.com/elsewhere-project/elsewhere/proto/elsewhere/v1;elsewherev1\x92\x03\x02\b\x02b\beditionsp\xe9\a"
+	"\x0eTIER_CONFIRMED\x10\a*J\n" +
+	"\x06Review\x12\x16\n" +
+	"\x12REVIEW_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10REVIEW_CONFIRMED\x10\x01\x12\x12\n" +
+	"\x0eREVIEW_REFUTED\x10\x02BLZEgithub.com/elsewhere-project/elsewhere/proto/elsewhere/v1;elsewherev1\x92\x03\x02\b\x02b\beditionsp\xe9\a"
 
-var file_elsewhere_v1_link_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_elsewhere_v1_link_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_elsewhere_v1_link_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_elsewhere_v1_link_proto_goTypes = []any{
 	(Tier)(0),                     // 0: elsewhere.v1.Tier
-	(*Link)(nil),                  // 1: elsewhere.v1.Link
-	(*Explanation)(nil),           // 2: elsewhere.v1.Explanation
-	(*Family)(nil),                // 3: elsewhere.v1.Family
-	(*Group)(nil),                 // 4: elsewhere.v1.Group
-	(*SharedValue)(nil),           // 5: elsewhere.v1.SharedValue
-	(*SharedGeneric)(nil),         // 6: elsewhere.v1.SharedGeneric
-	(*Counterfactual)(nil),        // 7: elsewhere.v1.Counterfactual
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(Review)(0),                   // 1: elsewhere.v1.Review
+	(*Link)(nil),                  // 2: elsewhere.v1.Link
+	(*Explanation)(nil),           // 3: elsewhere.v1.Explanation
+	(*Family)(nil),                // 4: elsewhere.v1.Family
+	(*Group)(nil),                 // 5: elsewhere.v1.Group
+	(*SharedValue)(nil),           // 6: elsewhere.v1.SharedValue
+	(*SharedGeneric)(nil),         // 7: elsewhere.v1.SharedGeneric
+	(*Counterfactual)(nil),        // 8: elsewhere.v1.Counterfactual
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
 }
 var file_elsewhere_v1_link_proto_depIdxs = []int32{
 	0, // 0: elsewhere.v1.Link.tier:type_name -> elsewhere.v1.Tier
-	8, // 1: elsewhere.v1.Link.first_linked_at:type_name -> google.protobuf.Timestamp
-	3, // 2: elsewhere.v1.Explanation.families:type_name -> elsewhere.v1.Family
-	0, // 3: elsewhere.v1.Explanation.tier:type_name -> elsewhere.v1.Tier
-	6, // 4: elsewhere.v1.Explanation.shared_generic:type_name -> elsewhere.v1.SharedGeneric
-	7, // 5: elsewhere.v1.Explanation.counterfactuals:type_name -> elsewhere.v1.Counterfactual
-	4, // 6: elsewhere.v1.Family.groups:type_name -> elsewhere.v1.Group
-	5, // 7: elsewhere.v1.Group.values:type_name -> elsewhere.v1.SharedValue
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	1, // 1: elsewhere.v1.Link.review:type_name -> elsewhere.v1.Review
+	9, // 2: elsewhere.v1.Link.first_linked_at:type_name -> google.protobuf.Timestamp
+	4, // 3: elsewhere.v1.Explanation.families:type_name -> elsewhere.v1.Family
+	0, // 4: elsewhere.v1.Explanation.tier:type_name -> elsewhere.v1.Tier
+	7, // 5: elsewhere.v1.Explanation.shared_generic:type_name -> elsewhere.v1.SharedGeneric
+	8, // 6: elsewhere.v1.Explanation.counterfactuals:type_name -> elsewhere.v1.Counterfactual
+	5, // 7: elsewhere.v1.Family.groups:type_name -> elsewhere.v1.Group
+	6, // 8: elsewhere.v1.Group.values:type_name -> elsewhere.v1.SharedValue
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_elsewhere_v1_link_proto_init() }
@@ -1370,7 +1453,7 @@ func file_elsewhere_v1_link_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_elsewhere_v1_link_proto_rawDesc), len(file_elsewhere_v1_link_proto_rawDesc)),
-			NumEnums:      1,
+			NumEnums:      2,
 			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,

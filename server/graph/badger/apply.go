@@ -34,9 +34,11 @@ func (s *Store) Submit(ctx context.Context, c *evidence.Case, expected *uint32) 
 	// The writer may still be at it when ctx ends here, so it must not write to
 	// a variable that this call returns.
 	answer := make(chan graph.Receipt, 1)
-	err = s.write(ctx, false, func(w *writer, ch *change) error {
+	err = s.writeCase(ctx, func(w *writer, ch *change) error {
 		receipt, err := w.submit(ch, packed, expected)
-		answer <- receipt
+		if err == nil {
+			answer <- receipt
+		}
 		return err
 	})
 	if err != nil {
@@ -85,6 +87,11 @@ func (w *writer) submit(c *change, p *packedCase, expected *uint32) (graph.Recei
 		if _, err := c.get(refKey(spaceBody, p.ref)); err != nil {
 			return graph.Receipt{}, err
 		}
+		// Its times, and whether it is live, decide about its actor.
+		c.touch(graph.Touched{A: p.ref})
+		if err := c.touchReviewed(p.ref); err != nil {
+			return graph.Receipt{}, err
+		}
 	}
 	if err := w.relate(c, old, p.profile); err != nil {
 		return graph.Receipt{}, err
@@ -100,7 +107,7 @@ func (s *Store) Delete(ctx context.Context, ref evidence.Ref) error {
 	if err := s.room.admit(ctx); err != nil {
 		return err
 	}
-	return s.write(ctx, false, func(w *writer, c *change) error {
+	return s.writeCase(ctx, func(w *writer, c *change) error {
 		m, err := c.meta(ref)
 		if err != nil {
 			return err
@@ -121,7 +128,8 @@ func (s *Store) Delete(ctx context.Context, ref evidence.Ref) error {
 		for _, space := range []byte{spaceHeader, spaceBody, spaceProfile} {
 			c.remove(refKey(space, ref))
 		}
-		return nil
+		c.touch(graph.Touched{A: ref})
+		return c.forget(ref)
 	})
 }
 

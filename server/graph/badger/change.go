@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 
 	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/graph"
 )
 
 // change is what one request is going to write, and a way to read the state as
@@ -28,6 +29,10 @@ type change struct {
 	sequence uint64
 	// lists are the values that this request marks first.
 	lists []listing
+	// touched is what this request lists as to be looked at.
+	touched map[graph.Touched]bool
+	// scans says that all changes before this one are committed.
+	scans bool
 }
 
 // undo is what a write has replaced in the layer.

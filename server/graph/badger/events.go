@@ -24,7 +24,7 @@ func eventPosition(stamp uint64, index uint32) graph.EventPosition {
 	return graph.EventPosition(binary.BigEndian.AppendUint32(b, index))
 }
 
-func eventKey(p graph.EventPosition) []byte { return append([]byte{spaceEvent}, p...) }
+func eventKey(p graph.EventPosition) []byte { return append([]byte{spaceLog}, p...) }
 
 // stampOf is the microsecond of a time, 0 for those before 1970.
 func stampOf(t time.Time) uint64 { return uint64(max(t.UnixMicro(), 0)) }
@@ -44,7 +44,7 @@ const (
 	eventParts = hasBefore | hasAfter
 )
 
-func encodeEvent(e graph.LinkEvent) []byte {
+func encodeLinkEvent(e graph.LinkEvent) []byte {
 	parts := byte(0)
 	if e.Before != nil {
 		parts |= hasBefore
@@ -89,8 +89,8 @@ func (d *decoder) standing() *graph.Standing {
 	return s
 }
 
-// decodeEvent reads an event at a position, as a key has it.
-func decodeEvent(position, val []byte) (graph.LinkEvent, error) {
+// decodeLinkEvent reads an event at a position, as a key has it.
+func decodeLinkEvent(position, val []byte) (graph.LinkEvent, error) {
 	stamp, ok := stampOfPosition(position)
 	if !ok {
 		return graph.LinkEvent{}, unreadable("event")
@@ -151,7 +151,7 @@ func (w *writer) logEvents(c *change, events []graph.LinkEvent) error {
 	}
 	slices.SortStableFunc(events, func(x, y graph.LinkEvent) int { return x.RowKey.Compare(y.RowKey) })
 	for i, e := range events {
-		c.setNew(eventKey(eventPosition(stamp, uint32(i))), encodeEvent(e))
+		c.setNew(eventKey(eventPosition(stamp, uint32(i))), encodeLinkEvent(e))
 	}
 	c.setNew([]byte(keyEvents), []byte(eventPosition(stamp, uint32(len(events)-1))))
 	c.logged = true
@@ -170,7 +170,7 @@ func (s *Store) CutEvents(ctx context.Context, before time.Time) error {
 	for {
 		var keys [][]byte
 		err := s.read(ctx, func(sn *snapshot) error {
-			for it, err := range sn.from([]byte{spaceEvent}, []byte{spaceEvent}) {
+			for it, err := range sn.from([]byte{spaceLog}, []byte{spaceLog}) {
 				if err != nil {
 					return err
 				}
@@ -249,15 +249,15 @@ func (s *Store) EraseEvents(ctx context.Context, tenant string, tombstones bool)
 
 func (s *snapshot) Events(after graph.EventPosition) iter.Seq2[graph.LinkEvent, error] {
 	return func(yield func(graph.LinkEvent, error) bool) {
-		start := []byte{spaceEvent}
+		start := []byte{spaceLog}
 		if after != "" {
 			start = append(eventKey(after), 0)
 		}
-		for it, err := range s.from([]byte{spaceEvent}, start) {
+		for it, err := range s.from([]byte{spaceLog}, start) {
 			var e graph.LinkEvent
 			if err == nil {
 				err = s.value(it, func(val []byte) (err error) {
-					e, err = decodeEvent(it.Item().Key()[1:], val)
+					e, err = decodeLinkEvent(it.Item().Key()[1:], val)
 					return err
 				})
 			}

@@ -32,7 +32,7 @@ func TestEventRoundTrip(t *testing.T) {
 			Cause: graph.Cause(rapid.Uint8().Draw(t, "cause")), Feeds: rapid.String().Draw(t, "feeds"),
 			Commit: commit, Position: eventPosition(stampOf(commit), rapid.Uint32().Draw(t, "index")),
 		}
-		got, err := decodeEvent([]byte(e.Position), encodeEvent(e))
+		got, err := decodeLinkEvent([]byte(e.Position), encodeLinkEvent(e))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,8 +56,8 @@ func TestEventLayout(t *testing.T) {
 		got  []byte
 		want string
 	}{
-		"event":     {encodeEvent(e), "0303016101310162013201660102030405000000000000" + "05"},
-		"tombstone": {encodeEvent(graph.LinkEvent{RowKey: e.RowKey, Cause: graph.CauseErased}), "0007016101310162013200"},
+		"event":     {encodeLinkEvent(e), "0303016101310162013201660102030405000000000000" + "05"},
+		"tombstone": {encodeLinkEvent(graph.LinkEvent{RowKey: e.RowKey, Cause: graph.CauseErased}), "0007016101310162013200"},
 		"key":       {eventKey(eventPosition(258, 3)), "6f000000000000010200000003"},
 		"sweep why": {sweepWhy{true, "m"}.encode(), "01016d"},
 	} {
@@ -70,16 +70,16 @@ func TestEventLayout(t *testing.T) {
 // FuzzDecodeEvent reads anything; what can be read is stored as it was read.
 func FuzzDecodeEvent(f *testing.F) {
 	at := []byte(eventPosition(1, 2))
-	f.Add(at, encodeEvent(graph.LinkEvent{Cause: graph.CauseErased}))
-	f.Add(at, encodeEvent(graph.LinkEvent{Before: &graph.Standing{Held: true}, After: &graph.Standing{Verdict: graph.Refuted}, Feeds: "f"}))
+	f.Add(at, encodeLinkEvent(graph.LinkEvent{Cause: graph.CauseErased}))
+	f.Add(at, encodeLinkEvent(graph.LinkEvent{Before: &graph.Standing{Held: true}, After: &graph.Standing{Verdict: graph.Refuted}, Feeds: "f"}))
 	f.Add([]byte("short"), sweepWhy{true, "m"}.encode())
 	f.Fuzz(func(t *testing.T, position, b []byte) {
-		if e, err := decodeEvent(position, b); err == nil {
-			again, err := decodeEvent(position, encodeEvent(e))
+		if e, err := decodeLinkEvent(position, b); err == nil {
+			again, err := decodeLinkEvent(position, encodeLinkEvent(e))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if string(encodeEvent(again)) != string(encodeEvent(e)) {
+			if string(encodeLinkEvent(again)) != string(encodeLinkEvent(e)) {
 				t.Error("an event changes as it is stored")
 			}
 		}

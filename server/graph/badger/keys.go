@@ -9,7 +9,7 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/graph"
 )
 
-// The first byte of a key names its keyspace. Layout 2:
+// The first byte of a key names its keyspace. Layout 3:
 //
 //	m name                                     singletons
 //	h tenant 0 case                            header: revision, hash, times, head
@@ -24,6 +24,18 @@ import (
 //	l key part                                 part of the long value of a key
 //	j part                                     change that is being applied
 //	k name                                     entry of a graph.Keeper
+//	u part number                              head, note or page of a graph.Trail
+//	y tenant 0 case 0 tenant 0 case 0          review; from the larger end: empty
+//	z tenant 0 case                            number of pairs with a history of reviews
+//	z tenant 0 case 0 tenant 0 case 0          what was said of the pair; from the larger end: empty
+//	a tenant 0 case                            actor of that founder
+//	a 0 id                                     case that an id of an actor stands for
+//	c tenant 0 case                            founder of the actor of the case
+//	c 0 sequence part                          what one change has touched
+//	c 1 tenant 0 case                          fan-out of a case
+//	c 2 tenant 0 day case                      what the case has made of it
+//	t tenant 0 case 0 sequence part            event in the history of the actor of that founder
+//	n tenant 0 case                            name that hangs on a case
 //	o microsecond number                       event of a link row
 const (
 	spaceMeta     = 'm'
@@ -39,7 +51,14 @@ const (
 	spacePart     = 'l'
 	spaceJournal  = 'j'
 	spaceKept     = 'k'
-	spaceEvent    = 'o'
+	spaceTrail    = 'u'
+	spaceReview   = 'y'
+	spaceSaid     = 'z'
+	spaceActor    = 'a'
+	spaceMember   = 'c'
+	spaceEvent    = 't'
+	spaceAnchor   = 'n'
+	spaceLog      = 'o'
 )
 
 // Names of the singletons.
@@ -49,6 +68,7 @@ const (
 	keySequence = "msequence"
 	keySweep    = "msweep"
 	keyDay      = "mday"
+	keyRegroup  = "mregroup"
 	keyEvents   = "mevents"
 	keySweepWhy = "msweepwhy"
 )
@@ -124,8 +144,7 @@ func parsePlace(k []byte) (graph.Position, bool) {
 }
 
 func queueKey(sequence uint64, part uint32) []byte {
-	k := binary.BigEndian.AppendUint64([]byte{spaceQueue}, sequence)
-	return binary.BigEndian.AppendUint32(k, part)
+	return appendPlace([]byte{spaceQueue}, sequence, part)
 }
 
 func parseQueueKey(k []byte) (sequence uint64, part uint32, ok bool) {
@@ -136,9 +155,54 @@ func parseQueueKey(k []byte) (sequence uint64, part uint32, ok bool) {
 }
 
 // rowKey is where a row stands in the order of its end from.
-func rowKey(from, to evidence.Ref) []byte {
-	return appendPair([]byte{spaceRow}, from, to)
+func rowKey(from, to evidence.Ref) []byte { return pairKey(spaceRow, from, to) }
+
+func pairKey(space byte, from, to evidence.Ref) []byte {
+	return appendPair([]byte{space}, from, to)
 }
+
+// pairsOf ends where the other end begins: every pair of the case, in a space of
+// pairs, starts with it.
+func pairsOf(space byte, ref evidence.Ref) []byte { return append(refKey(space, ref), 0) }
+
+// Second bytes of keys that are in a space beside those that go on with a tenant.
+const (
+	besideID      = 0 // of spaceActor
+	besideTouched = 0 // of spaceMember
+	besideFanout  = 1
+	besideTally   = 2
+)
+
+func idKey(id string) []byte { return append([]byte{spaceActor, besideID}, id...) }
+
+func touchedKey(m graph.TouchMark) []byte {
+	return appendPlace([]byte{spaceMember, besideTouched}, m.Sequence, m.Part)
+}
+
+func appendPlace(k []byte, sequence uint64, part uint32) []byte {
+	k = binary.BigEndian.AppendUint64(k, sequence)
+	return binary.BigEndian.AppendUint32(k, part)
+}
+
+func parseTouchedKey(k []byte) (graph.TouchMark, bool) {
+	if len(k) != 14 {
+		return graph.TouchMark{}, false
+	}
+	return graph.TouchMark{Sequence: binary.BigEndian.Uint64(k[2:]), Part: binary.BigEndian.Uint32(k[10:])}, true
+}
+
+func fanoutKey(ref evidence.Ref) []byte {
+	return appendRef([]byte{spaceMember, besideFanout}, ref)
+}
+
+// tallyPrefix ends where the case begins. Days before 1970 are told apart from
+// others as far as it goes, which is all that the order of days has to do here.
+func tallyPrefix(tenant string, day int32) []byte {
+	k := append([]byte{spaceMember, besideTally}, tenant...)
+	return binary.BigEndian.AppendUint32(append(k, 0), uint32(day))
+}
+
+func eventPrefix(founder evidence.Ref) []byte { return append(refKey(spaceEvent, founder), 0) }
 
 func sharedKey(value []byte, row graph.RowKey) []byte {
 	k := append([]byte{spaceShared}, value...)

@@ -3,6 +3,8 @@ package badger
 import (
 	"iter"
 
+	dgraph "github.com/dgraph-io/badger/v4"
+
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 )
@@ -21,20 +23,10 @@ func (s *snapshot) Rows(tenant string, after graph.RowKey) iter.Seq2[graph.Row, 
 		for it, err := range s.from(prefix, start) {
 			var row graph.Row
 			if err == nil {
-				here, there, ok := parsePair(it.Item().Key()[1:])
-				switch {
-				case !ok:
-					err = unreadable("link row")
-				case here.Compare(there) < 0:
-					err = s.value(it, func(val []byte) (err error) {
-						row, err = decodeRow(graph.RowKey{A: here, B: there}, val)
-						return err
-					})
-				case there.Tenant == tenant:
+				if here, there, _ := parsePair(it.Item().Key()[1:]); here.Compare(there) > 0 && there.Tenant == tenant {
 					continue // stands at its smaller end
-				default:
-					row, err = s.row(graph.RowKey{A: there, B: here})
 				}
+				row, err = s.rowAt(it)
 			}
 			if !yield(row, err) || err != nil {
 				return
@@ -54,24 +46,33 @@ func (s *snapshot) RowsAfter(a evidence.Ref) iter.Seq2[graph.Row, error] {
 		for it, err := range s.from(prefix, start) {
 			var row graph.Row
 			if err == nil {
-				here, there, ok := parsePair(it.Item().Key()[1:])
-				if ok && here.Compare(there) > 0 {
+				if here, there, _ := parsePair(it.Item().Key()[1:]); here.Compare(there) > 0 {
 					continue
 				}
-				if !ok {
-					err = unreadable("link row")
-				} else {
-					err = s.value(it, func(val []byte) (err error) {
-						row, err = decodeRow(graph.RowKey{A: here, B: there}, val)
-						return err
-					})
-				}
+				row, err = s.rowAt(it)
 			}
 			if !yield(row, err) || err != nil {
 				return
 			}
 		}
 	}
+}
+
+// rowAt reads the row that an iterator stands on, at either end.
+func (s *snapshot) rowAt(it *dgraph.Iterator) (row graph.Row, err error) {
+	here, there, ok := parsePair(it.Item().Key()[1:])
+	switch {
+	case !ok:
+		err = unreadable("link row")
+	case here.Compare(there) > 0:
+		row, err = s.row(graph.RowKey{A: there, B: here})
+	default:
+		err = s.value(it, func(val []byte) (err error) {
+			row, err = decodeRow(graph.RowKey{A: here, B: there}, val)
+			return err
+		})
+	}
+	return row, err
 }
 
 // row reads a row that another key says is there.

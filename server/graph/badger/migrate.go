@@ -22,11 +22,31 @@ func (s *Store) migrate(ctx context.Context, stored uint64) error {
 		return nil
 	}
 	s.log.LogAttrs(ctx, slog.LevelInfo, "bringing the store to a newer layout", slog.Uint64("from", stored), slog.Int("to", layout))
+	changed := 0
+	if stored < 2 {
+		var err error
+		if changed, err = s.deriveAll(ctx); err != nil {
+			return err
+		}
+	}
+	err := s.write(ctx, false, func(_ *writer, c *change) error {
+		c.startRegrouping()
+		c.setNumber(keyLayout, layout)
+		return nil
+	})
+	if err == nil {
+		s.log.LogAttrs(ctx, slog.LevelInfo, "the store has a newer layout", slog.Int("layout", layout), slog.Int("changed cases", changed))
+	}
+	return err
+}
+
+// deriveAll brings profiles to layout 2 and returns how many it has changed.
+func (s *Store) deriveAll(ctx context.Context) (changed int, err error) {
 	after := []byte{spaceProfile}
-	for changed := 0; ; {
+	for {
 		refs, last, err := s.underived(ctx, after)
 		if err != nil {
-			return err
+			return changed, err
 		}
 		err = s.write(ctx, false, func(w *writer, c *change) error {
 			for _, ref := range refs {
@@ -34,18 +54,14 @@ func (s *Store) migrate(ctx context.Context, stored uint64) error {
 					return err
 				}
 			}
-			if last == nil {
-				c.setNumber(keyLayout, layout)
-			}
 			return nil
 		})
 		if err != nil {
-			return err
+			return changed, err
 		}
 		changed += len(refs)
 		if last == nil {
-			s.log.LogAttrs(ctx, slog.LevelInfo, "the store has a newer layout", slog.Int("layout", layout), slog.Int("changed cases", changed))
-			return nil
+			return changed, nil
 		}
 		after = last
 	}

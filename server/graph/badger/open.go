@@ -30,7 +30,7 @@ import (
 )
 
 // layout is the version of keys and records that this package reads and writes.
-const layout = 2
+const layout = 3
 
 // Memory that a store takes: Badger keeps at most bufferCount+1 write buffers
 // and touches each page of one only once it is written to; a full one has a
@@ -110,6 +110,8 @@ type Store struct {
 	logged   chan struct{}
 	// queued is a sequence before which no queue record is left.
 	queued atomic.Uint64
+	// touchedFrom is one before which nothing is listed as touched.
+	touchedFrom atomic.Uint64
 	// gaveUp is why the writer takes no more changes, nil while it does.
 	gaveUp atomic.Pointer[graph.BrokenError]
 	// written is closed when the writer is done, collected when the collector is.

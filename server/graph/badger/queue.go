@@ -136,6 +136,9 @@ func (s *Store) Relink(ctx context.Context, b graph.RelinkBatch) error {
 		if err := w.refresh(c, b.Done); err != nil {
 			return err
 		}
+		if err := w.regroup(c, &b.Grouping); err != nil {
+			return err
+		}
 		if b.Sweep == nil {
 			return nil
 		}

@@ -67,6 +67,15 @@ func decodeRow(key graph.RowKey, val []byte) (graph.Row, error) {
 	return r, d.done("link row")
 }
 
+// touchRow lists the ends of a row that comes, changes or goes, if it can matter to
+// what is said of its cases: not below the tiers that are listed.
+func (c *change) touchRow(r graph.Row) {
+	if r.Tier >= graph.ListedTier || r.Verdict != graph.Unreviewed {
+		c.touch(graph.Touched{A: r.A})
+		c.touch(graph.Touched{A: r.B})
+	}
+}
+
 // errOrder is returned for a row that would not be found again.
 var errOrder = errors.New("the ends of a link row are in the wrong order")
 
@@ -80,6 +89,7 @@ func (c *change) putRow(r graph.Row, t *telling) error {
 	if err != nil || bytes.Equal(before, val) {
 		return err
 	}
+	c.touchRow(r)
 	keep := make(map[evidence.Value]bool, len(r.Shared))
 	for _, v := range r.Shared {
 		keep[v] = true
@@ -91,6 +101,7 @@ func (c *change) putRow(r graph.Row, t *telling) error {
 			return err
 		}
 		was = &old
+		c.touchRow(old)
 		for _, v := range old.Shared {
 			if !keep[v] {
 				c.remove(sharedKey(newNode(v).key, r.RowKey))
@@ -117,6 +128,7 @@ func (c *change) removeRow(key graph.RowKey, t *telling) error {
 	if err != nil {
 		return err
 	}
+	c.touchRow(old)
 	for _, v := range old.Shared {
 		c.remove(sharedKey(newNode(v).key, key))
 	}

@@ -43,19 +43,9 @@ func (s *snapshot) Size() (uint32, error) {
 }
 
 func (s *snapshot) Case(ref evidence.Ref) (*graph.StoredCase, error) {
-	var c *graph.StoredCase
-	ok, err := s.get(refKey(spaceHeader, ref), func(val []byte) error {
-		h, err := decodeHeader(val)
-		if err == nil {
-			c, err = s.pack.stored(ref, h)
-		}
-		return err
-	})
+	c, err := s.Header(ref)
 	if err != nil {
 		return nil, err
-	}
-	if !ok {
-		return nil, graph.ErrNotFound
 	}
 	_, err = s.get(refKey(spaceBody, ref), func(val []byte) (err error) {
 		c.Findings, err = s.pack.findings(val)

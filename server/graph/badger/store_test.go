@@ -222,6 +222,22 @@ func TestDeleteLeavesNothing(t *testing.T) {
 	if l := lines(t, s); len(l) > 0 {
 		t.Fatal(l)
 	}
+	// What people said of it, and what the linker has found.
+	for _, v := range []graph.Verdict{graph.Confirmed, graph.Unreviewed, graph.Refuted} {
+		if err := s.Judge(t.Context(), graph.Review{RowKey: row.RowKey, Verdict: v, Reason: "because"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Anchor(t.Context(), graph.Anchor{Ref: long.Ref, Name: "Quiet Otter"}, graph.ActorEvent{}); err != nil {
+		t.Fatal(err)
+	}
+	found := graph.Grouping{
+		Actors:  []graph.Actor{{Founder: long.Ref, Members: []evidence.Ref{other.Ref, long.Ref}, IDs: []string{"act-1", "act-2"}}},
+		Fanouts: map[evidence.Ref]graph.Fanout{long.Ref: {Day: 3, Made: 4, Alarm: true}},
+	}
+	if err := s.Relink(t.Context(), graph.RelinkBatch{Grouping: found}); err != nil {
+		t.Fatal(err)
+	}
 	// Replaced by something short, and back, before it goes.
 	submit(t, s, someCase("b", "long", address(3)), long)
 	for _, r := range []evidence.Ref{long.Ref, other.Ref, restricted.Ref, {Tenant: "reports-x", Case: "1"}} {
@@ -233,7 +249,16 @@ func TestDeleteLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Relink(t.Context(), graph.RelinkBatch{Remove: []graph.RowKey{row.RowKey}, Done: marks}); err != nil {
+	lost := graph.RelinkBatch{Remove: []graph.RowKey{row.RowKey}, Done: marks}
+	lost.Gone, lost.Fanouts = []evidence.Ref{long.Ref}, map[evidence.Ref]graph.Fanout{long.Ref: {}}
+	if err := s.Relink(t.Context(), lost); err != nil {
+		t.Fatal(err)
+	}
+	_, looked, err := s.Touched(t.Context(), 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Relink(t.Context(), graph.RelinkBatch{Grouping: graph.Grouping{Looked: looked}}); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{keyDay, keyLayout, keySequence, keySize}

@@ -25,6 +25,9 @@ type request struct {
 	// scans says that apply iterates over what earlier requests of the group may
 	// have changed, so that they have to be committed first.
 	scans bool
+	// note is left together with the change; noted says that there was one.
+	note  []byte
+	noted bool
 	done  chan error
 }
 
@@ -62,6 +65,15 @@ func (q *requests) close() bool {
 	return true
 }
 
+// writeCase is write for a change of a case: it scans if the case was reviewed.
+func (s *Store) writeCase(ctx context.Context, apply func(*writer, *change) error) error {
+	err := s.write(ctx, false, apply)
+	if errors.Is(err, errScans) {
+		err = s.write(ctx, true, apply)
+	}
+	return err
+}
+
 // write has the writer apply a change and waits until it is durable.
 func (s *Store) write(ctx context.Context, scans bool, apply func(*writer, *change) error) error {
 	if err := ctx.Err(); err != nil {
@@ -70,12 +82,19 @@ func (s *Store) write(ctx context.Context, scans bool, apply func(*writer, *chan
 	if err := s.room.admitLinker(ctx); err != nil {
 		return err
 	}
-	r := &request{ctx: ctx, apply: apply, scans: scans, done: make(chan error, 1)}
+	note, left := graph.NoteOf(ctx)
+	if len(note) > graph.MaxNote {
+		return &graph.KeptSizeError{Data: len(note)}
+	}
+	r := &request{ctx: ctx, apply: apply, scans: scans, note: note, done: make(chan error, 1)}
 	if err := s.requests.send(r); err != nil {
 		return err
 	}
 	select {
 	case err := <-r.done:
+		if err == nil && r.noted {
+			left()
+		}
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
@@ -206,7 +225,7 @@ func (w *writer) take(r *request) {
 		r.done <- w.broken
 		return
 	}
-	c := &change{base: w.base, layers: [2]*layer{w.group, w.below}, seed: w.seed, inline: w.inline}
+	c := &change{base: w.base, layers: [2]*layer{w.group, w.below}, seed: w.seed, inline: w.inline, scans: r.scans}
 	if err := w.try(r, c); err != nil {
 		c.rollback()
 		clear(w.present)
@@ -235,6 +254,13 @@ func (w *writer) try(r *request, c *change) (err error) {
 		return err
 	}
 	c.writeLists()
+	if err := c.writeTouched(); err != nil {
+		return err
+	}
+	// Who changes nothing leaves none.
+	if r.noted = len(r.note) > 0 && len(c.undo) > 0; r.noted {
+		return c.leave(r.note)
+	}
 	return nil
 }
 

@@ -150,6 +150,7 @@ func testKilled(t *testing.T, open Opener) {
 				}
 			}
 		}
+		s.compareNotes(done)
 		values := []evidence.Value{ip(0), ip(1), ip(2), ip(19), ip(38), ip(57), ip(599), ip(1_000_003)}
 		s.compare(m, values, nil)
 		// Nobody has linked anything: every value with pairs is marked.
@@ -260,6 +261,7 @@ func beKilled(t *testing.T, open Opener, dir string) {
 				n := done[r]
 				mu.Unlock()
 				var err error
+				ctx, _ := noted(ctx, operation(r, n))
 				if c := killedCase(w, i, n); c != nil {
 					_, err = s.Submit(ctx, c, nil)
 				} else {

@@ -37,6 +37,7 @@ func Run(t *testing.T, open Opener) {
 	t.Run("Giant", func(t *testing.T) { testGiant(t, open) })
 	t.Run("Popular", func(t *testing.T) { testPopular(t, open) })
 	t.Run("Machine", func(t *testing.T) { testMachine(t, open, true) })
+	t.Run("People", func(t *testing.T) { testPeople(t, open, true) })
 	t.Run("Reopened", func(t *testing.T) { testReopened(t, open) })
 	t.Run("Killed", func(t *testing.T) { testKilled(t, open) })
 }
@@ -45,6 +46,7 @@ func Run(t *testing.T, open Opener) {
 func RunVolatile(t *testing.T, open Opener) {
 	runCalls(t, open)
 	t.Run("Machine", func(t *testing.T) { testMachine(t, open, false) })
+	t.Run("People", func(t *testing.T) { testPeople(t, open, false) })
 }
 
 // runCalls tests call by call.
@@ -79,6 +81,8 @@ func runCalls(t *testing.T, open Opener) {
 		{"ExpandLate", testExpandLate},
 		{"Touch", testTouch},
 		{"Kept", testKept},
+		{"Notes", testNotes},
+		{"Trail", testTrail},
 		{"Rows", testRows},
 		{"RowsChange", testRowsChange},
 		{"Sweep", testSweep},
@@ -87,6 +91,8 @@ func runCalls(t *testing.T, open Opener) {
 		{"SweepWhy", testSweepWhy},
 		{"Events", testEvents},
 		{"EventsGo", testEventsGo},
+		{"ActorEvents", testActorEvents},
+		{"Regrouping", testRegrouping},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open) })
 	}

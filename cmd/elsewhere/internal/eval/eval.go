@@ -133,16 +133,18 @@ type Report struct {
 
 // SetReport is what was found on one set.
 type SetReport struct {
-	Name       string           `json:"name"`
-	Cases      measure.Counts   `json:"cases"`
-	Values     set.Values       `json:"values,omitzero"`
-	Stored     int              `json:"stored"`
-	Unproposed int              `json:"unproposed"`
-	Own        OwnReport        `json:"own"`
-	Baselines  []BaselineReport `json:"baselines"`
-	Best       *Comparison      `json:"best"`
-	Wrong      []Mistake        `json:"wrong,omitempty"`
-	Missed     []Mistake        `json:"missed,omitempty"`
+	Name       string         `json:"name"`
+	Cases      measure.Counts `json:"cases"`
+	Values     set.Values     `json:"values,omitzero"`
+	Stored     int            `json:"stored"`
+	Unproposed int            `json:"unproposed"`
+	// Held are the links, possible or better, that wait for a review.
+	Held      int              `json:"held"`
+	Own       OwnReport        `json:"own"`
+	Baselines []BaselineReport `json:"baselines"`
+	Best      *Comparison      `json:"best"`
+	Wrong     []Mistake        `json:"wrong,omitempty"`
+	Missed    []Mistake        `json:"missed,omitempty"`
 }
 
 // OwnReport is how the product does.

@@ -77,12 +77,12 @@ func Agree(ctx context.Context, c Config, spoil int) error {
 	}
 	stored := make(map[measure.Couple]verdict)
 	for _, row := range rows {
-		v := verdictOf(row)
+		v := verdictOf(row.Outcome)
 		if spoil == SpoilRows {
 			v.shared++
 		}
 		if spoil != LoseRows {
-			stored[d.couple(row)] = v
+			stored[d.couple(row.Outcome)] = v
 		}
 	}
 	for i := range verdicts {

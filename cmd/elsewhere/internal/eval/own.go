@@ -31,6 +31,9 @@ type own struct {
 	// stored counts the links that the linker keeps, unproposed the pairs of tier
 	// possible or better that share no value that proposes them.
 	stored, unproposed int
+	// held counts the links, of any tier from possible on, that wait for a review:
+	// they are measured as probable at most.
+	held int
 }
 
 // chunk is how many pairs a goroutine takes at a time.
@@ -84,10 +87,12 @@ func judge(ctx context.Context, t *server.Trial, d *prepared, progress func(done
 		return nil, err
 	}
 	stored := make(map[measure.Couple]verdict, len(rows))
+	held := make(map[measure.Couple]bool)
 	couples := slices.Clip(d.sharing)
 	for _, row := range rows {
-		c := d.couple(row)
-		stored[c] = verdictOf(row)
+		c := d.couple(row.Outcome)
+		stored[c] = verdictOf(row.Outcome)
+		held[c] = row.Held
 		if _, shares := slices.BinarySearchFunc(d.sharing, c, compareCouples); !shares {
 			couples = append(couples, c)
 		}
@@ -106,6 +111,12 @@ func judge(ctx context.Context, t *server.Trial, d *prepared, progress func(done
 		}
 	}
 	o.pairs = judged(couples, verdicts)
+	for i, c := range couples {
+		if t := link.Tier(o.pairs[i].Tier); held[c] && t >= link.Possible {
+			o.held++
+			o.pairs[i].Tier = uint8(min(t, link.Probable))
+		}
+	}
 	o.clusters = d.actors(o.pairs)
 	return o, nil
 }

@@ -97,6 +97,7 @@ func (r *run) report(ctx context.Context, s *scope, thresholds map[string]float6
 	r.Progress(r.name + ": measuring")
 	out := &SetReport{
 		Name: r.name, Cases: s.ground.Counts(), Values: r.set.Values, Stored: r.own.stored, Unproposed: r.own.unproposed,
+		Held: r.own.held,
 	}
 	method, err := s.method(r.own.pairs)
 	if err != nil {

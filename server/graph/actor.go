@@ -1,0 +1,159 @@
+package graph
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/elsewhere-project/elsewhere/server/evidence"
+)
+
+// Actor is a cluster of cases, as the linker has stored it.
+type Actor struct {
+	// Founder names the actor among those of one state.
+	Founder   evidence.Ref
+	Members   []evidence.Ref // sorted, two at least, the founder among them
+	Threshold int32          // millibits, see actor.Actor
+	// IDs are, of each member, what the actor is called by who knows that member.
+	IDs []string
+}
+
+// ActorChange is what became of an actor.
+type ActorChange uint8
+
+// The changes of an actor; see the package actor for the first five.
+const (
+	ActorCreated ActorChange = iota + 1
+	ActorJoined
+	ActorMerged
+	ActorSplit
+	ActorRenamed // another founder
+	ActorNamed   // a person gave, changed or took away a name or a note
+)
+
+// ActorEvent is an entry of an actor's history.
+type ActorEvent struct {
+	Change ActorChange
+	Time   time.Time // when it was stored, UTC, microseconds
+	// From and To are founders, zero where there is none.
+	From, To evidence.Ref
+	// Members are the cases that it is about, at most MaxEventMembers of them; More
+	// counts the others.
+	Members []evidence.Ref
+	More    uint32
+	// Author and Text belong to ActorNamed.
+	Author, Text string
+}
+
+// MaxEventMembers is how many cases an event names.
+const MaxEventMembers = 100
+
+// Anchor is what a person calls an actor. It hangs on a case and goes where the case
+// goes.
+type Anchor struct {
+	evidence.Ref
+	Name    string
+	Aliases []string
+	Note    string
+	Author  string
+	Time    time.Time // UTC, microseconds
+}
+
+// Fanout is how widely a case is linked. The zero value stands for cases that no
+// alarm has to know of.
+type Fanout struct {
+	// Day is the UTC day, since 1970-01-01, on which the content of the case came
+	// in, and Made the number of tenants of which older cases are linked with it as
+	// probable or better.
+	Day  int32
+	Made uint32
+	// Alarm says that the links of the case are held for review.
+	Alarm bool
+}
+
+// Tally is a case with the number of its Fanout.
+type Tally struct {
+	evidence.Ref
+	Made uint32
+}
+
+// Anchors changes what actors are called. It is safe for concurrent use.
+type Anchors interface {
+	// Anchor puts a name in the place of what hung on the case before; with no name,
+	// alias or note it takes it away. The event is kept under the founder To of the
+	// actor; the zero event is none. ErrNotFound if the case is not stored.
+	Anchor(ctx context.Context, a Anchor, e ActorEvent) error
+}
+
+// Actors is what a snapshot says of actors.
+type Actors interface {
+	// ActorOf returns the actor of a case, nil if it is in none.
+	ActorOf(evidence.Ref) (*Actor, error)
+	// ActorCase returns the case that an id stands for; ok is false if there is none.
+	ActorCase(id string) (ref evidence.Ref, ok bool, err error)
+	// ActorsAfter yields the actors after a founder (the zero Ref: all), in order of
+	// founder.
+	ActorsAfter(evidence.Ref) iter.Seq2[*Actor, error]
+	// ActorEvents yields the history that is kept under a founder, oldest first.
+	ActorEvents(founder evidence.Ref) iter.Seq2[ActorEvent, error]
+	// AnchorOf returns what hangs on a case; the zero Anchor if nothing does.
+	AnchorOf(evidence.Ref) (Anchor, error)
+	// FanoutOf returns the stored fan-out of a case.
+	FanoutOf(evidence.Ref) (Fanout, error)
+	// Alarms yields the cases whose links are held, in order.
+	Alarms() iter.Seq2[evidence.Ref, error]
+	// Tallies yields the cases of a tenant of which the content came in on a day and
+	// which have Made something, in order of case.
+	Tallies(tenant string, day int32) iter.Seq2[Tally, error]
+	// Header is Case without findings.
+	Header(evidence.Ref) (*StoredCase, error)
+	// RowsOfCase yields the rows of a case, in order of the other end.
+	RowsOfCase(evidence.Ref) iter.Seq2[Row, error]
+}
+
+// Touched is an entry in the list of what has to be looked at because something
+// other than a value changed: a case that changed, went, or of which a row did, and
+// where B is set a pair of which a review did. One thing may be listed often.
+type Touched struct{ A, B evidence.Ref }
+
+// TouchMark names a part of the list that was read.
+type TouchMark struct {
+	Sequence uint64
+	Part     uint32
+}
+
+// Regrouping is the progress of a look at every case that has rows or is in an actor,
+// asked for because the store had no actors before, or by hand.
+type Regrouping struct {
+	Pending bool
+	// Actors says that the cases with rows are done, up to After else.
+	Actors bool
+	After  evidence.Ref
+}
+
+// Grouping is the part of a RelinkBatch that is about actors.
+type Grouping struct {
+	// Gone are founders of actors that are no more, Actors those that came or changed.
+	Gone   []evidence.Ref
+	Actors []Actor
+	Events []ActorEvent // without Time
+	// Fanouts replace those of their cases.
+	Fanouts map[evidence.Ref]Fanout
+	// Touch lists more to look at.
+	Touch []Touched
+	// Looked are the parts of the list that were carried out.
+	Looked []TouchMark
+	// Regrouping, when not nil, is the new progress.
+	Regrouping *Regrouping
+}
+
+// Grouper is the linker's side of the store, as far as it is about actors.
+type Grouper interface {
+	// Touched returns at most about limit entries of the list, oldest first, and the
+	// parts that they are in.
+	Touched(ctx context.Context, limit int) ([]Touched, []TouchMark, error)
+	// Regrouping returns where the look at every case stands.
+	Regrouping(ctx context.Context) (Regrouping, error)
+	// StartRegrouping asks for one from the beginning.
+	StartRegrouping(ctx context.Context) error
+}
