@@ -430,3 +430,33 @@ func TestWatchTellsByTheClock(t *testing.T) {
 		other.next()
 	}
 }
+
+// TestWatchReviews follows what people say of a link.
+func TestWatchReviews(t *testing.T) {
+	d := start(t, server.Config{Memory: true})
+	l := listen(t, d, elsewherev1.WatchLinksRequest_builder{MinTier: elsewherev1.Tier_TIER_STRONG})
+	review := func(action elsewherev1.ReviewAction) {
+		t.Helper()
+		_, err := d.ReviewLink(t.Context(), elsewherev1.ReviewLinkRequest_builder{A: "a/1", B: "b/1", Action: action, Reason: "seen it"}.Build())
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, ref := range []string{"a/1", "b/1"} {
+		d.submit(t, watchedCase(ref, "to@collect.com", "70.0.0.1", "evil-invoices.com"))
+	}
+	e := l.hears("new a/1~b/1 strong by evidence")[0]
+	if e.GetLink().GetReview() != 0 || e.GetLink().GetHeld() {
+		t.Errorf("a new link is told as %v", e.GetLink())
+	}
+	review(elsewherev1.ReviewAction_REVIEW_ACTION_CONFIRM)
+	if e := l.hears("reviewed a/1~b/1 confirmed was strong by review")[0]; e.GetLink().GetReview() != elsewherev1.Review_REVIEW_CONFIRMED {
+		t.Errorf("a confirmed link is told as %v", e.GetLink())
+	}
+	review(elsewherev1.ReviewAction_REVIEW_ACTION_REFUTE)
+	if e := l.hears("removed a/1~b/1 unspecified was confirmed by review")[0]; e.GetLink().GetTotalMillibits() != 0 {
+		t.Errorf("a refuted link is told as %v", e.GetLink())
+	}
+	review(elsewherev1.ReviewAction_REVIEW_ACTION_CLEAR)
+	l.hears("reviewed a/1~b/1 strong by review")
+}
