@@ -35,13 +35,14 @@ const (
 
 // Client is a connection to one server. It is safe for concurrent use. A call
 // whose context has no deadline gets one (see WithTimeout), except the stream
-// of SubmitAll.
+// of SubmitAll and that of Export.
 type Client struct {
 	conn      *grpc.ClientConn
 	cases     elsewherev1.CaseServiceClient
 	correlate elsewherev1.CorrelationServiceClient
 	enrich    elsewherev1.EnrichmentServiceClient
 	models    elsewherev1.ModelServiceClient
+	exports   elsewherev1.ExportServiceClient
 	admin     elsewherev1.AdminServiceClient
 	timeout   time.Duration
 }
@@ -129,6 +130,7 @@ func Dial(addr string, opts ...Option) (*Client, error) {
 		correlate: elsewherev1.NewCorrelationServiceClient(conn),
 		enrich:    elsewherev1.NewEnrichmentServiceClient(conn),
 		models:    elsewherev1.NewModelServiceClient(conn),
+		exports:   elsewherev1.NewExportServiceClient(conn),
 		admin:     elsewherev1.NewAdminServiceClient(conn),
 		timeout:   o.timeout,
 	}, nil

@@ -149,3 +149,18 @@ func invalid(st *status.Status) *InvalidError {
 	e.Total = max(e.Total, len(e.Violations))
 	return e
 }
+
+// Reason returns the stable code that the server gave with an error, as in
+// EMPTY_DICTIONARY; "" if there is none.
+func Reason(err error) string {
+	st, ok := status.FromError(err)
+	if !ok {
+		return ""
+	}
+	for _, d := range st.Details() {
+		if info, ok := d.(*errdetails.ErrorInfo); ok {
+			return info.GetReason()
+		}
+	}
+	return ""
+}

@@ -81,7 +81,7 @@ func TestImports(t *testing.T) {
 			"messages stop at rpc and client; server names the services it registers",
 		},
 		{
-			"gRPC", only("server/evidence", "server/graph", "server/link", "server/actor", "server/learn", "server/linker", "server/access", "enrich"),
+			"gRPC", only("server/evidence", "server/graph", "server/link", "server/actor", "server/learn", "server/linker", "server/access", "server/export", "enrich"),
 			func(i string) bool { return strings.HasPrefix(i, "google.golang.org/") },
 			"the domain outlives the wire",
 		},
@@ -121,6 +121,18 @@ func TestImports(t *testing.T) {
 			"other packages of the project", only("server/actor", "server/learn"),
 			func(i string) bool { return own(i) && !within(i, "server/evidence") && !within(i, "server/link") },
 			"clusters and proposals are pure functions of scores",
+		},
+		{
+			"more than bundles and evidence", only("server/export/sheet", "server/export/stix", "server/export/navigator", "server/export/notice", "server/export/query"),
+			func(i string) bool {
+				return own(i) && i != module+"/server/export" && !within(i, "server/evidence")
+			},
+			"a format takes a checked bundle and nothing else, so that none lets out what another would not",
+		},
+		{
+			"other packages of the project", only("server/export/victim"),
+			own,
+			"what names a victim is found in any text",
 		},
 		{
 			"the server", only("enrich", "client"),

@@ -115,6 +115,8 @@ func (c *classTable) Class(v evidence.Value) link.Class {
 		return k.Class
 	}
 	class := c.listed(v)
+	// Or all that the value was read from stays.
+	v.Text = strings.Clone(v.Text)
 	slot.Store(&knownClass{v, class})
 	return class
 }

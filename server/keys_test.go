@@ -51,6 +51,7 @@ type caller struct {
 	elsewherev1.CorrelationServiceClient
 	elsewherev1.EnrichmentServiceClient
 	elsewherev1.AdminServiceClient
+	elsewherev1.ExportServiceClient
 	key  *elsewherev1.Key
 	conn *grpc.ClientConn
 }
@@ -77,7 +78,8 @@ func with(t testing.TB, addr, key string) caller {
 	t.Cleanup(func() { conn.Close() })
 	return caller{
 		elsewherev1.NewCaseServiceClient(conn), elsewherev1.NewCorrelationServiceClient(conn),
-		elsewherev1.NewEnrichmentServiceClient(conn), elsewherev1.NewAdminServiceClient(conn), nil, conn,
+		elsewherev1.NewEnrichmentServiceClient(conn), elsewherev1.NewAdminServiceClient(conn),
+		elsewherev1.NewExportServiceClient(conn), nil, conn,
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/access"
 	"github.com/elsewhere-project/elsewhere/server/access/audit"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/export"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/graph/badger"
 	"github.com/elsewhere-project/elsewhere/server/linker"
@@ -53,6 +54,8 @@ type Config struct {
 	Access
 	// Audit is what an operator may set about the audit trail.
 	Audit
+	// Producer is the name that receivers of exports read; "" is Elsewhere.
+	Producer string
 	// TraceEndpoint is the host:port of an OpenTelemetry collector that takes
 	// OTLP over gRPC; "" sends no traces.
 	TraceEndpoint string
@@ -100,6 +103,7 @@ type Server struct {
 	http        *httpSide // nil if there is none
 	health      *health.Server
 	store       graph.Store
+	service     *rpc.Service
 	linker      *linker.Linker
 	hub         *watch.Hub
 	webhooks    *webhook.Hooks
@@ -124,6 +128,9 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 			return nil, err
 		}
 	}
+	if err := export.CheckProducer(c.Producer); err != nil {
+		return nil, err
+	}
 	certificate, err := openCertificate(c.TLS, log)
 	if err != nil {
 		return nil, err
@@ -143,6 +150,10 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	exportKeys, err := export.NewKeys(secret)
+	if err != nil {
+		return nil, err
+	}
 	store, tenants, err := openStore(ctx, c)
 	if err != nil {
 		return nil, err
@@ -151,6 +162,9 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	trail, err := openTrail(ctx, c, store)
 	if err == nil {
 		side, err = openAccess(ctx, c, store, tenants)
+	}
+	if err == nil && !c.Memory {
+		err = removeScratch(c.DataDir)
 	}
 	if err == nil {
 		err = c.mayListen(addr, side.keys.Any())
@@ -187,7 +201,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		hub: hub, webhooks: hooks,
 		access: side, trail: trail, certificate: certificate,
 	}
-	if err = telemetry.watch(known.metrics()...); err == nil && c.HTTPAddr != "" {
+	if err = telemetry.watch(append(known.metrics(), s.queues())...); err == nil && c.HTTPAddr != "" {
 		s.http, err = s.listenHTTP(ctx, c.HTTPAddr)
 	}
 	if err != nil {
@@ -206,22 +220,26 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 20 * time.Second, PermitWithoutStream: true}),
 	}, append(telemetry.options(), rpc.Interceptors(side.keys, record, log)...)...)...)
-	rpc.New(rpc.Dependencies{
+	exports, hints := newExports(c, store, tenants, known, exportKeys)
+	s.service = rpc.New(rpc.Dependencies{
 		Store: known.cases(), Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
 		Enricher: known.enricher, Feeds: known, Models: newModels(store.Kept(), known), Watcher: hub, Webhooks: hooks,
+		Exports: exports, Hints: hints,
 		Tenants: tenants, Keys: side.keys, Trail: trail, Recorder: record, TenantChanged: func(t access.Tenant) {
 			known.egressChanged()
 			if t.Unsettled {
 				side.retrust()
 			}
 		},
-	}).Register(s.grpc)
+	})
+	s.service.Register(s.grpc)
 	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
 	telemetry.calls.Know(s.grpc.GetServiceInfo())
 	for _, service := range []string{
 		"", elsewherev1.CaseService_ServiceDesc.ServiceName, elsewherev1.CorrelationService_ServiceDesc.ServiceName,
 		elsewherev1.EnrichmentService_ServiceDesc.ServiceName, elsewherev1.ModelService_ServiceDesc.ServiceName,
+		elsewherev1.ExportService_ServiceDesc.ServiceName,
 		elsewherev1.AdminService_ServiceDesc.ServiceName,
 	} {
 		s.health.SetServingStatus(service, grpc_health_v1.HealthCheckResponse_SERVING)

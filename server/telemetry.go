@@ -55,6 +55,19 @@ func (t *telemetry) watch(more ...prometheus.Collector) error {
 	return nil
 }
 
+// queues are what waits in a server: for its turn, at the store, and for the writer of
+// a store that has one. They are asked for once it serves.
+func (s *Server) queues() prometheus.Collector {
+	all := []observe.Queue{
+		{Name: "submit", Depth: func() int { waiting, _ := s.service.Submits(); return waiting }},
+		{Name: "storing", Depth: func() int { _, storing := s.service.Submits(); return storing }},
+	}
+	if store, ok := s.store.(interface{ Waiting() int }); ok {
+		all = append(all, observe.Queue{Name: "writer", Depth: store.Waiting})
+	}
+	return observe.NewQueues(all...)
+}
+
 // options attach the telemetry to a gRPC server.
 func (t *telemetry) options() []grpc.ServerOption {
 	options := []grpc.ServerOption{

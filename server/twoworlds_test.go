@@ -273,6 +273,9 @@ func drawQuestion(t *rapid.T) worldQuestion {
 		name := rapid.SampledFrom([]string{"", "someone", "someone else"}).Draw(t, "name")
 		return worldQuestion{"Actors", func(ctx context.Context, c caller) ([]proto.Message, error) { return actors(ctx, c, name) }}
 	}
+	if q, ok := drawExport(t, ref, tenant, value); ok {
+		return q
+	}
 	return worldQuestion{"AdminService", func(ctx context.Context, c caller) ([]proto.Message, error) {
 		name := hidden
 		var out []proto.Message
@@ -323,6 +326,44 @@ func actors(ctx context.Context, c caller, name string) ([]proto.Message, error)
 		all(links(ctx, c, elsewherev1.ListLinksRequest_builder{Actor: new(id), MinTier: elsewherev1.Tier_TIER_LEAD, IncludeRefuted: true}.Build()))
 	}
 	return out, err
+}
+
+// drawExport draws what has to do with handing on; false for something else.
+func drawExport(t *rapid.T, ref, tenant func() string, value func() *elsewherev1.Observable) (worldQuestion, bool) {
+	s := elsewherev1.Selection_builder{Tlp: rapid.SampledFrom([]string{"amber+strict", "red", "green"}).Draw(t, "tlp")}
+	format := rapid.SampledFrom([]elsewherev1.ExportFormat{csvFormat, elsewherev1.ExportFormat_EXPORT_FORMAT_LIST, elsewherev1.ExportFormat_EXPORT_FORMAT_NAVIGATOR}).Draw(t, "format")
+	ask := func(ctx context.Context, c caller) ([]proto.Message, error) {
+		file, summary, err := exported(ctx, c, s.Build(), format)
+		if err != nil {
+			return nil, err
+		}
+		return []proto.Message{summary, elsewherev1.ExportResponse_builder{Data: []byte(file)}.Build()}, nil
+	}
+	switch rapid.IntRange(0, 6).Draw(t, "kind of export") {
+	case 0, 1:
+		s.CaseRef = new(ref())
+		return worldQuestion{"Export " + *s.CaseRef, ask}, true
+	case 2:
+		s.Observables = elsewherev1.Observables_builder{Values: []*elsewherev1.Observable{value(), value()}}.Build()
+		return worldQuestion{"Export of values", ask}, true
+	case 3:
+		s.Link = elsewherev1.LinkedCases_builder{A: ref(), B: ref()}.Build()
+		return worldQuestion{"Export of a link", func(ctx context.Context, c caller) ([]proto.Message, error) {
+			// How likely a link is follows from all cases; whether its ends are there does not.
+			_, _, err := exported(ctx, c, s.Build(), format)
+			if code := status.Code(err); code != codes.NotFound && code != codes.PermissionDenied && code != codes.Unauthenticated && code != codes.InvalidArgument {
+				err = nil
+			}
+			return nil, err
+		}}, true
+	case 4:
+		req := elsewherev1.ApproveExportRequest_builder{Selection: elsewherev1.Selection_builder{CaseRef: new(ref()), Tlp: "clear"}.Build()}.Build()
+		return worldQuestion{"ApproveExport", func(ctx context.Context, c caller) ([]proto.Message, error) { return one(c.ApproveExport(ctx, req)) }}, true
+	case 5:
+		req := elsewherev1.TenantHintsRequest_builder{Tenant: tenant(), Tokens: []string{rapid.SampledFrom([]string{"Robin Quill", "Ada Moss"}).Draw(t, "token")}}.Build()
+		return worldQuestion{"TenantHints", func(ctx context.Context, c caller) ([]proto.Message, error) { return one(c.TenantHints(ctx, req)) }}, true
+	}
+	return worldQuestion{}, false
 }
 
 func links(ctx context.Context, c caller, req *elsewherev1.ListLinksRequest) ([]proto.Message, error) {
@@ -414,7 +455,7 @@ func answerBytes(messages []proto.Message, err error) []byte {
 // maskClock takes away the times at which something was stored or read: the two
 // worlds run one after the other.
 func maskClock(m protoreflect.Message) {
-	clocks := []protoreflect.Name{"create_time", "update_time", "first_linked_at", "looked_up_at", "last_used_time", "time", "named_at"}
+	clocks := []protoreflect.Name{"create_time", "update_time", "first_linked_at", "looked_up_at", "last_used_time", "time", "named_at", "modify_time"}
 	// How far the linker has come decides about the actor of a case just submitted.
 	clocks = append(clocks, "actor_id")
 	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {

@@ -97,7 +97,7 @@ Begin with: elsewhere demo`,
 	flags.BoolVar(&a.json, "json", false, "print the server's answers as JSON, one message a line")
 	root.AddCommand(
 		a.demoCommand(), a.serveCommand(), a.huntCommand(),
-		a.submitCommand(), a.seenCommand(), a.enrichCommand(), a.linksCommand(), a.whyCommand(),
+		a.submitCommand(), a.seenCommand(), a.enrichCommand(), a.linksCommand(), a.whyCommand(), a.exportCommand(),
 		a.watchCommand(), a.reviewCommand(), a.actorsCommand(),
 		a.tenantsCommand(), a.keysCommand(), a.auditCommand(), a.webhooksCommand(),
 		a.modelCommand(), a.checkCommand(), a.dataCommand(), a.benchCommand(), a.evalCommand(), a.versionCommand(),
@@ -198,6 +198,7 @@ func (a *app) explain(err error) int {
 		if more := invalid.Total - len(invalid.Violations); more > 0 {
 			a.warn("elsewhere: and %d more", more)
 		}
+		a.exportHint(err)
 		return exitFailed
 	}
 	if errors.Is(err, context.Canceled) {
@@ -209,6 +210,7 @@ func (a *app) explain(err error) int {
 		a.hint("elsewhere help")
 		return exitUsage
 	}
+	a.exportHint(err)
 	if errors.Is(err, client.ErrKey) && a.keyFile == "" && os.Getenv(keyVariable) == "" {
 		a.hint("give the key with --key-file or in %s", keyVariable)
 	}

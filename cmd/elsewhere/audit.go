@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -176,7 +175,7 @@ begins with the signed group in which that time lies.`,
 				if output == "" || output == "-" {
 					return write(a.stdout)
 				}
-				return wholeFile(output, write)
+				return writeWhole(output, write)
 			})
 		},
 	}
@@ -195,27 +194,6 @@ func exportAudit(ctx context.Context, c *client.Client, req *elsewherev1.AuditTr
 		}
 	}
 	return nil
-}
-
-// wholeFile has a file written that is whole or not there.
-func wholeFile(name string, fill func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if err := fill(f); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
 }
 
 func (a *app) verifyAuditCommand() *cobra.Command {

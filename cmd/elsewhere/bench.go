@@ -38,6 +38,7 @@ goal for more cases than were loaded stays open as long as it is not missed.
   seen-1000  1,000 values in a call, beside as many Gets
   link       a case of 50 observables with its links, beside what has to be read
   submit     durable cases, beside a transaction and a sync for each
+  giant      small cases while somebody else stores the largest
   relink     check --rebuild, its check and a scan of all sightings reported apart
 
 bulk runs before those that need the corpus, all after start. A million cases take
@@ -104,6 +105,8 @@ func (a *app) rebuildCommand() *cobra.Command {
 		Args:        args(cobra.NoArgs),
 		Annotations: map[string]string{noServer: "", noJSON: ""},
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, restore := limitMemory(rebuildMemoryLimit)
+			defer restore()
 			return bench.Rebuild(cmd.Context(), dir, profile, a.stdout)
 		},
 	}

@@ -197,7 +197,15 @@ func (h *huntRun) run(ctx context.Context, paths []string) error {
 		if !secret && slices.ContainsFunc(sent.Stays, func(i draft.Item) bool { return i.What == "phone" }) {
 			h.app.warn("private kinds stay: %s is not on the loopback interface, and there is no --tls", safe(h.app.server, valueWidth))
 		}
-		if err := h.app.ask(func(c *client.Client) error { return h.send(ctx, c, sent.Case) }); err != nil {
+		var tokens []string
+		if secret {
+			tokens = report.Guard.Tokens()
+		}
+		if err := h.app.ask(func(c *client.Client) error {
+			// Before the case, so that nobody exports it in between.
+			h.hint(ctx, c, tokens)
+			return h.send(ctx, c, sent.Case)
+		}); err != nil {
 			return err
 		}
 	}
@@ -263,6 +271,17 @@ func (h *huntRun) sources(ctx context.Context, paths []string) ([]m365.Source, e
 	return sources, nil
 }
 
+// hint tells the server what names the tenant, so that exports can look for it: the
+// server keeps keyed hashes. Without it the case is as good, and exports miss more.
+func (h *huntRun) hint(ctx context.Context, c *client.Client, tokens []string) {
+	if len(tokens) == 0 {
+		return
+	}
+	if _, err := c.TenantHints(ctx, h.header.Tenant, tokens); err != nil {
+		h.app.warn("elsewhere: exports of this tenant are not looked through for all of its names: %s", safe(err.Error(), messageWidth))
+	}
+}
+
 // send submits the case and shows what it links to.
 func (h *huntRun) send(ctx context.Context, c *client.Client, sent *elsewherev1.Case) error {
 	resp, err := c.Submit(ctx, elsewherev1.SubmitCaseRequest_builder{Case: sent, AllowPartial: true}.Build())
@@ -296,7 +315,7 @@ func writeCase(name string, c *elsewherev1.Case) error {
 	if err != nil {
 		return err
 	}
-	return wholeFile(name, func(w io.Writer) error {
+	return writeWhole(name, func(w io.Writer) error {
 		_, err := io.WriteString(w, text)
 		return err
 	})

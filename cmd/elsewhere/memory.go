@@ -11,6 +11,8 @@ const (
 	// defaultMemoryLimit is what a bulk load needs at its peak. Without a limit
 	// the runtime lets the heap grow to twice what is in use before it collects.
 	defaultMemoryLimit byteSize = 1 << 30
+	// rebuildMemoryLimit is what linking a million cases of 20 values anew needs.
+	rebuildMemoryLimit byteSize = 1280 << 20
 	// minMemoryLimit is what the store's buffers take; with less the collector
 	// would never rest.
 	minMemoryLimit byteSize = 256 << 20
@@ -18,6 +20,14 @@ const (
 	// many.
 	cacheShare = 16
 )
+
+// checkMemoryLimit refuses a limit that cannot be kept.
+func checkMemoryLimit(limit byteSize) error {
+	if limit != 0 && limit < minMemoryLimit {
+		return usageError{fmt.Errorf("memory limit %v: want %v at least, or 0 for none", limit, minMemoryLimit)}
+	}
+	return nil
+}
 
 // limitMemory sets the soft limit of the Go runtime, unless GOMEMLIMIT has set
 // it, and returns what it is now, for people, and a function that puts back the

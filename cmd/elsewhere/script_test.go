@@ -52,6 +52,7 @@ func TestMain(m *testing.M) {
 //	generate WHAT     write a file that is too large for a script
 //	publish FAULT F   offer a file over HTTP, see publisher_test.go
 //	prefix FILE       set PREFIX to what the key in a file begins with
+//	variable NAME F   set a variable to what stands in a file
 //	certificate NAME  write NAME.crt and NAME.key for this machine
 //	tamper FROM TO WHAT  copy an exported audit trail and do to it what is found out
 //	until RE CMD...   run a command again until its output matches, within bounds
@@ -82,6 +83,7 @@ func TestScripts(t *testing.T) {
 			"publish":     publish,
 			"until":       until,
 			"prefix":      prefix,
+			"variable":    variable,
 			"certificate": certificate,
 			"tamper":      tamper,
 		},
@@ -228,6 +230,13 @@ func prefix(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("%s holds no key", args[0])
 	}
 	ts.Setenv("PREFIX", key[:16])
+}
+
+func variable(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: variable NAME FILE")
+	}
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
 }
 
 func certificate(ts *testscript.TestScript, _ bool, args []string) {

@@ -81,8 +81,8 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 			if c.logFormat != formatText && c.logFormat != formatJSON {
 				return usageError{fmt.Errorf("log format %q: want %s or %s", c.logFormat, formatText, formatJSON)}
 			}
-			if c.memoryLimit != 0 && c.memoryLimit < minMemoryLimit {
-				return usageError{fmt.Errorf("memory limit %v: want %v at least, or 0 for none", c.memoryLimit, minMemoryLimit)}
+			if err := checkMemoryLimit(c.memoryLimit); err != nil {
+				return err
 			}
 			if reserve == 0 {
 				return usageError{errors.New("disk reserve 0: on a full disk the operating system ends the service")}
@@ -113,6 +113,7 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 	cmd.Flags().BoolVar(&c.Webhooks.AllowPrivate, "webhook-allow-private", false, "let webhooks post to this machine and to private networks")
 	cmd.Flags().BoolVar(&c.Webhooks.AllowHTTP, "webhook-allow-http", false, "let webhooks post without TLS")
 	trail.register(cmd.Flags())
+	cmd.Flags().StringVar(&c.Producer, "producer", "", "`name` that receivers of exports read as their origin; default Elsewhere")
 	cmd.Flags().StringVar(&c.TraceEndpoint, "trace-endpoint", "", "`host:port` of an OpenTelemetry collector (OTLP over gRPC; TLS unless on loopback)")
 	cmd.Flags().TextVar(&c.logLevel, "log-level", slog.LevelInfo, "least `level` that is logged: debug, info, warn or error")
 	cmd.Flags().StringVar(&c.logFormat, "log-format", formatText, "`form` of the log: text or json")

@@ -50,9 +50,6 @@ const (
 	manyOwners = 10
 	// maxOwnCases is how far the cases of one tenant on a value are counted.
 	maxOwnCases = 1_000
-	// casesPerSeek is how many sightings are read in the time that it takes to find
-	// those of one tenant.
-	casesPerSeek = 16
 	// MaxSightings is how many sightings an answer to Look holds.
 	MaxSightings = 10
 )
@@ -168,34 +165,20 @@ func (v Viewer) own(snap graph.Snapshot, value evidence.Value, s *graph.Summary,
 		}
 		slices.Sort(o.tenants)
 		o.tenants = slices.Compact(o.tenants)
-	case int(s.Cases) <= casesPerSeek*len(v.tenants):
-		for sighting, err := range snap.Sightings(value, nil) {
+	default:
+		tenant, n := "", 0
+		for sighting, err := range snap.SightingsIn(value, v.tenants, maxOwnCases+1) {
 			if err != nil {
 				return 0, err
 			}
-			if v.has(sighting.Tenant) {
-				o.add(sighting)
+			if sighting.Tenant != tenant {
+				tenant, n = sighting.Tenant, 0
 			}
-		}
-		o.tenants = slices.Compact(o.tenants)
-	default:
-		for _, tenant := range v.tenants {
-			n := 0
-			for sighting, err := range snap.Sightings(value, graph.StartOf(tenant)) {
-				if err != nil {
-					return 0, err
-				}
-				if sighting.Tenant != tenant {
-					break
-				}
-				if n == maxOwnCases {
-					o.more = true
-					break
-				}
-				o.add(sighting)
-				n++
+			if n++; n > maxOwnCases {
+				o.more = true
+				continue
 			}
-			o.tenants = slices.Compact(o.tenants)
+			o.add(sighting)
 		}
 	}
 	d.Sightings = o.newest
@@ -217,7 +200,9 @@ type ownCount struct {
 
 func (o *ownCount) add(s graph.Sighting) {
 	o.cases++
-	o.tenants = append(o.tenants, s.Tenant)
+	if n := len(o.tenants); n == 0 || o.tenants[n-1] != s.Tenant {
+		o.tenants = append(o.tenants, s.Tenant)
+	}
 	if !s.First.IsZero() && (o.first.IsZero() || s.First.Before(o.first)) {
 		o.first = s.First
 	}
@@ -283,6 +268,11 @@ func afterTenant(tenant string) *graph.Position { return graph.StartOf(tenant + 
 // addWithheld adds sightings in restricted and tlp:red cases for who may read them.
 func (v Viewer) addWithheld(snap graph.Snapshot, value evidence.Value, any uint32, d *Disclosed) error {
 	if !v.restricted || any == 0 {
+		return nil
+	}
+	if v.all && len(d.Sightings) == MaxSightings {
+		// Some are there, and there is no place to show one.
+		d.More = true
 		return nil
 	}
 	for sighting, err := range v.Withheld(snap, value, nil) {

@@ -43,11 +43,13 @@ func Methods() []Method {
 		correlate = "elsewhere.v1.CorrelationService"
 		enrich    = "elsewhere.v1.EnrichmentService"
 		models    = "elsewhere.v1.ModelService"
+		exports   = "elsewhere.v1.ExportService"
 		admin     = "elsewhere.v1.AdminService"
 	)
 	writers := []Role{RoleSubmitter, RoleTenant, RoleAnalyst, RoleLead}
 	askers := []Role{RoleTenant, RoleAnalyst, RoleLead}
 	analysts := []Role{RoleAnalyst, RoleLead}
+	leads := []Role{RoleLead}
 	admins := []Role{RoleAdmin}
 	return []Method{
 		{cases, "SubmitCase", writers, "own tenants, which have to exist; links only to analysts and leads, both ends on their list"},
@@ -55,6 +57,7 @@ func Methods() []Method {
 		{cases, "GetCase", writers, "own tenants; restricted and tlp:red with a key for them"},
 		{cases, "ListCases", writers, "as GetCase"},
 		{cases, "DeleteCase", writers, "own tenants"},
+		{cases, "TenantHints", writers, "own tenants, which have to exist; keyed hashes are kept; submitter: no counts"},
 		{correlate, "Seen", askers, "tenant: infrastructure only, own cases, others as a bucket from k on; analyst, lead: own tenants by name, others as a bucket"},
 		{correlate, "ListSightings", askers, "own tenants only"},
 		{correlate, "ListLinks", analysts, "links with both ends on the list"},
@@ -72,6 +75,8 @@ func Methods() []Method {
 		{models, "ProposeModel", admins, "of the judged cases only whether they exist"},
 		{models, "ApplyModel", admins, ""},
 		{models, "RollbackModel", admins, ""},
+		{exports, "Export", leads, "cases of own tenants, as their labels and ceilings permit; a clear bundle with the approval of a second lead"},
+		{exports, "ApproveExport", leads, "as Export"},
 		{admin, "CreateTenant", admins, ""},
 		{admin, "GetTenant", admins, ""},
 		{admin, "ListTenants", admins, ""},

@@ -253,6 +253,10 @@ type Snapshot interface {
 	// the UTC day of a time or later. It is exact for the day of the last change
 	// and those after it; for a day before, it leaves out those of the last one.
 	SightingsBefore(v evidence.Value, day time.Time, after *Position) iter.Seq2[Sighting, error]
+	// SightingsIn yields, of the sightings of a value, the first few of each of these
+	// tenants, which are sorted and distinct, in order of Sightings. It costs what
+	// those cost, and no more than a look for each tenant.
+	SightingsIn(v evidence.Value, tenants []string, each int) iter.Seq2[Sighting, error]
 	// Withheld is Sightings for restricted and tlp:red cases.
 	Withheld(v evidence.Value, after *Position) iter.Seq2[Sighting, error]
 	// Representatives returns, in order of Sightings, the first
@@ -278,7 +282,7 @@ type Summary struct {
 	Tenants, Cases uint32
 	First, Last    time.Time // zero when no sighting has a time
 	// Newest are the sightings with the latest Last, at most 10, newest first,
-	// unknown last; ties by Ref.
+	// unknown last; ties by Ref. Others read them too: they are not to be changed.
 	Newest []Sighting
 	// Withheld counts restricted and tlp:red cases with the value. It must not
 	// show in any answer to somebody who may not read them.

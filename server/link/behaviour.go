@@ -2,6 +2,7 @@ package link
 
 import (
 	"fmt"
+	"math"
 	"math/bits"
 	"slices"
 	"time"
@@ -123,7 +124,7 @@ func timingLevel(gap int64) int32 {
 
 // dwellDays returns how long the intruder stayed, -1 where the evidence does not
 // show it.
-func dwellDays(p *evidence.Profile) int64 {
+func dwellDays(p *evidence.Profile) int32 {
 	if p.First.IsZero() {
 		return -1
 	}
@@ -134,7 +135,7 @@ func dwellDays(p *evidence.Profile) int64 {
 	if days < minDwell || censored {
 		return -1
 	}
-	return days
+	return int32(min(days, math.MaxUint16))
 }
 
 // explain writes the family of behaviour.

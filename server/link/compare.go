@@ -235,7 +235,7 @@ func (s *Scorer) weighShared(v *value, at place, trust float64) (part, error) {
 		}
 	}
 	x, y := &s.a.sights[at.a], &s.b.sights[at.b]
-	best := part{group: v.group, value: v.Value, bulk: x.bulk || y.bulk, weight: -1, at: at, trust: trust, d: quantise(d)}
+	best := part{group: v.group, value: v.Value, bulk: x.bulk() || y.bulk(), weight: -1, at: at, trust: trust, d: quantise(d)}
 	best.gap, best.dated = x.gap(y.span)
 	switch v.Kind {
 	case evidence.KindUserAgent:

@@ -118,7 +118,7 @@ func (s *Scorer) explainPart(p *part) Value {
 	v.RolesA, v.RolesB = x.Roles, y.Roles
 	v.TechniquesA, v.TechniquesB = x.Techniques, y.Techniques
 	v.Class, v.ClassReasons = class.Name, class.Reasons
-	v.Reasons = weightReasons(p, s.a.sights[p.at.a].size, s.b.sights[p.at.b].size)
+	v.Reasons = weightReasons(p, int32(s.a.sights[p.at.a].size), int32(s.b.sights[p.at.b].size))
 	if p.capped {
 		v.Reasons = append(v.Reasons, "capped: a case holds too many values of this kind")
 	}

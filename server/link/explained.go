@@ -3,7 +3,6 @@ package link
 import (
 	"math/bits"
 	"slices"
-	"strings"
 
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 )
@@ -27,11 +26,10 @@ type value struct {
 	read     bool
 	refs     []evidence.Ref // representatives, tenant by tenant
 	tenantOf []uint8        // tenant of a representative, 0 to 63
-	on       []*side        // of refs, nil until it is needed
+	on       []*side        // of refs, nil until it is needed; in a World instead of refs
 	// explained has, for a representative, a bit for each tenant with one that
-	// shares enough else with it; done says for which that is known.
+	// shares enough else with it. The bit of its own tenant says that this is known.
 	explained []uint64
-	done      []bool
 	// others is explained for cases that are no representatives.
 	others map[*side]uint64
 }
@@ -116,14 +114,25 @@ func (v *value) stand(refs []evidence.Ref) {
 	}
 	v.refs, v.read = refs, true
 	v.on = make([]*side, len(refs))
-	v.explained, v.done = make([]uint64, len(refs)), make([]bool, len(refs))
+	v.explained = make([]uint64, len(refs))
+}
+
+// ref names a representative.
+func (v *value) ref(i int) evidence.Ref {
+	if v.refs == nil {
+		return v.on[i].Ref
+	}
+	return v.refs[i]
 }
 
 // position returns the place of a case among the representatives, -1 if it is
 // none.
 func (v *value) position(ref evidence.Ref) int {
-	for i := v.of(ref.Tenant); i < len(v.refs) && v.refs[i].Tenant == ref.Tenant; i++ {
-		if v.refs[i].Case == ref.Case {
+	for i := v.of(ref.Tenant); i < len(v.on); i++ {
+		switch at := v.ref(i); {
+		case at.Tenant != ref.Tenant:
+			return -1
+		case at.Case == ref.Case:
 			return i
 		}
 	}
@@ -133,8 +142,15 @@ func (v *value) position(ref evidence.Ref) int {
 // of returns the place of the first representative of a tenant, or where it
 // would be.
 func (v *value) of(tenant string) int {
-	i, _ := slices.BinarySearchFunc(v.refs, tenant, func(r evidence.Ref, t string) int { return strings.Compare(r.Tenant, t) })
-	return i
+	lo, hi := 0, len(v.on)
+	for lo < hi {
+		if mid := (lo + hi) / 2; v.ref(mid).Tenant < tenant {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo
 }
 
 // unexplained returns d: the tenants on v, other than those of a and b, none of
@@ -156,13 +172,13 @@ func (s *Scorer) unexplained(v *value, a, b *side) (uint32, error) {
 		return 0, err
 	}
 	open := ^uint64(0)
-	if n := len(v.refs); n == 0 {
+	if n := len(v.on); n == 0 {
 		open = 0
 	} else if last := v.tenantOf[n-1]; last < 63 {
 		open = 1<<(last+1) - 1
 	}
 	for _, tenant := range [2]string{a.Tenant, b.Tenant} {
-		if i := v.of(tenant); i < len(v.refs) && v.refs[i].Tenant == tenant {
+		if i := v.of(tenant); i < len(v.on) && v.ref(i).Tenant == tenant {
 			open &^= 1 << v.tenantOf[i]
 		}
 	}
@@ -206,15 +222,15 @@ func (s *Scorer) otherTenants(v *value, a, b *side) (uint32, error) {
 // three groups.
 func (s *Scorer) explainedBy(v *value, sd *side) (uint64, error) {
 	at := v.position(sd.Ref)
-	if at >= 0 && v.done[at] && v.on[at] == sd {
+	if at >= 0 && v.on[at] == sd && v.explained != nil && v.explained[at]&(1<<v.tenantOf[at]) != 0 {
 		return v.explained[at], nil
 	}
 	if mask, ok := v.others[sd]; ok && at < 0 {
 		return mask, nil
 	}
 	var mask uint64
-	for i, ref := range v.refs {
-		if mask&(1<<v.tenantOf[i]) != 0 || ref.Tenant == sd.Tenant {
+	for i := range v.on {
+		if mask&(1<<v.tenantOf[i]) != 0 || v.ref(i).Tenant == sd.Tenant {
 			continue
 		}
 		third, err := s.representative(v, i)
@@ -233,7 +249,7 @@ func (s *Scorer) explainedBy(v *value, sd *side) (uint64, error) {
 	case s.world != nil:
 		return mask, nil
 	case at >= 0:
-		v.on[at], v.explained[at], v.done[at] = sd, mask, true
+		v.on[at], v.explained[at] = sd, mask|1<<v.tenantOf[at]
 		return mask, nil
 	}
 	if v.others == nil {

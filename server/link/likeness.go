@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"hash/maphash"
+	"math"
 	"net/netip"
 	"slices"
 
@@ -14,24 +15,30 @@ import (
 // not equal. A bulk case has none: it would be alike to everybody's, and it may be
 // known in part only. So every list is as short as bulk lets it be.
 type likeness struct {
+	ruleLikeness
+	networks, domains neighbours // addresses and networks; names
+	logins            int32      // addresses in a role of the actor
+	// standing is set in a World.
+	standing *standing
+}
+
+// ruleLikeness is what of the mail rules of a case may be alike to those of another.
+type ruleLikeness struct {
 	names                   []ruleName // in order of text
 	contents                []ruleContent
-	networks, domains       neighbours // addresses and networks; names
-	nameCount, contentCount int32      // of values of the kind
-	logins                  int        // addresses in a role of the actor
-	standing                *standing
+	nameCount, contentCount int32 // of values of the kind
 }
 
 // ruleName is the name of a mail rule.
 type ruleName struct {
 	span
+	at       int32 // index of the sighting in the profile
 	text     string
 	tokens   string // of its derived value, "" if it has none
 	trigrams []uint64
 	share    float64 // measured background
-	at       int32   // index of the sighting in the profile
 	// number is that of the value in a World; known, that it has one.
-	number uint64
+	number uint32
 	known  bool
 }
 
@@ -47,11 +54,12 @@ type ruleContent struct {
 // near it: the /24, the /48, the autonomous system or the registrable domain. It is
 // kept small: a World has one for most sightings while its cases come.
 type neighbour struct {
+	key  uint64
+	self uint32 // tells values under one key apart
+	// at is the index of the sighting in the profile; among the networks of a World,
+	// which has no profiles, the number of the autonomous system.
+	at uint32
 	span
-	key   uint64
-	self  uint32 // tells values under one key apart
-	at    int32  // index of the sighting in the profile
-	asn   uint32 // of an address, in a standing or a World
 	size  uint16 // number of values among which this one is
 	flags nearFlags
 }
@@ -74,9 +82,9 @@ func (n *neighbour) set(f nearFlags, yes bool) {
 
 // neighbours are values in order of key.
 type neighbours struct {
-	all  []neighbour
-	keys []uint64 // of all, side by side
-	bits [4]uint64
+	all []neighbour
+	// bits has one for every key.
+	bits [2]uint64
 }
 
 func (n *neighbours) add(one neighbour) { n.all = append(n.all, one) }
@@ -90,22 +98,17 @@ func (n *neighbours) sort() {
 	})
 }
 
-// index fills keys and bits from values in order.
+// index fills bits.
 func (n *neighbours) index() {
-	if len(n.all) == 0 {
-		return
-	}
-	n.keys = make([]uint64, len(n.all))
 	for i := range n.all {
-		n.keys[i] = n.all[i].key
-		at := scatter(n.all[i].key) >> 56
+		at := scatter(n.all[i].key) >> 57
 		n.bits[at>>6] |= 1 << (at & 63)
 	}
 }
 
 // apart reports whether two lists have certainly no key in common, as most have not.
 func (n *neighbours) apart(o *neighbours) bool {
-	return n.bits[0]&o.bits[0]|n.bits[1]&o.bits[1]|n.bits[2]&o.bits[2]|n.bits[3]&o.bits[3] == 0
+	return n.bits[0]&o.bits[0]|n.bits[1]&o.bits[1] == 0
 }
 
 // meet calls f with what two lists have under one key.
@@ -113,11 +116,11 @@ func (n *neighbours) meet(o *neighbours, f func(x, y []neighbour)) {
 	if n.apart(o) {
 		return
 	}
-	for i, k := 0, 0; i < len(n.keys) && k < len(o.keys); {
+	for i, k := 0, 0; i < len(n.all) && k < len(o.all); {
 		switch {
-		case n.keys[i] < o.keys[k]:
+		case n.all[i].key < o.all[k].key:
 			i++
-		case n.keys[i] > o.keys[k]:
+		case n.all[i].key > o.all[k].key:
 			k++
 		default:
 			x, y := n.under(i), o.under(k)
@@ -130,7 +133,7 @@ func (n *neighbours) meet(o *neighbours, f func(x, y []neighbour)) {
 // under returns the values with the key of the one at i, which is the first of them.
 func (n *neighbours) under(i int) []neighbour {
 	to := i + 1
-	for to < len(n.keys) && n.keys[to] == n.keys[i] {
+	for to < len(n.all) && n.all[to].key == n.all[i].key {
 		to++
 	}
 	return n.all[i:to]
@@ -139,7 +142,7 @@ func (n *neighbours) under(i int) []neighbour {
 // standing is what the addresses of a case are, now.
 type standing struct {
 	// logins is the number of addresses in a role of the actor that are not weak.
-	logins int
+	logins int32
 	as     neighbours // those that are not weak, by number of their system
 }
 
@@ -155,9 +158,8 @@ func (m *Model) likeness(p *evidence.Profile, c *counts, seed maphash.Seed) *lik
 	if c.bulk || !m.likes() {
 		return nil
 	}
-	l := &likeness{
-		nameCount: int32(c.kinds[evidence.KindRuleName]), contentCount: int32(c.kinds[evidence.KindRuleWords]), logins: c.logins,
-	}
+	l := &likeness{logins: int32(c.logins)}
+	l.nameCount, l.contentCount = int32(c.kinds[evidence.KindRuleName]), int32(c.kinds[evidence.KindRuleWords])
 	l.networks.all = make([]neighbour, 0, c.kinds[evidence.KindIP]+c.kinds[evidence.KindCIDR])
 	l.domains.all = make([]neighbour, 0, c.kinds[evidence.KindDomain]+c.kinds[evidence.KindHostname])
 	for i := range p.Sightings {
@@ -165,14 +167,14 @@ func (m *Model) likeness(p *evidence.Profile, c *counts, seed maphash.Seed) *lik
 		switch sg.Kind {
 		case evidence.KindIP, evidence.KindCIDR:
 			if n, ok := networkNeighbour(sg); ok {
-				n.at, n.size = int32(i), nearSize(c.size(sg))
+				n.at, n.size = uint32(i), shortSize(c.size(sg))
 				n.set(nearActor, actorRole(sg.Roles))
 				l.networks.add(n)
 			}
 		case evidence.KindDomain, evidence.KindHostname:
 			if m.alike.domain.m > 0 && rolesOf(sg.Roles)&roleOnlySpoofed == 0 {
 				l.domains.add(neighbour{
-					span: spanOf(sg.First, sg.Last), at: int32(i), size: nearSize(c.size(sg)),
+					span: spanOf(sg.First, sg.Last), at: uint32(i), size: shortSize(c.size(sg)),
 					key: maphash.String(seed, evidence.RegistrableDomain(sg.Text)), self: textHash(sg.Text),
 				})
 			}
@@ -242,7 +244,8 @@ func textHash(s string) uint32 {
 	return h
 }
 
-func nearSize(n int32) uint16 { return uint16(min(n, 1<<16-1)) }
+// shortSize is a number of values as far as a weight can depend on it.
+func shortSize(n int32) uint16 { return uint16(min(n, math.MaxUint16)) }
 
 // networkName returns the /24 or the /48 with a key of networkNeighbour.
 func networkName(key uint64) string {
@@ -353,24 +356,23 @@ func (s *Scorer) newStanding(sd *side) *standing {
 	for _, n := range sd.like.networks.all {
 		v := sd.profile.Sightings[n.at].Value
 		class := s.classOf(v)
-		n.asn = class.ASN
 		n.set(nearStrange, s.model.strange(v, class))
-		st.add(s.model, n)
+		st.add(s.model, n, class.ASN)
 	}
 	st.as.sort()
 	st.as.index()
 	return st
 }
 
-func (st *standing) add(m *Model, n neighbour) {
+func (st *standing) add(m *Model, n neighbour, asn uint32) {
 	if !n.is(nearAddress) || n.is(nearStrange) {
 		return
 	}
 	if n.is(nearActor) {
 		st.logins++
 	}
-	if n.asn != 0 && m.alike.as.m > 0 {
-		n.key = uint64(n.asn)
+	if asn != 0 && m.alike.as.m > 0 {
+		n.key = uint64(asn)
 		st.as.add(n)
 	}
 }

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"strings"
 	"sync"
 
 	"github.com/elsewhere-project/elsewhere/server/evidence"
@@ -28,7 +29,8 @@ func (m *Model) naming(name string) naming {
 			n.words = 0
 		}
 	}
-	m.namings.put(name, n)
+	// Or all that the name was read from stays.
+	m.namings.put(strings.Clone(name), n)
 	return n
 }
 

@@ -50,7 +50,7 @@ func (s *Scorer) weighNear(how alikeness, r *row, x, y []neighbour, trust float6
 			if s.strangeNeighbour(s.b, how, &y[k]) {
 				continue
 			}
-			p := part{how: how, family: familyOf(r.family), row: r, alpha: r.alpha, trust: trust, near: place{x[i].at, y[k].at}}
+			p := part{how: how, family: familyOf(r.family), row: r, alpha: r.alpha, trust: trust, near: place{int32(x[i].at), int32(y[k].at)}}
 			p.sizes = place{int32(x[i].size), int32(y[k].size)}
 			p.gap, p.dated = x[i].gap(y[k].span)
 			p.weight = weigh(r, r.alpha, 0, trust, 0, s.n, int(x[i].size), int(y[k].size), p.gap)
@@ -108,7 +108,7 @@ func (s *Scorer) strangeNeighbour(sd *side, how alikeness, n *neighbour) bool {
 
 func (s *Scorer) systemOf(sd *side, n *neighbour) uint32 {
 	if s.world != nil {
-		return n.asn
+		return n.at
 	}
 	return s.classOf(sd.profile.Sightings[n.at].Value).ASN
 }
@@ -140,8 +140,8 @@ func (s *Scorer) negative() int32 {
 		return 0
 	}
 	k, total := &s.model.alike, int32(0)
-	if k.noLogin < 0 && a.logins >= k.logins && b.logins >= k.logins && !s.sharesLogin &&
-		s.standingOf(s.a).logins >= k.logins && s.standingOf(s.b).logins >= k.logins {
+	if k.noLogin < 0 && int(a.logins) >= k.logins && int(b.logins) >= k.logins && !s.sharesLogin &&
+		int(s.standingOf(s.a).logins) >= k.logins && int(s.standingOf(s.b).logins) >= k.logins {
 		total += k.noLogin
 		s.noLogin = true
 	}

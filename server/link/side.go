@@ -3,6 +3,7 @@ package link
 import (
 	"cmp"
 	"hash/maphash"
+	"math"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -16,24 +17,26 @@ type side struct {
 	// profile is what the side was made from, nil in a World, where keys are the
 	// numbers of values.
 	profile *evidence.Profile
-	live    bool
+	trust   float64
+	rarity  *rarity // of the techniques of the case's kind, nil if nobody knows
+	// techniques has a bit for each technique in rarity.
+	techniques uint64
+
+	keys   []uint32 // of the values, ascending; equal values have equal keys
+	sights []sight  // of keys
+	themed []theme  // names of mail rules that speak of security
+	like   *likeness
+
+	revision uint32 // in a World
+	active   span
+	dwell    int32 // days, -1 where the evidence does not show it
+	live     bool
 	// dismissed cases never link.
 	dismissed bool
 	// bulk cases have more values of a kind that weighs than an investigation has.
 	bulk bool
 	// partial sides lack values: those of a bulk case that was read in outline.
 	partial bool
-	trust   float64
-	rarity  *rarity // of the techniques of the case's kind, nil if nobody knows
-	// techniques has a bit for each technique in rarity.
-	techniques uint64
-	active     span
-	dwell      int64 // days, -1 where the evidence does not show it
-
-	keys   []uint64 // of the values, ascending; equal values have equal keys
-	sights []sight  // of keys
-	themed []theme  // names of mail rules that speak of security
-	like   *likeness
 }
 
 // sighting returns the sighting at a place among the keys.
@@ -47,20 +50,23 @@ func (s *Scorer) valueOf(sd *side, i int32) *value {
 	return s.value(sd.sighting(i).Value)
 }
 
-// sight is a value in a case, reduced to numbers.
+// sight is a value in a case, reduced to numbers. A World has millions, so it is
+// kept small.
 type sight struct {
 	span
+	// at is the index of the sighting in the profile; while a World is made, when the
+	// value was seen last, in Unix seconds.
+	at uint32
 	// size is the number of values among which this one is.
-	size int32
-	// at is the index of the sighting in the profile.
-	at    int32
+	size  uint16
 	roles roleSet
 	// words says how ordinary a spelling of a mail-rule name is: the number of
 	// words of the lexicon that it consists of, 0 if it has others.
 	words uint8
-	// bulk says that the case has too many values of this kind.
-	bulk bool
 }
+
+// bulk reports whether the case has too many values of the kind.
+func (x *sight) bulk() bool { return x.roles&inBulk != 0 }
 
 // theme is the name of a mail rule that speaks of security.
 type theme struct {
@@ -69,18 +75,21 @@ type theme struct {
 	at   int32 // index of the sighting in the profile
 }
 
-// span is a time in whole UTC days, both ends unknown or neither.
-type span struct{ first, last int32 }
+// span is a time in whole UTC days since 1970, both ends unknown or neither.
+type span struct{ first, last uint16 }
 
-// noDay stands for an unknown day.
-const noDay = -1 << 31
+// noDay stands for an unknown day. No case has a time before 1990.
+const noDay = 0
 
 func spanOf(first, last time.Time) span {
 	if first.IsZero() {
 		return span{noDay, noDay}
 	}
-	return span{int32(utcDay(first)), int32(utcDay(last))}
+	return span{dayOf(first), dayOf(last)}
 }
+
+// dayOf numbers a day up to the year 2149; later ones count as the last.
+func dayOf(t time.Time) uint16 { return uint16(min(max(utcDay(t), noDay+1), math.MaxUint16)) }
 
 // gap returns the whole days between two spans, 0 if they touch; ok is false
 // where a side has no date.
@@ -88,7 +97,7 @@ func (x span) gap(y span) (days int64, ok bool) {
 	if x.first == noDay || y.first == noDay {
 		return noDateGap, false
 	}
-	return int64(max(0, y.first-x.last, x.first-y.last)), true
+	return max(0, int64(y.first)-int64(x.last), int64(x.first)-int64(y.last)), true
 }
 
 // roleSet is what matters about the roles of a sighting.
@@ -100,6 +109,8 @@ const (
 	roleSpoofed                         // pretended to be the sender
 	roleOther                           // any other role
 	roleOnlySpoofed                     // spoofed and nothing else
+	// inBulk is no role: it says that the case has too many values of the kind.
+	inBulk
 )
 
 func rolesOf(roles []string) roleSet {
@@ -198,8 +209,8 @@ func (m *Sides) put(sd *side) {
 }
 
 // key returns a number by which values are compared first.
-func (m *Sides) key(v evidence.Value) uint64 {
-	return maphash.String(m.seed, v.Text) + maphash.String(m.seed, string(v.Kind))
+func (m *Sides) key(v evidence.Value) uint32 {
+	return uint32(maphash.String(m.seed, v.Text) + maphash.String(m.seed, string(v.Kind)))
 }
 
 // newSide makes a side of those sightings of a profile that are in order, which
@@ -208,7 +219,7 @@ func (m *Model) newSide(p *evidence.Profile, order []keyed, kinds map[evidence.K
 	sd := &side{
 		Ref: p.Ref, live: p.Live, dismissed: p.Dismissed,
 		active: spanOf(p.First, p.Last), dwell: dwellDays(p),
-		keys: make([]uint64, len(order)), sights: make([]sight, len(order)),
+		keys: make([]uint32, len(order)), sights: make([]sight, len(order)),
 	}
 	sd.rarity = m.techniques[p.Kind]
 	sd.techniques = sd.rarity.set(p.Techniques)
@@ -219,8 +230,10 @@ func (m *Model) newSide(p *evidence.Profile, order []keyed, kinds map[evidence.K
 		sg := &p.Sightings[at.at]
 		sd.keys[k] = at.key
 		sd.sights[k] = sight{
-			span: spanOf(sg.First, sg.Last), at: at.at, roles: rolesOf(sg.Roles),
-			size: counts.size(sg), bulk: counts.kinds[sg.Kind] > m.bulkValues || counts.listed && m.listed[sg.Kind],
+			span: spanOf(sg.First, sg.Last), at: uint32(at.at), roles: rolesOf(sg.Roles), size: shortSize(counts.size(sg)),
+		}
+		if counts.kinds[sg.Kind] > m.bulkValues || counts.listed && m.listed[sg.Kind] {
+			sd.sights[k].roles |= inBulk
 		}
 		if sg.Kind == evidence.KindRuleName {
 			sd.sights[k].words, _ = m.spellings(sg)
@@ -240,7 +253,7 @@ func (m *Model) newSide(p *evidence.Profile, order []keyed, kinds map[evidence.K
 
 // keyed is a sighting of a profile with the key of its value.
 type keyed struct {
-	key uint64
+	key uint32
 	at  int32
 }
 

@@ -8,7 +8,6 @@ import (
 	"math"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -17,11 +16,10 @@ import (
 
 // World is all live cases at once, as far as pairs of different tenants depend
 // on them: what a Scorer reads piece by piece, in numbers, so that every pair can
-// be scored on all cores. It takes about 300 bytes a case, 30 a sighting of a
-// value that two tenants have or more, 40 an address or a name whose network or
-// domain is in two cases, 300 a name of a mail rule, 250 the content of one and 350 a
-// value of two tenants. Until it is sealed it takes 32 for every address and name;
-// other values take nothing.
+// be scored on all cores. It takes about 360 bytes a case, 16 a sighting of a
+// value that two tenants have or more and 17 more where the case stands for its
+// tenant, 24 an address or a name, 80 the name of a mail rule and 150 for a new one,
+// 250 the content of one and 330 a value of two tenants; other values take nothing.
 //
 // First come all values, then all cases, then Seal. Values and cases may come
 // from several goroutines.
@@ -38,7 +36,16 @@ type World struct {
 	values []*value // by number
 	near   *nearKeys
 	mu     sync.Mutex
-	cases  []*worldCase
+	cases  []*side
+	room   worldRoom
+	// reducing has room for reducing cases to numbers, for each goroutine that does.
+	reducing sync.Pool
+}
+
+// reducing is room that is used again and again.
+type reducing struct {
+	order []keyed
+	kinds map[evidence.Kind]int
 }
 
 // shard is a part of the values while they come.
@@ -46,15 +53,7 @@ type shard struct {
 	mu     sync.Mutex
 	number map[evidence.Value]uint32
 	values []*value
-}
-
-// worldCase is a case of a World.
-type worldCase struct {
-	side
-	revision uint32
-	// lasts are the last sightings, in Unix seconds, by place among the keys;
-	// gone once the world is sealed.
-	lasts []uint32
+	room   slab[value]
 }
 
 // NewWorld returns a world without cases. size is that of Corpus, representatives
@@ -63,7 +62,7 @@ func NewWorld(m *Model, caps Caps, representatives int, classes Classifier, size
 	caps.CandidateTenants = min(caps.CandidateTenants, 64)
 	w := &World{
 		model: m, caps: caps, representatives: min(representatives, maxRepresentatives), classifier: classes,
-		n: CorpusN(size), seed: maphash.MakeSeed(), near: newNearKeys(m, size),
+		n: CorpusN(size), seed: maphash.MakeSeed(), near: newNearKeys(m, size), room: newWorldRoom(),
 	}
 	w.prior = log2Millibits(float64(m.siblings / float64(w.n)))
 	for i := range w.shards {
@@ -80,53 +79,54 @@ func (w *World) shard(v evidence.Value) (uint32, *shard) {
 // AddValue adds a value that live cases of two tenants or more have.
 func (w *World) AddValue(v evidence.Value, tenants, cases uint32) {
 	_, sh := w.shard(v)
-	out := w.model.newValue(v, w.classifier.Class(v))
+	out := *w.model.newValue(v, w.classifier.Class(v))
 	// Reasons are for people, who never see this.
 	out.class.Reasons = nil
 	out.tenants, out.cases, out.known = tenants, cases, true
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	sh.number[v] = uint32(len(sh.values))
-	sh.values = append(sh.values, out)
+	sh.values = append(sh.values, sh.room.one(out))
 }
 
 // number returns the number of a value, unless it is in one tenant only.
-func (w *World) number(v evidence.Value) (uint64, bool) {
+func (w *World) number(v evidence.Value) (uint32, bool) {
 	i, sh := w.shard(v)
 	n, ok := sh.number[v]
-	return uint64(n)*uint64(len(w.shards)) + uint64(i), ok
+	return n*uint32(len(w.shards)) + i, ok
 }
 
 // AddCase adds a live case. Nothing of p is kept but text.
 func (w *World) AddCase(p *evidence.Profile, revision uint32, trust float64) {
-	var order []keyed
+	room, _ := w.reducing.Get().(*reducing)
+	if room == nil {
+		room = &reducing{kinds: make(map[evidence.Kind]int)}
+	}
+	defer w.reducing.Put(room)
+	room.order = room.order[:0]
 	for i := range p.Sightings {
 		if n, ok := w.number(p.Sightings[i].Value); ok {
-			order = append(order, keyed{n, int32(i)})
+			room.order = append(room.order, keyed{n, int32(i)})
 		}
 	}
-	c := &worldCase{side: *w.model.newSide(p, order, make(map[evidence.Kind]int), w.seed), revision: revision}
-	c.trust = min(1, max(0, trust))
-	for i := range c.themed {
-		// Or the whole record that the profile was read from stays.
-		c.themed[i].name = strings.Clone(c.themed[i].name)
-	}
+	c := w.model.newSide(p, room.order, room.kinds, w.seed)
+	c.trust, c.revision = min(1, max(0, trust)), revision
 	w.settle(c, p)
-	c.lasts = make([]uint32, len(c.keys))
-	for k := range c.lasts {
-		if last := p.Sightings[c.sights[k].at].Last; !last.IsZero() {
-			c.lasts[k] = uint32(min(max(last.Unix(), 1), math.MaxUint32))
+	for k := range c.sights {
+		last := p.Sightings[c.sights[k].at].Last
+		if c.sights[k].at = 0; !last.IsZero() {
+			c.sights[k].at = uint32(min(max(last.Unix(), 1), math.MaxUint32))
 		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.cases = append(w.cases, c)
+	w.cases = append(w.cases, w.room.keep(*c))
 }
 
 // Seal makes the world ready, on that many goroutines. Nothing may come after.
 func (w *World) Seal(workers int) error {
-	slices.SortFunc(w.cases, func(x, y *worldCase) int { return x.Compare(y.Ref) })
 	w.pruneNear()
+	slices.SortFunc(w.cases, func(x, y *side) int { return x.Compare(y.Ref) })
 	most := 0
 	for i := range w.shards {
 		most = max(most, len(w.shards[i].values))
@@ -138,21 +138,19 @@ func (w *World) Seal(workers int) error {
 		}
 		w.shards[i] = shard{}
 	}
+	w.room = worldRoom{}
 	on := w.members()
-	err := w.each(workers, func(s *Scorer, v *value, number int) {
+	err := w.each(workers, func(_ *Scorer, room *standingRoom, v *value, number int) {
 		if int(v.tenants) <= w.caps.CandidateTenants {
-			w.stand(v, on[number])
+			w.stand(v, on.of(number), room)
 		}
 	})
 	if err != nil {
 		return err
 	}
-	for _, c := range w.cases {
-		c.lasts = nil
-	}
-	return w.each(workers, func(s *Scorer, v *value, _ int) {
+	return w.each(workers, func(s *Scorer, room *standingRoom, v *value, _ int) {
 		if v.tenants > 2 && int(v.tenants) <= w.caps.CandidateTenants && !v.weightless {
-			s.explainAll(v)
+			s.explainAll(v, room)
 		}
 	})
 }
@@ -161,7 +159,7 @@ func (w *World) Seal(workers int) error {
 var errPanic = errors.New("panic while cases were compared")
 
 // each calls f for every value, on several goroutines.
-func (w *World) each(workers int, f func(s *Scorer, v *value, number int)) error {
+func (w *World) each(workers int, f func(s *Scorer, room *standingRoom, v *value, number int)) error {
 	var next atomic.Int64
 	var failed atomic.Pointer[error]
 	var running sync.WaitGroup
@@ -175,6 +173,7 @@ func (w *World) each(workers int, f func(s *Scorer, v *value, number int)) error
 				}
 			}()
 			s := w.Scorer()
+			var room standingRoom
 			for {
 				const chunk = 256
 				from := int(next.Add(chunk)) - chunk
@@ -183,7 +182,7 @@ func (w *World) each(workers int, f func(s *Scorer, v *value, number int)) error
 				}
 				for n, v := range w.values[from:min(from+chunk, len(w.values))] {
 					if v != nil {
-						f(s, v, from+n)
+						f(s, &room, v, from+n)
 					}
 				}
 			}
@@ -199,34 +198,53 @@ func (w *World) each(workers int, f func(s *Scorer, v *value, number int)) error
 // member is a case on a value.
 type member struct{ at, last uint32 }
 
-// members returns the cases on each value, by number, in order of Ref.
-func (w *World) members() [][]member {
-	count := make([]uint32, len(w.values))
-	total := 0
+// members are the cases on each value that may propose pairs, in order of Ref.
+type members struct {
+	all []member
+	// ends are where those of each value end, by number.
+	ends []uint32
+}
+
+func (m *members) of(number int) []member {
+	from := uint32(0)
+	if number > 0 {
+		from = m.ends[number-1]
+	}
+	return m.all[from:m.ends[number]]
+}
+
+func (w *World) members() members {
+	m := members{ends: make([]uint32, len(w.values)+1)}
+	proposes := func(key uint32) bool { return int(w.values[key].tenants) <= w.caps.CandidateTenants }
+	// First ends has, one place ahead, how many there are, then where they begin;
+	// each that is put there moves that on.
 	for _, c := range w.cases {
 		for _, key := range c.keys {
-			count[key]++
+			if proposes(key) {
+				m.ends[key+1]++
+			}
 		}
-		total += len(c.keys)
 	}
-	all := make([]member, total)
-	on := make([][]member, len(w.values))
-	for i, n := range count {
-		on[i], all = all[:0:n], all[n:]
+	for i := range w.values {
+		m.ends[i+1] += m.ends[i]
 	}
+	m.all = make([]member, m.ends[len(w.values)])
 	for i, c := range w.cases {
 		for k, key := range c.keys {
-			on[key] = append(on[key], member{uint32(i), c.lasts[k]})
+			if proposes(key) {
+				m.all[m.ends[key]] = member{uint32(i), c.sights[k].at}
+				m.ends[key]++
+			}
 		}
 	}
-	return on
+	return m
 }
 
 // stand sets the representatives of a value: of each tenant the cases with the
 // latest sighting, ties by id.
-func (w *World) stand(v *value, on []member) {
-	var chosen []member
-	for len(on) > 0 {
+func (w *World) stand(v *value, on []member, room *standingRoom) {
+	room.sides, room.tenantOf = room.sides[:0], room.tenantOf[:0]
+	for tenants := 0; len(on) > 0 && tenants < 64; tenants++ {
 		tenant := w.cases[on[0].at].Tenant
 		n := 1
 		for n < len(on) && w.cases[on[n].at].Tenant == tenant {
@@ -234,23 +252,20 @@ func (w *World) stand(v *value, on []member) {
 		}
 		// Stable, so that ties stay in order of id.
 		slices.SortStableFunc(on[:n], func(x, y member) int { return int(int64(y.last) - int64(x.last)) })
-		chosen = append(chosen, on[:min(n, w.representatives)]...)
+		for _, m := range on[:min(n, w.representatives)] {
+			room.sides = append(room.sides, w.cases[m.at])
+			room.tenantOf = append(room.tenantOf, uint8(tenants))
+		}
 		on = on[n:]
 	}
-	refs := make([]evidence.Ref, len(chosen))
-	for i, m := range chosen {
-		refs[i] = w.cases[m.at].Ref
-	}
-	v.stand(refs)
-	for i := range v.on {
-		v.on[i] = &w.cases[chosen[i].at].side
-	}
+	v.on, v.tenantOf, v.read = room.on.keep(room.sides), room.of.keep(room.tenantOf), true
 }
 
 // explainAll fills explained for every representative of a value.
-func (s *Scorer) explainAll(v *value) {
+func (s *Scorer) explainAll(v *value, room *standingRoom) {
+	v.explained = room.explained.take(len(v.on))
 	for i, x := range v.on {
-		v.done[i] = true
+		v.explained[i] |= 1 << v.tenantOf[i]
 		for k := i + 1; k < len(v.on); k++ {
 			if v.tenantOf[k] == v.tenantOf[i] || x.bulk || v.on[k].bulk {
 				continue
@@ -277,14 +292,14 @@ func (w *World) Case(i int) (evidence.Ref, uint32) { return w.cases[i].Ref, w.ca
 
 // Find returns the place of a case, or where it would be.
 func (w *World) Find(ref evidence.Ref) (i int, found bool) {
-	return slices.BinarySearchFunc(w.cases, ref, func(c *worldCase, r evidence.Ref) int { return c.Compare(r) })
+	return slices.BinarySearchFunc(w.cases, ref, func(c *side, r evidence.Ref) int { return c.Compare(r) })
 }
 
 // PairsOf yields the pairs to keep of which case i of a world is the smaller end,
 // in no promised order. An error is the last element.
 func (s *Scorer) PairsOf(i int) iter.Seq2[Outcome, error] {
 	return func(yield func(Outcome, error) bool) {
-		a := &s.world.cases[i].side
+		a := s.world.cases[i]
 		for _, key := range a.keys {
 			v := s.world.values[key]
 			if proposes, _ := s.proposes(v); !proposes || v.position(a.Ref) < 0 {
@@ -307,6 +322,9 @@ func (s *Scorer) PairsOf(i int) iter.Seq2[Outcome, error] {
 		}
 	}
 }
+
+// Revisions returns those of the two cases of the outcome that was yielded last.
+func (s *Scorer) Revisions() (a, b uint32) { return s.a.revision, s.b.revision }
 
 // first returns the first common value that proposes the pair that met.
 func (s *Scorer) first() *value {

@@ -56,41 +56,38 @@ func (k *nearKeys) add(n *neighbours, named func(*neighbour) string) {
 	}
 }
 
-// prune returns a list without the keys that no other case has.
-func (k *nearKeys) prune(n neighbours) neighbours {
-	var out neighbours
+// prune takes the keys out of a list that no other case has, and puts what is left
+// into a slab.
+func (k *nearKeys) prune(n *neighbours, into *slab[neighbour]) {
+	kept := n.all[:0]
 	for _, one := range n.all {
 		if word, bit := k.place(one.key); k.again[word].Load()&bit != 0 {
-			out.all = append(out.all, one)
+			kept = append(kept, one)
 		}
 	}
-	out.index()
-	return out
+	n.all = into.keep(kept)
+	n.index()
 }
 
 // settle fixes, in a case of a world, what else a Scorer asks the classifier and the
 // profile for.
-func (w *World) settle(c *worldCase, p *evidence.Profile) {
+func (w *World) settle(c *side, p *evidence.Profile) {
 	l := c.like
 	if l == nil {
 		return
 	}
 	for i := range l.names {
 		n := &l.names[i]
-		n.text, n.tokens = strings.Clone(n.text), strings.Clone(n.tokens)
 		n.number, n.known = w.number(evidence.Value{Kind: evidence.KindRuleName, Text: n.text})
-	}
-	for i := range l.contents {
-		l.contents[i].text = strings.Clone(l.contents[i].text)
 	}
 	l.standing = &standing{}
 	for i := range l.networks.all {
 		n := &l.networks.all[i]
 		v := p.Sightings[n.at].Value
 		class := w.classifier.Class(v)
-		n.asn = class.ASN
 		n.set(nearStrange, w.model.strange(v, class))
-		l.standing.add(w.model, *n)
+		l.standing.add(w.model, *n, class.ASN)
+		n.at = class.ASN
 	}
 	l.standing.as.sort()
 	l.standing.as.index()
@@ -102,12 +99,16 @@ func (w *World) settle(c *worldCase, p *evidence.Profile) {
 	w.near.add(&l.domains, func(n *neighbour) string { return evidence.RegistrableDomain(p.Sightings[n.at].Text) })
 }
 
-// pruneNear drops what is near nothing.
+// pruneNear drops what is near nothing. The cases are in the order in which they
+// came, so that the old lists go one after the other.
 func (w *World) pruneNear() {
+	var into slab[neighbour]
 	for _, c := range w.cases {
-		if c.like != nil {
-			c.like.networks, c.like.domains = w.near.prune(c.like.networks), w.near.prune(c.like.domains)
+		if c.like == nil {
+			continue
 		}
+		w.near.prune(&c.like.networks, &into)
+		w.near.prune(&c.like.domains, &into)
 	}
 	w.near.once, w.near.again = nil, nil
 }

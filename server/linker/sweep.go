@@ -172,7 +172,7 @@ func (l *Linker) part(ctx context.Context, w *link.World, from, to, workers int)
 						mu.Unlock()
 						return
 					}
-					own = append(own, rowOf(w, scorer, o))
+					own = append(own, rowOf(scorer, o))
 				}
 			}
 			mu.Lock()
@@ -186,12 +186,9 @@ func (l *Linker) part(ctx context.Context, w *link.World, from, to, workers int)
 }
 
 // rowOf returns the row of the pair that has just been scored.
-func rowOf(w *link.World, s *link.Scorer, o link.Outcome) graph.Row {
+func rowOf(s *link.Scorer, o link.Outcome) graph.Row {
 	row := graph.Row{RowKey: graph.RowKey{A: o.A, B: o.B}, Score: ScoreOf(o), Shared: s.Shared()}
-	a, _ := w.Find(o.A)
-	b, _ := w.Find(o.B)
-	_, row.RevisionA = w.Case(a)
-	_, row.RevisionB = w.Case(b)
+	row.RevisionA, row.RevisionB = s.Revisions()
 	return row
 }
 

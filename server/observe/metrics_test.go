@@ -49,6 +49,9 @@ func TestCallsAreCounted(t *testing.T) {
 		`elsewhere_linker_backlog_marks 0`,
 		`elsewhere_linker_backlog_oldest_age_seconds 0`,
 		`elsewhere_linker_sweep_pending 0`,
+		`elsewhere_queue_depth{queue="submit"} 0`,
+		`elsewhere_queue_depth{queue="storing"} 0`,
+		`elsewhere_queue_depth{queue="writer"} 0`,
 	)
 	_, body := d.get(t, "/metrics")
 	for _, want := range []string{

@@ -20,6 +20,8 @@ const (
 	// waitingSubmits wait over all callers, waitingOfCaller of one.
 	waitingSubmits  = 4_096
 	waitingOfCaller = 1_024
+	// waitingObservables wait over all callers, about 200 MB where they are long.
+	waitingObservables = 200_000
 	// busyRetry is when a caller that was turned away may try again.
 	busyRetry = time.Second
 )
@@ -34,8 +36,10 @@ type admission struct {
 	callers map[string]*waitingLine
 	turns   []*waitingLine // callers with somebody waiting, whose turn is next first
 	waiting int
-	active  int
-	large   int // active ones
+	// observables are those of the cases that wait.
+	observables int
+	active      int
+	large       int // active ones
 }
 
 // waitingLine is what one caller has waiting.
@@ -45,14 +49,16 @@ type waitingLine struct {
 }
 
 type ticket struct {
-	large    bool
-	admitted chan struct{}
+	observables int
+	admitted    chan struct{}
 }
+
+func (t *ticket) large() bool { return t.observables >= largeObservables }
 
 // enter waits for a place and returns the function that gives it back. A caller
 // whose line is full gets errBusy at once.
 func (a *admission) enter(ctx context.Context, caller string, observables int) (leave func(), err error) {
-	t := &ticket{large: observables >= largeObservables, admitted: make(chan struct{})}
+	t := &ticket{observables: observables, admitted: make(chan struct{})}
 	a.mu.Lock()
 	line := a.callers[caller]
 	if line == nil {
@@ -62,7 +68,8 @@ func (a *admission) enter(ctx context.Context, caller string, observables int) (
 		}
 		a.callers[caller] = line
 	}
-	if a.waiting >= waitingSubmits || len(line.tickets) >= waitingOfCaller {
+	if a.waiting >= waitingSubmits || len(line.tickets) >= waitingOfCaller ||
+		a.waiting > 0 && a.observables+observables > waitingObservables {
 		a.drop(line)
 		a.mu.Unlock()
 		return nil, errBusy
@@ -72,6 +79,7 @@ func (a *admission) enter(ctx context.Context, caller string, observables int) (
 	}
 	line.tickets = append(line.tickets, t)
 	a.waiting++
+	a.observables += t.observables
 	a.admit()
 	a.mu.Unlock()
 	select {
@@ -99,7 +107,7 @@ func (a *admission) leave(t *ticket) {
 // release gives a place back and fills it.
 func (a *admission) release(t *ticket) {
 	a.active--
-	if t.large {
+	if t.large() {
 		a.large--
 	}
 	a.admit()
@@ -112,7 +120,7 @@ func (a *admission) admit() {
 		line := a.turns[0]
 		a.turns = a.turns[1:]
 		t := line.tickets[0]
-		if t.large && a.large >= activeLarge {
+		if t.large() && a.large >= activeLarge {
 			a.turns = append(a.turns, line)
 			passed++
 			continue
@@ -120,8 +128,9 @@ func (a *admission) admit() {
 		passed = 0
 		line.tickets = line.tickets[1:]
 		a.waiting--
+		a.observables -= t.observables
 		a.active++
-		if t.large {
+		if t.large() {
 			a.large++
 		}
 		close(t.admitted)
@@ -138,6 +147,7 @@ func (a *admission) forget(line *waitingLine, gone *ticket) {
 		if t == gone {
 			line.tickets = append(line.tickets[:i:i], line.tickets[i+1:]...)
 			a.waiting--
+			a.observables -= t.observables
 			break
 		}
 	}
@@ -152,6 +162,15 @@ func (a *admission) forget(line *waitingLine, gone *ticket) {
 	a.drop(line)
 	// The one that is gone may have held up those behind it.
 	a.admit()
+}
+
+// Submits returns how many cases wait for their turn, and how many are at the store.
+func (s *Service) Submits() (waiting, storing int) { return s.admission.depth() }
+
+func (a *admission) depth() (waiting, active int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.waiting, a.active
 }
 
 // drop forgets a caller with nobody waiting.

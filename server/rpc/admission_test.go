@@ -74,6 +74,9 @@ func TestCallersTakeTurns(t *testing.T) {
 			l.enter(t.Context(), "loud", fmt.Sprint("loud ", i), 1)
 		}
 		l.enter(t.Context(), "quiet", "quiet", 1)
+		if waiting, active := l.depth(); waiting != 4 || active != activeSubmits {
+			t.Errorf("%d wait and %d are at the store; want 4 and %d", waiting, active, activeSubmits)
+		}
 		for i, name := range []string{"loud 0", "quiet", "loud 1", "loud 2"} {
 			l.want()
 			l.gone(fmt.Sprint("before ", i))
@@ -139,6 +142,33 @@ func TestFullLineTurnsAway(t *testing.T) {
 		}
 		if l.waiting != 0 {
 			t.Errorf("%d still wait", l.waiting)
+		}
+	})
+}
+
+// TestManyObservablesTurnAway bounds what waits by its size as well.
+func TestManyObservablesTurnAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLine(t)
+		l.enter(t.Context(), "a", "large", largeObservables)
+		ctx, cancel := context.WithCancel(t.Context())
+		for i := range 20 {
+			l.enter(ctx, fmt.Sprint(i), fmt.Sprint("waits ", i), waitingObservables/20)
+		}
+		if _, err := l.admission.enter(t.Context(), "another", largeObservables); !errors.Is(err, errBusy) {
+			t.Errorf("one more: %v", err)
+		}
+		l.want("large")
+		l.gone("large")
+		// One of them is at the store now, and there is room for another.
+		l.enter(ctx, "another", "another", waitingObservables/20)
+		if waiting, active := l.depth(); waiting != 20 || active != 1 {
+			t.Errorf("%d wait, %d are at the store; want 20 and 1", waiting, active)
+		}
+		cancel()
+		synctest.Wait()
+		if l.waiting != 0 || l.observables != 0 {
+			t.Errorf("%d still wait, with %d observables", l.waiting, l.observables)
 		}
 	})
 }

@@ -63,6 +63,8 @@ func toStatus(ctx context.Context, log *slog.Logger, err error) error {
 		return withDetails(codes.ResourceExhausted, errBusy.Error(), &errdetails.RetryInfo{RetryDelay: durationpb.New(busyRetry)})
 	case modelStatus(err) != nil:
 		return modelStatus(err)
+	case exportStatus(err) != nil:
+		return exportStatus(err)
 	case errors.As(err, &full):
 		// The store has told its log; a line for each request would hide that one.
 		return withDetails(codes.ResourceExhausted,

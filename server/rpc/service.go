@@ -11,6 +11,7 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/access"
 	"github.com/elsewhere-project/elsewhere/server/access/audit"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/export"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/linker"
 )
@@ -28,13 +29,14 @@ type Settler interface {
 	Settle(context.Context) error
 }
 
-// Service answers CaseService, CorrelationService, EnrichmentService, ModelService
-// and AdminService.
+// Service answers CaseService, CorrelationService, EnrichmentService, ModelService,
+// ExportService and AdminService.
 type Service struct {
 	elsewherev1.UnimplementedCaseServiceServer
 	elsewherev1.UnimplementedCorrelationServiceServer
 	elsewherev1.UnimplementedEnrichmentServiceServer
 	elsewherev1.UnimplementedModelServiceServer
+	elsewherev1.UnimplementedExportServiceServer
 	elsewherev1.UnimplementedAdminServiceServer
 
 	store    Store
@@ -44,6 +46,8 @@ type Service struct {
 	models   Models
 	watcher  Watcher
 	webhooks Webhooks
+	exports  *export.Builder
+	hints    *export.Hints
 	rules    linker.Source
 	key      *CorrelationKey
 	sealer   *access.Sealer
@@ -60,8 +64,9 @@ type Service struct {
 
 // Dependencies are what a Service is made of. All are needed but Clock, which is
 // time.Now when nil, Enricher and Feeds, without which EnrichmentService answers
-// UNIMPLEMENTED, Models, without which ModelService does, and Watcher and
-// Webhooks, without which their calls do.
+// UNIMPLEMENTED, Models, without which ModelService does, Exports and Hints, without
+// which nothing is handed on, and Watcher and Webhooks, without which their calls are
+// UNIMPLEMENTED.
 type Dependencies struct {
 	Store    Store
 	Settler  Settler
@@ -70,6 +75,8 @@ type Dependencies struct {
 	Models   Models
 	Watcher  Watcher
 	Webhooks Webhooks
+	Exports  *export.Builder
+	Hints    *export.Hints
 	Rules    linker.Source
 	Key      *CorrelationKey
 	Sealer   *access.Sealer
@@ -89,7 +96,7 @@ func New(d Dependencies) *Service {
 	s := &Service{
 		store: d.Store, settler: d.Settler, enricher: d.Enricher, feeds: d.Feeds, models: d.Models, watcher: d.Watcher, webhooks: d.Webhooks, rules: d.Rules,
 		key: d.Key, sealer: d.Sealer, tenants: d.Tenants, keys: d.Keys, changed: d.TenantChanged,
-		trail: d.Trail, record: d.Recorder, log: d.Log, clock: d.Clock,
+		trail: d.Trail, record: d.Recorder, exports: d.Exports, hints: d.Hints, log: d.Log, clock: d.Clock,
 	}
 	if s.clock == nil {
 		s.clock = time.Now
@@ -103,6 +110,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	elsewherev1.RegisterCorrelationServiceServer(r, s)
 	elsewherev1.RegisterEnrichmentServiceServer(r, s)
 	elsewherev1.RegisterModelServiceServer(r, s)
+	elsewherev1.RegisterExportServiceServer(r, s)
 	elsewherev1.RegisterAdminServiceServer(r, s)
 }
 

@@ -1,6 +1,8 @@
 package privacy
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -45,6 +47,26 @@ func (v *Vocabulary) Guard() *Guard {
 // Complete reports whether the guard knows every string that was gathered.
 // Where it does not, Text and Name refuse everything.
 func (g *Guard) Complete() bool { return !g.v.full }
+
+// Tokens returns what names the tenant, for others who have to look for it: names,
+// accounts and ids, and each two words of one name, in both orders; sorted. Single
+// words of names are not among them.
+func (g *Guard) Tokens() []string {
+	var all []string
+	for _, set := range []map[string]bool{g.v.strong, g.v.whole} {
+		all = slices.AppendSeq(all, maps.Keys(set))
+	}
+	for pair := range g.v.pairs {
+		a, b, _ := strings.Cut(pair, "\x00")
+		all = append(all, a+" "+b, b+" "+a)
+	}
+	all = slices.DeleteFunc(all, func(s string) bool { return len(s) > maxToken })
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// maxToken is the longest token that a server takes, in bytes.
+const maxToken = 255
 
 // IsOwn reports whether a domain is the tenant's or lies below one that is.
 func (g *Guard) IsOwn(domain string) bool { return g.v.IsOwn(domain) }

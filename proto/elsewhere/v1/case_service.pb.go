@@ -978,7 +978,7 @@ var File_elsewhere_v1_case_service_proto protoreflect.FileDescriptor
 
 const file_elsewhere_v1_case_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1felsewhere/v1/case_service.proto\x12\felsewhere.v1\x1a\x17elsewhere/v1/case.proto\x1a\x17elsewhere/v1/link.proto\x1a\x17google/rpc/status.proto\"\xf1\x01\n" +
+	"\x1felsewhere/v1/case_service.proto\x12\felsewhere.v1\x1a\x17elsewhere/v1/case.proto\x1a\x17elsewhere/v1/hint.proto\x1a\x17elsewhere/v1/link.proto\x1a\x17google/rpc/status.proto\"\xf1\x01\n" +
 	"\x11SubmitCaseRequest\x12&\n" +
 	"\x04case\x18\x01 \x01(\v2\x12.elsewhere.v1.CaseR\x04case\x122\n" +
 	"\x11expected_revision\x18\x02 \x01(\rB\x05\xaa\x01\x02\b\x01R\x10expectedRevision\x12#\n" +
@@ -1022,7 +1022,7 @@ const file_elsewhere_v1_case_service_proto_rawDesc = "" +
 	"\x1aSUBMIT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16SUBMIT_OUTCOME_CREATED\x10\x01\x12\x1b\n" +
 	"\x17SUBMIT_OUTCOME_REPLACED\x10\x02\x12\x1c\n" +
-	"\x18SUBMIT_OUTCOME_UNCHANGED\x10\x032\x9d\x03\n" +
+	"\x18SUBMIT_OUTCOME_UNCHANGED\x10\x032\xf1\x03\n" +
 	"\vCaseService\x12O\n" +
 	"\n" +
 	"SubmitCase\x12\x1f.elsewhere.v1.SubmitCaseRequest\x1a .elsewhere.v1.SubmitCaseResponse\x12V\n" +
@@ -1030,7 +1030,8 @@ const file_elsewhere_v1_case_service_proto_rawDesc = "" +
 	"\aGetCase\x12\x1c.elsewhere.v1.GetCaseRequest\x1a\x1d.elsewhere.v1.GetCaseResponse\x12L\n" +
 	"\tListCases\x12\x1e.elsewhere.v1.ListCasesRequest\x1a\x1f.elsewhere.v1.ListCasesResponse\x12O\n" +
 	"\n" +
-	"DeleteCase\x12\x1f.elsewhere.v1.DeleteCaseRequest\x1a .elsewhere.v1.DeleteCaseResponseBLZEgithub.com/elsewhere-project/elsewhere/proto/elsewhere/v1;elsewherev1\x92\x03\x02\b\x02b\beditionsp\xe9\a"
+	"DeleteCase\x12\x1f.elsewhere.v1.DeleteCaseRequest\x1a .elsewhere.v1.DeleteCaseResponse\x12R\n" +
+	"\vTenantHints\x12 .elsewhere.v1.TenantHintsRequest\x1a!.elsewhere.v1.TenantHintsResponseBLZEgithub.com/elsewhere-project/elsewhere/proto/elsewhere/v1;elsewherev1\x92\x03\x02\b\x02b\beditionsp\xe9\a"
 
 var file_elsewhere_v1_case_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_elsewhere_v1_case_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
@@ -1050,6 +1051,8 @@ var file_elsewhere_v1_case_service_proto_goTypes = []any{
 	(*Violation)(nil),           // 12: elsewhere.v1.Violation
 	(*Link)(nil),                // 13: elsewhere.v1.Link
 	(*status.Status)(nil),       // 14: google.rpc.Status
+	(*TenantHintsRequest)(nil),  // 15: elsewhere.v1.TenantHintsRequest
+	(*TenantHintsResponse)(nil), // 16: elsewhere.v1.TenantHintsResponse
 }
 var file_elsewhere_v1_case_service_proto_depIdxs = []int32{
 	11, // 0: elsewhere.v1.SubmitCaseRequest.case:type_name -> elsewhere.v1.Case
@@ -1066,13 +1069,15 @@ var file_elsewhere_v1_case_service_proto_depIdxs = []int32{
 	5,  // 11: elsewhere.v1.CaseService.GetCase:input_type -> elsewhere.v1.GetCaseRequest
 	7,  // 12: elsewhere.v1.CaseService.ListCases:input_type -> elsewhere.v1.ListCasesRequest
 	9,  // 13: elsewhere.v1.CaseService.DeleteCase:input_type -> elsewhere.v1.DeleteCaseRequest
-	2,  // 14: elsewhere.v1.CaseService.SubmitCase:output_type -> elsewhere.v1.SubmitCaseResponse
-	4,  // 15: elsewhere.v1.CaseService.SubmitCases:output_type -> elsewhere.v1.SubmitCasesResponse
-	6,  // 16: elsewhere.v1.CaseService.GetCase:output_type -> elsewhere.v1.GetCaseResponse
-	8,  // 17: elsewhere.v1.CaseService.ListCases:output_type -> elsewhere.v1.ListCasesResponse
-	10, // 18: elsewhere.v1.CaseService.DeleteCase:output_type -> elsewhere.v1.DeleteCaseResponse
-	14, // [14:19] is the sub-list for method output_type
-	9,  // [9:14] is the sub-list for method input_type
+	15, // 14: elsewhere.v1.CaseService.TenantHints:input_type -> elsewhere.v1.TenantHintsRequest
+	2,  // 15: elsewhere.v1.CaseService.SubmitCase:output_type -> elsewhere.v1.SubmitCaseResponse
+	4,  // 16: elsewhere.v1.CaseService.SubmitCases:output_type -> elsewhere.v1.SubmitCasesResponse
+	6,  // 17: elsewhere.v1.CaseService.GetCase:output_type -> elsewhere.v1.GetCaseResponse
+	8,  // 18: elsewhere.v1.CaseService.ListCases:output_type -> elsewhere.v1.ListCasesResponse
+	10, // 19: elsewhere.v1.CaseService.DeleteCase:output_type -> elsewhere.v1.DeleteCaseResponse
+	16, // 20: elsewhere.v1.CaseService.TenantHints:output_type -> elsewhere.v1.TenantHintsResponse
+	15, // [15:21] is the sub-list for method output_type
+	9,  // [9:15] is the sub-list for method input_type
 	9,  // [9:9] is the sub-list for extension type_name
 	9,  // [9:9] is the sub-list for extension extendee
 	0,  // [0:9] is the sub-list for field type_name
@@ -1084,6 +1089,7 @@ func file_elsewhere_v1_case_service_proto_init() {
 		return
 	}
 	file_elsewhere_v1_case_proto_init()
+	file_elsewhere_v1_hint_proto_init()
 	file_elsewhere_v1_link_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

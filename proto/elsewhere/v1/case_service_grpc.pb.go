@@ -24,6 +24,7 @@ const (
 	CaseService_GetCase_FullMethodName     = "/elsewhere.v1.CaseService/GetCase"
 	CaseService_ListCases_FullMethodName   = "/elsewhere.v1.CaseService/ListCases"
 	CaseService_DeleteCase_FullMethodName  = "/elsewhere.v1.CaseService/DeleteCase"
+	CaseService_TenantHints_FullMethodName = "/elsewhere.v1.CaseService/TenantHints"
 )
 
 // CaseServiceClient is the client API for CaseService service.
@@ -49,6 +50,9 @@ type CaseServiceClient interface {
 	ListCases(ctx context.Context, in *ListCasesRequest, opts ...grpc.CallOption) (*ListCasesResponse, error)
 	// DeleteCase removes a case as if it had never been submitted.
 	DeleteCase(ctx context.Context, in *DeleteCaseRequest, opts ...grpc.CallOption) (*DeleteCaseResponse, error)
+	// TenantHints tells what names a victim, apart from any case, so that exports can
+	// look for it. Kept are keyed hashes; adding the same again changes nothing.
+	TenantHints(ctx context.Context, in *TenantHintsRequest, opts ...grpc.CallOption) (*TenantHintsResponse, error)
 }
 
 type caseServiceClient struct {
@@ -112,6 +116,16 @@ func (c *caseServiceClient) DeleteCase(ctx context.Context, in *DeleteCaseReques
 	return out, nil
 }
 
+func (c *caseServiceClient) TenantHints(ctx context.Context, in *TenantHintsRequest, opts ...grpc.CallOption) (*TenantHintsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TenantHintsResponse)
+	err := c.cc.Invoke(ctx, CaseService_TenantHints_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // CaseServiceServer is the server API for CaseService service.
 // All implementations must embed UnimplementedCaseServiceServer
 // for forward compatibility.
@@ -135,6 +149,9 @@ type CaseServiceServer interface {
 	ListCases(context.Context, *ListCasesRequest) (*ListCasesResponse, error)
 	// DeleteCase removes a case as if it had never been submitted.
 	DeleteCase(context.Context, *DeleteCaseRequest) (*DeleteCaseResponse, error)
+	// TenantHints tells what names a victim, apart from any case, so that exports can
+	// look for it. Kept are keyed hashes; adding the same again changes nothing.
+	TenantHints(context.Context, *TenantHintsRequest) (*TenantHintsResponse, error)
 	mustEmbedUnimplementedCaseServiceServer()
 }
 
@@ -159,6 +176,9 @@ func (UnimplementedCaseServiceServer) ListCases(context.Context, *ListCasesReque
 }
 func (UnimplementedCaseServiceServer) DeleteCase(context.Context, *DeleteCaseRequest) (*DeleteCaseResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteCase not implemented")
+}
+func (UnimplementedCaseServiceServer) TenantHints(context.Context, *TenantHintsRequest) (*TenantHintsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method TenantHints not implemented")
 }
 func (UnimplementedCaseServiceServer) mustEmbedUnimplementedCaseServiceServer() {}
 func (UnimplementedCaseServiceServer) testEmbeddedByValue()                     {}
@@ -260,6 +280,24 @@ func _CaseService_DeleteCase_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _CaseService_TenantHints_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(TenantHintsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CaseServiceServer).TenantHints(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CaseService_TenantHints_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CaseServiceServer).TenantHints(ctx, req.(*TenantHintsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // CaseService_ServiceDesc is the grpc.ServiceDesc for CaseService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -282,6 +320,10 @@ var CaseService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteCase",
 			Handler:    _CaseService_DeleteCase_Handler,
+		},
+		{
+			MethodName: "TenantHints",
+			Handler:    _CaseService_TenantHints_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -152,8 +152,7 @@ func (r *record) remove(s graph.Sighting) {
 func (r *record) summary() graph.Summary {
 	s := graph.Summary{Tenants: r.tenants, Cases: r.cases, Withheld: r.withheld}
 	if len(r.newest) > 0 {
-		// Others may share the record.
-		s.Newest, s.Last = slices.Clone(r.newest), r.newest[0].Last
+		s.Newest, s.Last = r.newest, r.newest[0].Last
 	}
 	if len(r.firsts) > 0 {
 		s.First = fromSeconds(r.firsts[0].at)

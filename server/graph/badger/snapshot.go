@@ -103,14 +103,8 @@ func (s *snapshot) from(prefix, start []byte) iter.Seq2[*dgraph.Iterator, error]
 			yield(nil, errOver)
 			return
 		}
-		it := s.iterate(prefix)
-		s.open = append(s.open, it)
-		defer func() {
-			if !s.over {
-				s.open = slices.DeleteFunc(s.open, func(o *dgraph.Iterator) bool { return o == it })
-				it.Close()
-			}
-		}()
+		it, done := s.begin(prefix)
+		defer done()
 		for it.Seek(start); it.Valid(); it.Next() {
 			err := s.ctx.Err()
 			if !yield(it, err) || err != nil {
@@ -120,6 +114,18 @@ func (s *snapshot) from(prefix, start []byte) iter.Seq2[*dgraph.Iterator, error]
 				yield(nil, errOver)
 				return
 			}
+		}
+	}
+}
+
+// begin opens an iterator for a sequence, and returns what ends it.
+func (s *snapshot) begin(prefix []byte) (it *dgraph.Iterator, done func()) {
+	it = s.iterate(prefix)
+	s.open = append(s.open, it)
+	return it, func() {
+		if !s.over {
+			s.open = slices.DeleteFunc(s.open, func(o *dgraph.Iterator) bool { return o == it })
+			it.Close()
 		}
 	}
 }

@@ -53,6 +53,9 @@ func (q *requests) send(r *request) error {
 	}
 }
 
+// Waiting returns how many changes wait for the writer.
+func (s *Store) Waiting() int { return len(s.requests.ch) }
+
 // close reports whether it was the first.
 func (q *requests) close() bool {
 	q.mu.Lock()

@@ -89,6 +89,18 @@ func (m *Model) Sightings(v evidence.Value) []graph.Sighting {
 	return m.sightings(v, func(c *evidence.Case) bool { return c.Live() })
 }
 
+// SightingsIn returns the first few sightings of each of some tenants.
+func (m *Model) SightingsIn(v evidence.Value, tenants []string, each int) []graph.Sighting {
+	var found []graph.Sighting
+	of := make(map[string]int)
+	for _, s := range m.Sightings(v) {
+		if of[s.Tenant]++; slices.Contains(tenants, s.Tenant) && of[s.Tenant] <= each {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
 // Withheld returns the sightings of a value in restricted and tlp:red cases.
 func (m *Model) Withheld(v evidence.Value) []graph.Sighting {
 	return m.sightings(v, func(c *evidence.Case) bool { return !c.Live() && c.State != evidence.Dismissed })

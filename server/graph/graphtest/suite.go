@@ -7,7 +7,9 @@ package graphtest
 
 import (
 	"context"
+	"fmt"
 	"iter"
+	"slices"
 	"testing"
 	"time"
 
@@ -283,6 +285,29 @@ func compareValue(t tester, sn graph.Snapshot, m *Model, v evidence.Value) {
 		t.Errorf("spread of %s: %d tenants, %d cases, %v; want %d and %d", v.Text, tenants, cases, err, want.Tenants, want.Cases)
 	}
 	same(t, "sightings of "+v.Text, collect(t, sn.Sightings(v, nil), everything), m.Sightings(v))
+	compareTenants(t, sn, m, v)
 	same(t, "withheld sightings of "+v.Text, collect(t, sn.Withheld(v, nil), everything), m.Withheld(v))
 	same(t, "representatives on "+v.Text, must[[]evidence.Ref](t)(sn.Representatives(v)), m.Representatives(v))
+}
+
+// compareTenants asks for the sightings of all tenants on a value, of each second
+// one, of one alone, and of some that have none.
+func compareTenants(t tester, sn graph.Snapshot, m *Model, v evidence.Value) {
+	t.Helper()
+	tenants := []string{"0", "nobody", "zz"}
+	for _, s := range m.Sightings(v) {
+		tenants = append(tenants, s.Tenant)
+	}
+	slices.Sort(tenants)
+	tenants = slices.Compact(tenants)
+	for _, step := range []int{1, 2, len(tenants)} {
+		var some []string
+		for i := step / 2; i < len(tenants); i += step {
+			some = append(some, tenants[i])
+		}
+		for _, each := range []int{1, 3, 1_000} {
+			what := fmt.Sprintf("%d sightings of %s in each of %v", each, v.Text, some)
+			same(t, what, collect(t, sn.SightingsIn(v, some, each), everything), m.SightingsIn(v, some, each))
+		}
+	}
 }

@@ -117,6 +117,7 @@ func benchmarks() []benchmark {
 		{"seen-1000", (*runner).seenMany, true, true},
 		{"link", (*runner).link, true, true},
 		{"submit", (*runner).submit, true, true},
+		{"giant", (*runner).giant, true, true},
 		{"relink", (*runner).relink, true, true},
 	}
 }

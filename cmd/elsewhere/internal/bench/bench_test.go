@@ -112,6 +112,8 @@ func TestMeasuresEverything(t *testing.T) {
 		"seen-1000": {"seen-1000/badger"}, "seen-1000/badger": nil,
 		"link": {"link/badger", "link/badger+sync"}, "link/badger": nil, "link/badger+sync": nil,
 		"submit/1": {"submit/badger/1", "submit/set/1"}, "submit/16": {"submit/badger/16", "submit/set/16"},
+		"submit/links/1": {"submit/1"}, "submit/links/16": {"submit/16"},
+		"giant/alone": nil, "giant": nil, "giant/beside": {"giant/alone"},
 		"submit/badger/1": nil, "submit/badger/16": nil, "submit/set/1": nil, "submit/set/16": nil,
 		"relink": {"relink/scan"}, "relink/check": nil, "relink/scan": nil,
 	}
@@ -303,7 +305,7 @@ func goals(t *testing.T, rows []bench.Row) {
 		"bulk/linked rate", "memory/peak bytes", "memory/steady bytes", "start/cold p50",
 		"seen/1 p50 of ping/1", "seen/8 rate of ping/8", "seen-1000 p50 of seen-1000/badger",
 		"link p50 of link/badger", "link p99", "submit/16 rate of submit/badger/16", "submit/16 rate",
-		"relink rate", "relink bytes",
+		"giant/beside p99", "relink rate", "relink bytes",
 	}
 	if runtime.GOOS != "linux" {
 		want = slices.DeleteFunc(want, func(goal string) bool { return strings.HasSuffix(goal, " bytes") })

@@ -60,17 +60,17 @@ func (r *runner) prepared(s *supply, perSecond float64) func(context.Context) er
 	}
 }
 
-// submitOne stores a case over gRPC.
-func (r *runner) submitOne(ctx context.Context, c *elsewherev1.Case) error {
-	err := r.service.submit(ctx, c)
+// submitOne stores a case over gRPC, and gets its links if that is asked for.
+func (r *runner) submitOne(ctx context.Context, c *elsewherev1.Case, links bool) error {
+	err := r.service.submit(ctx, c, links)
 	if err == nil {
 		r.stored.Add(1)
 	}
 	return err
 }
 
-func (s *service) submit(ctx context.Context, c *elsewherev1.Case) error {
-	_, err := s.cases.SubmitCase(ctx, elsewherev1.SubmitCaseRequest_builder{Case: c}.Build())
+func (s *service) submit(ctx context.Context, c *elsewherev1.Case, links bool) error {
+	_, err := s.cases.SubmitCase(ctx, elsewherev1.SubmitCaseRequest_builder{Case: c, NoLinks: !links}.Build())
 	return err
 }
 
@@ -98,7 +98,7 @@ func (r *runner) link(ctx context.Context) error {
 		}
 		plans[i] = r.plan(cases.take())
 	}
-	submit := func(ctx context.Context, _ int) error { return r.submitOne(ctx, cases.take()) }
+	submit := func(ctx context.Context, _ int) error { return r.submitOne(ctx, cases.take(), true) }
 	read := func(_ context.Context, i int) error { return r.raw.View(plans[i%planned].read) }
 	readAndPut := func(ctx context.Context, i int) error {
 		if err := read(ctx, i); err != nil {

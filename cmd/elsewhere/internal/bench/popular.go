@@ -115,7 +115,7 @@ func (r *runner) decade(ctx context.Context, s *service, g corpus.Generator, fro
 	for i := from; i < to && !d.stopped; i++ {
 		c := g.Popular(i)
 		at := time.Now()
-		if err := s.submit(ctx, c); err != nil {
+		if err := s.submit(ctx, c, true); err != nil {
 			return d, err
 		}
 		done := time.Now()

@@ -19,7 +19,8 @@ const (
 
 // submit stores cases durably from one client and from many, beside Badger with
 // a transaction and a sync for each: one that does the same work, and one that
-// writes the body alone.
+// writes the body alone. Besides, it stores them and gets their links, which Badger
+// alone does not make.
 func (r *runner) submit(ctx context.Context) error {
 	if err := r.needRaw(ctx); err != nil {
 		return err
@@ -27,7 +28,9 @@ func (r *runner) submit(ctx context.Context) error {
 	body := make([]byte, proto.Size(r.Corpus.Case(0)))
 	cases := &supply{generator: r.Corpus, next: &r.next}
 	var keys atomic.Int64
-	submit := func(ctx context.Context, _ int) error { return r.submitOne(ctx, cases.take()) }
+	submit := func(links bool) call {
+		return func(ctx context.Context, _ int) error { return r.submitOne(ctx, cases.take(), links) }
+	}
 	set := func(context.Context, int) error {
 		return r.raw.commit(fmt.Appendf(nil, "%c %d", bodySpace, keys.Add(1)), body)
 	}
@@ -39,7 +42,7 @@ func (r *runner) submit(ctx context.Context) error {
 			return err
 		}
 		spent := r.spent()
-		s, err := r.turns(ctx, clients, side{call: set, before: r.settled}, side{call: same, before: before}, side{call: submit, before: before})
+		s, err := r.turns(ctx, clients, side{call: set, before: r.settled}, side{call: same, before: before}, side{call: submit(false), before: before}, side{call: submit(true), before: before})
 		if err != nil {
 			return err
 		}
@@ -47,15 +50,17 @@ func (r *runner) submit(ctx context.Context) error {
 		base := s[1].row(fmt.Sprintf("submit/badger/%d", clients),
 			"Badger, all keys of a case in one transaction and SyncWrites a request, "+clientsText(clients), "cases", 1)
 		base.note("%s, the faster of the two ways to handle conflicts", how)
-		row := s[2].row(fmt.Sprintf("submit/%d", clients), "SubmitCase, durable, "+clientsText(clients), "cases", 1)
+		row := s[2].row(fmt.Sprintf("submit/%d", clients), "SubmitCase without links, durable, "+clientsText(clients), "cases", 1)
 		r.state(&row)
+		linked := s[3].row(fmt.Sprintf("submit/links/%d", clients), "the same with the links of each case in the answer, "+clientsText(clients), "cases", 1)
 		spent(&row)
+		row.note("those of cases with and without links in the answer are not told apart")
 		if clients == manyClients {
 			row = row.against(ofRate, base, Goal{AtLeast: goalSubmits}).bound(ofRate, Goal{AtLeast: goalSubmitsEach})
 		} else {
 			row = row.against(ofRate, base)
 		}
-		r.add(one, base, row.against(ofRate, one))
+		r.add(one, base, row.against(ofRate, one), linked.against(ofRate, row))
 	}
 	return nil
 }

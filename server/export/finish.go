@@ -1,0 +1,233 @@
+package export
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/elsewhere-project/elsewhere/server/access"
+	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/link"
+)
+
+// finish makes the bundle of what was gathered: it decides and checks every item,
+// so that nothing is left to be refused while somebody writes.
+func (w *work) finish(ctx context.Context) error {
+	b := w.bundle
+	if err := w.fillGuard(ctx); err != nil {
+		return err
+	}
+	for _, c := range w.cases {
+		if b.Created.IsZero() || c.created.Before(b.Created) {
+			b.Created = c.created
+		}
+		if c.updated.After(b.Modified) {
+			b.Modified = c.updated
+		}
+	}
+	b.Created, b.Modified = milliseconds(b.Created), milliseconds(b.Modified)
+	b.ID = NewUUID(Namespace(), b.Scope, b.receiver)
+	for _, t := range b.Techniques {
+		b.span(t.First, t.Last)
+	}
+	sum := sha256.New()
+	out := json.NewEncoder(sum)
+	for item, err := range w.items(func(why string) { b.Counts.Denied[why]++ }) {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err == nil {
+			err = w.guard.item(&item)
+		}
+		if err != nil {
+			return err
+		}
+		b.Counts.Items++
+		if item.Indicator {
+			b.Counts.Indicators++
+		}
+		if w.selection.TLP == evidence.TLPClear {
+			if err := out.Encode(item); err != nil {
+				return err
+			}
+		}
+	}
+	b.Title = w.title()
+	if err := w.guard.header(b); err != nil {
+		return err
+	}
+	b.Items = w.items(func(string) {})
+	header := *b
+	header.Items = nil
+	if err := out.Encode(struct {
+		Receiver string
+		Bundle   any
+	}{b.receiver, headerOf(&header)}); err != nil {
+		return err
+	}
+	b.digest = sum.Sum(nil)
+	return nil
+}
+
+// headerOf is what of a bundle is not an item, for its digest.
+func headerOf(b *Bundle) any {
+	return []any{
+		b.Scope, b.Title, b.TLP, b.First, b.Last, b.Modified, b.Model, b.Feeds, b.Producer, b.Links, b.Techniques,
+		b.Actor, b.Counts,
+	}
+}
+
+func milliseconds(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+
+// span widens the span of what was seen.
+func (b *Bundle) span(first, last time.Time) {
+	if !first.IsZero() && (b.First.IsZero() || first.Before(b.First)) {
+		b.First = first
+	}
+	if last.After(b.Last) {
+		b.Last = last
+	}
+}
+
+// fillGuard gathers what names the tenants of the bundle.
+func (w *work) fillGuard(ctx context.Context) error {
+	w.guard = newGuard(w.Keys.tokenHasher())
+	open := openness(w.selection.TLP) > openness(evidence.TLPAmber)
+	seen := make(map[string]bool)
+	for _, c := range w.cases {
+		if seen[c.ref.Tenant] {
+			continue
+		}
+		seen[c.ref.Tenant] = true
+		t, ok := w.Tenants.Get(c.ref.Tenant)
+		if !ok {
+			t = access.Tenant{ID: c.ref.Tenant}
+		}
+		hashes, err := w.Hints.Load(ctx, t.ID)
+		if err != nil {
+			return err
+		}
+		if known := w.guard.tenant(&t, hashes); !known && open && !w.selection.AcceptEmptyDictionary {
+			return &EmptyDictionaryError{t.ID}
+		}
+	}
+	w.guard.ready()
+	return nil
+}
+
+// items yields the items of the bundle, unchecked. denied is told why others are
+// none.
+func (w *work) items(denied func(why string)) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		for f, err := range w.values.values() {
+			if err != nil {
+				yield(Item{}, err)
+				return
+			}
+			class := w.classes.Class(f.Value)
+			if why := deniedItem(class.Name, f.roles); why != "" {
+				denied(why)
+				continue
+			}
+			if !yield(w.item(&f, class), nil) {
+				return
+			}
+		}
+	}
+}
+
+// item decides what a value is.
+func (w *work) item(f *fragment, class link.Class) Item {
+	use := useOf(f.Value, class.Name, f.roles)
+	item := Item{
+		Value: f.Value, Written: cmp.Or(f.written, f.Text), Indicator: use.indicator, Watch: use.watch, Reason: use.reason,
+		Roles: f.roles, Techniques: f.techniques, Class: class.Name, ClassReasons: class.Reasons, ASN: class.ASN,
+		First: f.first, Last: f.last, Facts: f.facts, Count: f.count, Note: noteOf(f.Kind, f.roles), origin: f.origin,
+	}
+	for _, nth := range f.cases {
+		c := &w.cases[nth]
+		item.Cases = append(item.Cases, c.pseudonym)
+		if item.Created.IsZero() || c.created.Before(item.Created) {
+			item.Created = c.created
+		}
+		if c.updated.After(item.Modified) {
+			item.Modified = c.updated
+		}
+	}
+	slices.Sort(item.Cases)
+	item.Cases = item.Cases[:min(len(item.Cases), MaxItemCases)]
+	item.Created, item.Modified = milliseconds(item.Created), milliseconds(item.Modified)
+	if !f.last.IsZero() {
+		d := decayOf(f.Value, class.Name)
+		item.ValidUntil = f.last.Add(d.validity())
+		item.Score = d.score(w.bundle.Last.Sub(f.last))
+	}
+	return item
+}
+
+// noteOf says in words what a value did.
+func noteOf(k evidence.Kind, roles []string) string {
+	var did []string
+	for _, role := range roles {
+		switch role {
+		case evidence.RoleLoginSource:
+			did = append(did, "signed in to compromised accounts")
+		case evidence.RoleAllowListed:
+			did = append(did, "let through by rules or allow lists that the intruder changed")
+		case evidence.RoleSendingInfrastructure:
+			did = append(did, "allowed to send as somebody else")
+		case evidence.RoleForwardTarget:
+			did = append(did, "mail was forwarded to it")
+		case evidence.RoleCreated:
+			if k == evidence.KindRuleName {
+				did = append(did, "mail rule that the intruder made")
+			} else {
+				did = append(did, "made by the intruder")
+			}
+		}
+	}
+	if len(did) == 0 {
+		return "found in the investigation"
+	}
+	return strings.Join(did, "; ")
+}
+
+// title describes a bundle without naming anybody.
+func (w *work) title() string {
+	b := w.bundle
+	subject := "Indicators"
+	switch {
+	case b.Actor != nil:
+		subject = b.Actor.Name
+	case w.only != nil:
+		subject = "Values"
+	case w.selection.Link[0] != evidence.Ref{}:
+		subject = "Two linked cases"
+	case len(w.cases) > 1:
+		subject = "Linked cases"
+	}
+	parts := []string{
+		subject + ": " + amount(b.Counts.Cases, "case"), amount(b.Counts.Items, "value"),
+	}
+	if n := len(b.Techniques); n > 0 {
+		parts = append(parts, amount(n, "technique"))
+	}
+	title := strings.Join(parts, ", ")
+	if !b.First.IsZero() {
+		title += ", " + b.First.Format(time.DateOnly) + " to " + b.Last.Format(time.DateOnly)
+	}
+	return title
+}
+
+func amount(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
