@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -142,7 +143,7 @@ func (e *Enricher) Enrich(ctx context.Context, ask Ask, values []Value) iter.Seq
 			for len(values) > 0 && len(pending) < window {
 				v, c := values[0], make(chan Record, 1)
 				values, pending = values[1:], append(pending, c)
-				wg.Go(func() { c <- e.one(ctx, ask, budget, v) })
+				wg.Go(func() { c <- e.contained(ctx, ask, budget, v) })
 			}
 			if !yield(<-pending[0]) {
 				return
@@ -155,6 +156,18 @@ func (e *Enricher) Enrich(ctx context.Context, ask Ask, values []Value) iter.Seq
 // One is Enrich for one value.
 func (e *Enricher) One(ctx context.Context, ask Ask, v Value) Record {
 	return e.one(ctx, ask, e.budget(ask), v)
+}
+
+// contained is one on a goroutine that nobody else watches over. What it panics with
+// may hold the value.
+func (e *Enricher) contained(ctx context.Context, ask Ask, budget *atomic.Int64, v Value) (r Record) {
+	defer func() {
+		if recover() != nil {
+			e.log.ErrorContext(ctx, "panic while a value was enriched", "stack", string(debug.Stack()))
+			r = Record{Value: v}
+		}
+	}()
+	return e.one(ctx, ask, budget, v)
 }
 
 // budget is what a call may still look up.
@@ -205,7 +218,15 @@ func (e *Enricher) askRemote(ctx context.Context, ask Ask, budget *atomic.Int64,
 		case never != "":
 			answers[s.order] = s.about.without(NotLookedUp, never)
 		default:
-			wg.Go(func() { answers[s.order] = e.ask(ctx, ask, budget, s, v) })
+			wg.Go(func() {
+				defer func() {
+					if recover() != nil {
+						e.log.ErrorContext(ctx, "panic while a third party was asked", "stack", string(debug.Stack()))
+						answers[s.order] = s.about.without(Error, "the look-up was given up")
+					}
+				}()
+				answers[s.order] = e.ask(ctx, ask, budget, s, v)
+			})
 		}
 	}
 	wg.Wait()
@@ -266,7 +287,7 @@ func (e *Enricher) never(v Value, claims []Claim, unsure string) string {
 // look asks a source and bounds what it says. A panic is an error of the source.
 func (s source) look(ctx context.Context, v Value, purpose Purpose) (ans Answer) {
 	defer func() {
-		if p := recover(); p != nil {
+		if recover() != nil {
 			ans = s.about.without(Error, "the source gave up on this value")
 			ans.LookedUpAt = time.Now().UTC()
 		}

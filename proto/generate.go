@@ -6,3 +6,4 @@
 package proto
 
 //go:generate sh -c "cd .. && buf generate --template proto/buf.gen.yaml"
+//go:generate go run ../server/rest/openapi/generate -from ../server/rest/openapi/openapi.swagger.json -to ../server/rest/openapi/openapi.json

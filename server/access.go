@@ -50,8 +50,8 @@ func openAccess(ctx context.Context, c Config, store graph.Store, tenants *acces
 	if err := missingTenants(ctx, store, tenants); err != nil {
 		return nil, err
 	}
-	rules := access.NewRules(tenants, c.ExistsBelowK, c.DiscloseAtOnce, nil)
-	keys, err := access.OpenKeys(ctx, store.Kept(), rules, c.logger(), nil)
+	rules := access.NewRules(tenants, c.ExistsBelowK, c.DiscloseAtOnce, c.Clock)
+	keys, err := access.OpenKeys(ctx, store.Kept(), rules, c.logger(), c.Clock)
 	if err != nil {
 		return nil, err
 	}
@@ -120,8 +120,13 @@ func RecoverKey(ctx context.Context, c Config) (key access.Secret, err error) {
 func (s *accessSide) run(ctx context.Context) {
 	var parts sync.WaitGroup
 	defer parts.Wait()
-	parts.Go(func() { s.keys.Run(ctx) })
-	parts.Go(func() { s.tenants.Run(ctx) })
+	parts.Go(func() { keep(ctx, s.log, s.keys.Run) })
+	parts.Go(func() { keep(ctx, s.log, s.tenants.Run) })
+	keep(ctx, s.log, s.follow)
+}
+
+// follow follows changes of trust until ctx ends.
+func (s *accessSide) follow(ctx context.Context) {
 	s.retrust()
 	for {
 		select {

@@ -297,3 +297,34 @@ func TestSightingsOfTodayAreNotTold(t *testing.T) {
 		t.Errorf("an analyst is told %q", got)
 	}
 }
+
+// TestTenantsDoNotHearOfEgress asks as a tenant in a deployment that knows the
+// addresses of another tenant, from a list and from its record, and in one that does
+// not: the answers are equal, while an analyst's are not.
+func TestTenantsDoNotHearOfEgress(t *testing.T) {
+	answers := func(feeds string, egress ...string) (toTenant, toAnalyst string) {
+		g := guard(t, server.Config{Memory: true, Enrichment: server.Enrichment{FeedsDir: feeds}})
+		g.tenants(t, "own")
+		g.tenant(t, elsewherev1.Tenant_builder{Id: "other", Egress: egress}.Build())
+		ask := func(c caller) string {
+			var b strings.Builder
+			for _, value := range []string{"45.83.2.7", "45.83.1.7", "3.5.140.9"} {
+				o := obs("ip", value)
+				b.Write(answerBytes(one(c.Seen(t.Context(), elsewherev1.SeenRequest_builder{Observables: []*elsewherev1.Observable{o}, IncludeRecords: true}.Build()))))
+				b.Write(answerBytes(one(c.Enrich(t.Context(), elsewherev1.EnrichRequest_builder{Tenant: "own", Observables: []*elsewherev1.Observable{o}}.Build()))))
+			}
+			b.Write(answerBytes(one(c.ListFeeds(t.Context(), &elsewherev1.ListFeedsRequest{}))))
+			return b.String()
+		}
+		return ask(g.key(t, tenantKey, "own")), ask(g.key(t, analyst, "own"))
+	}
+	// 3.5.140.0/22 is a range of AWS.
+	toTenant, toAnalyst := answers(folderOf(t, "egress.csv", "other,45.83.2.0/24\nother,3.5.140.0/22\n"), "45.83.1.0/24")
+	plainTenant, plainAnalyst := answers("")
+	if toTenant != plainTenant {
+		t.Error("a tenant is answered otherwise where another one's addresses are known")
+	}
+	if toAnalyst == plainAnalyst {
+		t.Error("there was nothing to hear of")
+	}
+}

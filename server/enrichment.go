@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -104,14 +105,17 @@ type enrichment struct {
 	classes  *classes // of the rules of now
 	book     *enrich.Book
 	enricher *enrich.Enricher
-	lookups  *lookupCounts
-	ahead    *ahead // nil unless asked for
-	store    graph.Store
-	tenants  *access.Tenants
-	rules    *linker.Changeable
-	log      *slog.Logger
-	every    time.Duration
-	watch    fileWatch
+	// public answers those who see one tenant. It knows neither the addresses of
+	// others nor what was looked up for them.
+	public  *enrich.Enricher
+	lookups *lookupCounts
+	ahead   *ahead // nil unless asked for
+	store   graph.Store
+	tenants *access.Tenants
+	rules   *linker.Changeable
+	log     *slog.Logger
+	every   time.Duration
+	watch   fileWatch
 	// asksAbuseIPDB says that there is a key for it.
 	asksAbuseIPDB bool
 	// report is that of the last reload.
@@ -146,6 +150,18 @@ func openEnrichment(ctx context.Context, c Config, store graph.Store, tenants *a
 		return nil, err
 	}
 	e.complain(ctx, report)
+	// Later the last good one stays; at the start there is none, and links would be
+	// scored as if nobody had given it.
+	for _, d := range report.Databases {
+		if d.Err != nil && slices.Contains(c.Databases, d.Path) {
+			return nil, fmt.Errorf("database %s: %w", d.Path, d.Err)
+		}
+	}
+	if options.Folder != nil && c.FeedsDir != "" {
+		if strange := options.Folder.Strange(); strange != nil {
+			e.log.WarnContext(ctx, "the folder of feeds is not used", "folder", c.FeedsDir, "error", strange)
+		}
+	}
 	model, err := activeModel(ctx, store.Kept())
 	if err != nil {
 		return nil, err
@@ -180,6 +196,9 @@ func openEnrichment(ctx context.Context, c Config, store graph.Store, tenants *a
 	e.enricher, err = enrich.New(enrich.Config{
 		Sources: sources, Store: kept, Book: e.book, Log: e.log, Gate: gate, Shield: shield{e.data.Table, e.data.Unreadable, tenants.Egress},
 	})
+	if err == nil {
+		e.public, err = enrich.New(enrich.Config{Sources: e.data.PublicSources(), Log: e.log})
+	}
 	if err == nil && c.LookupAhead && e.asksAbuseIPDB {
 		e.ahead = newAhead(store, gate, e.rules, e.enricher)
 	}
@@ -215,17 +234,22 @@ func (e *enrichment) changed(ctx context.Context, v enrich.Value) error {
 }
 
 // close ends look-ups. The store has to be open still.
-func (e *enrichment) close() { e.enricher.Close() }
+func (e *enrichment) close() {
+	e.enricher.Close()
+	e.public.Close()
+}
 
 // run does what is to be done in the background until ctx ends.
 func (e *enrichment) run(ctx context.Context) {
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	if e.ahead != nil {
-		parts.Go(func() { e.ahead.backlog.Run(ctx) }) //nolint:errcheck // the error is that of ctx
-		parts.Go(func() { e.ahead.weigh(ctx, e.log) })
+		parts.Go(func() {
+			keep(ctx, e.log, func(ctx context.Context) { e.ahead.backlog.Run(ctx) }) //nolint:errcheck // the error is that of ctx
+		})
+		parts.Go(func() { keep(ctx, e.log, func(ctx context.Context) { e.ahead.weigh(ctx, e.log) }) })
 	}
-	e.reloadChanged(ctx)
+	keep(ctx, e.log, e.reloadChanged)
 }
 
 // reloadChanged reloads what changes until ctx ends.

@@ -23,6 +23,7 @@ const (
 	httpIdle         = time.Minute
 	httpHeaderBytes  = 16 << 10
 	httpStopWithin   = 5 * time.Second
+	httpConnections  = 64
 )
 
 // httpSide is the listener for operators.
@@ -41,10 +42,11 @@ func (e *HTTPError) Error() string { return "metrics and health: " + e.Err.Error
 func (e *HTTPError) Unwrap() error { return e.Err }
 
 func (s *Server) listenHTTP(ctx context.Context, addr string) (*httpSide, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	tcp, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, &HTTPError{err}
 	}
+	listener := Limits{Connections: httpConnections, ConnectionsPerAddress: httpConnections}.bound(tcp, s.log)
 	at, ok := listener.Addr().(*net.TCPAddr)
 	pages := observe.Pages{
 		Metrics: s.telemetry.metrics, Ready: s.ready, Loopback: ok && at.IP.IsLoopback(), Log: s.log,

@@ -9,13 +9,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
@@ -73,6 +73,11 @@ type Config struct {
 	Webhooks Webhooks
 	// watching is how links are watched, for tests.
 	watching watch.Options
+	// Limits are those of connections.
+	Limits
+	// Clock tells the time, and so the UTC day from which sightings count for
+	// tenants; nil: time.Now.
+	Clock func() time.Time
 	// Logger gets structured logs, those of a request with its request_id; nil
 	// discards them.
 	Logger *slog.Logger
@@ -117,7 +122,8 @@ type Server struct {
 
 // Open opens the store and listens. Serve has to follow; it closes both.
 func Open(ctx context.Context, c Config) (*Server, error) {
-	c.Logger = slog.New(observe.NewLogHandler(c.logger().Handler()))
+	panics := observe.NewPanics()
+	c.Logger = slog.New(observe.NewLogHandler(c.logger().Handler(), panics))
 	log := c.Logger
 	addr := cmp.Or(c.GRPCAddr, DefaultGRPCAddr)
 	if err := c.mayListen(addr, true); err != nil {
@@ -172,10 +178,11 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	tcp, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
+	listener := c.Limits.bound(tcp, log)
 	telemetry, err := newTelemetry(ctx, c.TraceEndpoint, store, log)
 	if err != nil {
 		return nil, errors.Join(err, listener.Close(), store.Close())
@@ -201,7 +208,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		hub: hub, webhooks: hooks,
 		access: side, trail: trail, certificate: certificate,
 	}
-	if err = telemetry.watch(append(known.metrics(), s.queues())...); err == nil && c.HTTPAddr != "" {
+	if err = telemetry.watch(append(known.metrics(), s.queues(), listener.refused, panics)...); err == nil && c.HTTPAddr != "" {
 		s.http, err = s.listenHTTP(ctx, c.HTTPAddr)
 	}
 	if err != nil {
@@ -210,20 +217,15 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		return nil, errors.Join(err, listener.Close(), store.Close())
 	}
 	record := rpc.NewRecorder(trail, tenants)
-	s.grpc = grpc.NewServer(append([]grpc.ServerOption{
-		certificate.option(),
-		grpc.MaxRecvMsgSize(MessageBytes),
-		grpc.MaxSendMsgSize(MessageBytes),
-		grpc.ConnectionTimeout(10 * time.Second),
-		grpc.MaxConcurrentStreams(256),
-		// A dead peer is noticed within 80 s; clients may ping every 20 s.
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 20 * time.Second, PermitWithoutStream: true}),
-	}, append(telemetry.options(), rpc.Interceptors(side.keys, record, log)...)...)...)
+	door := rpc.NewDoor(side.keys, record, log, c.Patience)
+	s.grpc = grpc.NewServer(slices.Concat(
+		[]grpc.ServerOption{certificate.option()}, c.Limits.options(), telemetry.options(), door.Options(),
+	)...)
+	services := door.Registrar(s.grpc)
 	exports, hints := newExports(c, store, tenants, known, exportKeys)
 	s.service = rpc.New(rpc.Dependencies{
 		Store: known.cases(), Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
-		Enricher: known.enricher, Feeds: known, Models: newModels(store.Kept(), known), Watcher: hub, Webhooks: hooks,
+		Enricher: known.enricher, Public: known.public, Feeds: known, Models: newModels(store.Kept(), known), Watcher: hub, Webhooks: hooks, Clock: c.Clock,
 		Exports: exports, Hints: hints,
 		Tenants: tenants, Keys: side.keys, Trail: trail, Recorder: record, TenantChanged: func(t access.Tenant) {
 			known.egressChanged()
@@ -232,8 +234,8 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 			}
 		},
 	})
-	s.service.Register(s.grpc)
-	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
+	s.service.Register(services)
+	grpc_health_v1.RegisterHealthServer(services, s.health)
 	reflection.Register(s.grpc)
 	telemetry.calls.Know(s.grpc.GetServiceInfo())
 	for _, service := range []string{
@@ -252,7 +254,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 func openStore(ctx context.Context, c Config) (graph.Store, *access.Tenants, error) {
 	var tenants *access.Tenants
 	o := badger.Options{
-		Memory: c.Memory, Reserve: c.DiskReserve, CacheBytes: c.CacheBytes, Logger: c.logger(),
+		Clock: c.Clock, Memory: c.Memory, Reserve: c.DiskReserve, CacheBytes: c.CacheBytes, Logger: c.logger(),
 		// Asked when a case comes or goes, which none does before there are tenants.
 		Counted: func(tenant string) bool { return tenants.CountsInSize(tenant) },
 	}
@@ -263,7 +265,7 @@ func openStore(ctx context.Context, c Config) (graph.Store, *access.Tenants, err
 	if err != nil {
 		return nil, nil, err
 	}
-	tenants, err = access.OpenTenants(ctx, store.Kept(), c.logger(), nil)
+	tenants, err = access.OpenTenants(ctx, store.Kept(), c.logger(), c.Clock)
 	if err != nil {
 		return nil, nil, errors.Join(err, store.Close())
 	}
@@ -295,7 +297,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	parts.Go(func() { s.enrich.run(background) })
 	parts.Go(func() { s.access.run(background) })
 	parts.Go(func() { s.trail.Run(background) })
-	parts.Go(func() { s.certificate.run(background) })
+	parts.Go(func() { keep(background, s.log, s.certificate.run) })
 	if s.http != nil {
 		parts.Go(func() { httpErr = s.http.serve() })
 	}

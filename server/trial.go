@@ -54,6 +54,11 @@ func OpenLists(e Enrichment) (*Lists, error) {
 			l.unusable = append(l.unusable, fmt.Errorf("database %s: %w", filepath.Base(d.Path), d.Err))
 		}
 	}
+	if options.Folder != nil {
+		if strange := options.Folder.Strange(); strange != nil {
+			l.unusable = append(l.unusable, fmt.Errorf("folder %s: %w", e.FeedsDir, strange))
+		}
+	}
 	return l, nil
 }
 

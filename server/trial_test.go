@@ -55,9 +55,13 @@ func trialCases(t *testing.T, n int) []*evidence.Case {
 // how many of them reach a tier.
 func checkTrial(t *testing.T, trial *server.Trial, cases []*evidence.Case) (linked int) {
 	t.Helper()
-	rows, err := trial.Rows(t.Context())
+	stored, err := trial.Rows(t.Context())
 	if err != nil {
 		t.Fatal(err)
+	}
+	var rows []link.Outcome
+	for _, row := range stored {
+		rows = append(rows, row.Outcome)
 	}
 	var want []link.Outcome
 	err = trial.View(t.Context(), 1, func(v *server.TrialView) error {

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,10 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/elsewhere-project/elsewhere/client"
+	"github.com/elsewhere-project/elsewhere/server/jsonform"
 )
 
 // The exit codes.
@@ -155,19 +153,13 @@ func (a *app) print(text string) error {
 }
 
 // printJSON writes a message to stdout, as a line of the JSON that the service
-// speaks everywhere: field names in lowerCamelCase, defaults written out. The
-// library varies its white space on purpose, so it is taken out.
+// speaks everywhere.
 func (a *app) printJSON(m proto.Message) error {
-	loose, err := protojson.MarshalOptions{EmitDefaultValues: true}.Marshal(m)
+	line, err := jsonform.Append(nil, m)
 	if err != nil {
 		return err
 	}
-	var line bytes.Buffer
-	if err := json.Compact(&line, loose); err != nil {
-		return err
-	}
-	line.WriteByte('\n')
-	_, err = a.stdout.Write(line.Bytes())
+	_, err = a.stdout.Write(append(line, '\n'))
 	return err
 }
 

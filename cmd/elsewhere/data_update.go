@@ -98,6 +98,9 @@ func (d *dataCommand) report(results []feeds.Result) error {
 			refused = append(refused, r)
 			entries, date = "", ""
 		}
+		if r.Info.Skipped > 0 && entries != "" {
+			date += fmt.Sprintf(", %d not readable", r.Info.Skipped)
+		}
 		rows = append(rows, []string{safe(r.Name, valueWidth), r.Outcome.String(), entries, date})
 	}
 	if err := d.app.print(table([]string{"", "", ">", ""}, rows)); err != nil {

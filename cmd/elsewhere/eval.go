@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -182,6 +183,10 @@ func (a *app) eval(ctx context.Context, e evaluation) error {
 	if err != nil {
 		return err
 	}
+	// A run takes minutes; what it writes has to have a place before.
+	if err := e.canWrite(); err != nil {
+		return err
+	}
 	lists, err := server.OpenLists(about)
 	if err != nil {
 		return err
@@ -218,14 +223,21 @@ func (a *app) eval(ctx context.Context, e evaluation) error {
 			return err
 		}
 	}
+	text := evalText(report)
 	if a.json {
 		line, err := json.Marshal(report)
 		if err != nil {
 			return err
 		}
-		return a.print(string(line) + "\n")
+		text = string(line) + "\n"
 	}
-	return a.print(evalText(report))
+	if err := a.print(text); err != nil {
+		return err
+	}
+	if r := report.Reviews; r != nil && r.Drawn < learn.MinReviews {
+		return fmt.Errorf("the cases have only %s to review; %d are needed to learn from", count(r.Drawn, "pair", "pairs"), learn.MinReviews)
+	}
+	return nil
 }
 
 // set reads the cases or makes them up.
@@ -261,6 +273,33 @@ func readModel(name string) (*link.Model, error) {
 	return d.Model()
 }
 
+// canWrite reports why a file of the results could not be written. A file that is
+// there stays as it is, one that is not is not left behind.
+func (e *evaluation) canWrite() error {
+	for _, name := range []string{e.labels, e.casesOut} {
+		if name == "" {
+			continue
+		}
+		_, before := os.Stat(name)
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
+		if err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+		if errors.Is(before, fs.ErrNotExist) {
+			if err := os.Remove(name); err != nil {
+				return err
+			}
+		}
+	}
+	if e.svg == "" {
+		return nil
+	}
+	return os.MkdirAll(e.svg, 0o750)
+}
+
 func writeFile(name string, fill func(io.Writer) error) error {
 	f, err := os.Create(name)
 	if err != nil {
@@ -293,6 +332,9 @@ func readSet(name string) (*set.Set, error) {
 	}
 	defer f.Close()
 	s, err := set.Read(f)
+	if wrong, ok := errors.AsType[*set.LineError](err); ok {
+		return nil, fmt.Errorf("%s:%w", name, wrong)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

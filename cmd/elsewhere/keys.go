@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/elsewhere-project/elsewhere/client"
@@ -82,8 +84,14 @@ func (a *app) addKeyCommand() *cobra.Command {
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
+			if role == "" {
+				return usageError{errors.New("--role is needed: " + strings.Join(roleNames(), ", "))}
+			}
 			if b.Role, err = roleOf(role); err != nil {
 				return err
+			}
+			if b.AllTenants && len(b.Tenants) > 0 {
+				return usageError{errors.New("--tenant and --all-tenants exclude each other")}
 			}
 			if expires < 0 {
 				return usageError{fmt.Errorf("--expires %v: want a time ahead", expires)}
@@ -94,7 +102,7 @@ func (a *app) addKeyCommand() *cobra.Command {
 			return a.ask(func(c *client.Client) error {
 				made, err := c.CreateKey(cmd.Context(), b.Build())
 				if err != nil {
-					return err
+					return byFlag(err, keyFields(), cmd.Flags())
 				}
 				return a.printSecret(made.GetKey(), made.GetSecret(), func() error { return a.printJSON(made) })
 			})
@@ -113,6 +121,45 @@ func (a *app) addKeyCommand() *cobra.Command {
 	flags.Uint32Var(&b.Concurrent, "concurrent", 0, "at most so many `calls` under way; 0 is 64")
 	_ = cmd.RegisterFlagCompletionFunc("role", cobra.FixedCompletions(roleNames(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+// keyFields are the fields of a key by the names of their flags.
+func keyFields() map[string]string {
+	return map[string]string{
+		"role": "role", "name": "name", "tenant": "tenants", "all-tenants": "all_tenants", "restricted": "restricted",
+		"from": "addresses", "expires": "expire_time", "rate": "calls_per_second", "burst": "burst", "concurrent": "concurrent",
+	}
+}
+
+// byFlag names the flag whose value a server did not take, where there is one.
+// fields are those of the message by the names of their flags.
+func byFlag(err error, fields map[string]string, flags *pflag.FlagSet) error {
+	invalid, ok := errors.AsType[*client.InvalidError](err)
+	if !ok || len(invalid.Violations) != 1 {
+		return err
+	}
+	v := invalid.Violations[0]
+	_, field, _ := strings.Cut(v.Path, ".")
+	field, index, isItem := strings.Cut(strings.TrimSuffix(field, "]"), "[")
+	for flag, of := range fields {
+		given := flags.Lookup(flag)
+		if of != field || given == nil {
+			continue
+		}
+		value := given.Value.String()
+		if isItem {
+			items, listErr := flags.GetStringArray(flag)
+			n, numberErr := strconv.Atoi(index)
+			if listErr != nil || numberErr != nil || n >= len(items) {
+				return err
+			}
+			value = items[n]
+		} else if !given.Changed || given.Value.Type() == "stringArray" {
+			value = ""
+		}
+		return fmt.Errorf("%s: %s", strings.TrimSpace("--"+flag+" "+value), v.Message)
+	}
+	return err
 }
 
 // printSecret prints a key that is not told again.
@@ -196,7 +243,7 @@ func (a *app) revokeKeyCommand() *cobra.Command {
 			return a.ask(func(c *client.Client) error {
 				key, err := c.RevokeKey(cmd.Context(), names[0])
 				if err != nil {
-					return err
+					return unknown(err, "key", names[0])
 				}
 				if a.json {
 					return a.printJSON(elsewherev1.RevokeKeyResponse_builder{Key: key}.Build())
@@ -207,10 +254,24 @@ func (a *app) revokeKeyCommand() *cobra.Command {
 	}
 }
 
+// keyIDLength is how many characters of a key stand between els_ and its secret.
+const keyIDLength = 12
+
+// unknown names what was asked for where the service says that there is none.
+func unknown(err error, what, name string) error {
+	if errors.Is(err, client.ErrNotFound) {
+		return fmt.Errorf("%s %q: %w", what, name, err)
+	}
+	return err
+}
+
 // checkKeyName refuses a whole key where its beginning is wanted.
 func checkKeyName(name string) error {
-	if len(name) > len("els_")+12 {
+	switch id := strings.TrimPrefix(name, "els_"); {
+	case len(id) > keyIDLength:
 		return usageError{errors.New("want what the key begins with, els_ and 12 characters, not the key itself")}
+	case len(id) < keyIDLength || strings.Trim(id, "abcdefghijklmnopqrstuvwxyz234567") != "":
+		return usageError{fmt.Errorf("key %q: want what the key begins with, els_ and 12 characters", name)}
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/elsewhere-project/elsewhere/client"
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
+	"github.com/elsewhere-project/elsewhere/server/learn"
 )
 
 func (a *app) modelCommand() *cobra.Command {
@@ -174,12 +175,18 @@ func (a *app) modelPropose(ctx context.Context, c *client.Client, judged labels,
 		return err
 	}
 	if a.json {
-		return a.printJSON(res)
+		err = a.printJSON(res)
+	} else {
+		err = a.print(proposalText(res, a.style))
 	}
-	if err := a.print(proposalText(res, a.style)); err != nil {
+	if err != nil {
 		return err
 	}
 	switch m := res.GetModel(); {
+	case m == nil && res.GetReviews() < learn.MinReviews:
+		a.warn("elsewhere: %s: %s; %d are needed to learn from", safe(judged.name, 0), count(int(res.GetReviews()), "judged pair", "judged pairs"), learn.MinReviews)
+		return exitError(exitFailed)
+	case a.json:
 	case m == nil:
 		a.warn("nothing to propose")
 	case m.GetVersion() != 0:

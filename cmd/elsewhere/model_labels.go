@@ -108,7 +108,10 @@ func parseLabel(line []byte) (*elsewherev1.JudgedPair, error) {
 	in := json.NewDecoder(bytes.NewReader(line))
 	in.DisallowUnknownFields()
 	if err := in.Decode(&label); err != nil {
-		return nil, fmt.Errorf("want {\"a\", \"b\", \"same\"}: %w", err)
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
+			return nil, fmt.Errorf("%q is a %s; want two texts, true or false, and a number as weight", wrong.Field, wrong.Value)
+		}
+		return nil, fmt.Errorf("want {\"a\", \"b\", \"same\"}: %s", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if _, err := in.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("more than one JSON value on a line")

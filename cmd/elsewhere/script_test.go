@@ -56,6 +56,7 @@ func TestMain(m *testing.M) {
 //	certificate NAME  write NAME.crt and NAME.key for this machine
 //	tamper FROM TO WHAT  copy an exported audit trail and do to it what is found out
 //	until RE CMD...   run a command again until its output matches, within bounds
+//	find NAME RE CMD  set NAME to what matches in the output of a command
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
@@ -82,12 +83,26 @@ func TestScripts(t *testing.T) {
 			"generate":    generate,
 			"publish":     publish,
 			"until":       until,
+			"find":        find,
 			"prefix":      prefix,
 			"variable":    variable,
 			"certificate": certificate,
 			"tamper":      tamper,
 		},
 	})
+}
+
+// find sets a variable to the first part of a command's output that matches.
+func find(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: find NAME RE COMMAND...")
+	}
+	ts.Check(ts.Exec(args[2], args[3:]...))
+	found := regexp.MustCompile(args[1]).FindString(ts.ReadFile("stdout"))
+	if found == "" {
+		ts.Fatalf("nothing matches %s", args[1])
+	}
+	ts.Setenv(args[0], found)
 }
 
 // writeTestdata lays the published and the unlinked cases into one folder.

@@ -87,6 +87,9 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 			if reserve == 0 {
 				return usageError{errors.New("disk reserve 0: on a full disk the operating system ends the service")}
 			}
+			if c.Connections < 1 || c.ConnectionsPerAddress < 1 {
+				return usageError{errors.New("--max-connections and --max-connections-per-address: want 1 at least")}
+			}
 			var err error
 			if c.Enrichment, err = about.enrichment(); err != nil {
 				return err
@@ -108,6 +111,8 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 	cmd.Flags().StringVar(&c.HTTPAddr, "http", server.DefaultHTTPAddr, "`address` to listen on for metrics, health and profiles; \"\" is none")
 	cmd.Flags().Var(&c.memoryLimit, "memory-limit", "soft limit for the memory of the process, a `size` as 512MiB, 0 for none; the default holds a bulk load of 20 million sightings; GOMEMLIMIT goes before it")
 	cmd.Flags().Var(&reserve, "disk-reserve", "take no cases with less than this `size` free on the disk")
+	cmd.Flags().IntVar(&c.Connections, "max-connections", server.DefaultConnections, "at most this `number` of gRPC connections; what is beyond is closed at once")
+	cmd.Flags().IntVar(&c.ConnectionsPerAddress, "max-connections-per-address", server.DefaultConnectionsPerAddress, "at most this `number` of them from one address; give --max-connections behind a proxy")
 	about.register(cmd)
 	who.register(cmd.Flags())
 	cmd.Flags().BoolVar(&c.Webhooks.AllowPrivate, "webhook-allow-private", false, "let webhooks post to this machine and to private networks")

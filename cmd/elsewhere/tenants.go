@@ -13,6 +13,7 @@ import (
 
 	"github.com/elsewhere-project/elsewhere/client"
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
+	"github.com/elsewhere-project/elsewhere/server/evidence"
 )
 
 func (a *app) tenantsCommand() *cobra.Command {
@@ -29,12 +30,12 @@ type tenantFlags struct {
 	trust       float64
 }
 
-// fields are the flags with the names of their fields.
-func (f *tenantFlags) fields() map[string]string {
+// tenantFields are the fields of a tenant by the names of their flags.
+func tenantFields() map[string]string {
 	return map[string]string{
 		"name": "display_name", "alias": "aliases", "group": "group", "state": "state", "trust": "trust",
 		"tlp-ceiling": "tlp_ceiling", "org-name": "names", "domain": "domains", "egress": "egress", "region": "region",
-		"retention-days": "retention_days",
+		"retention-days": "retention_days", "type": "type",
 	}
 }
 
@@ -52,10 +53,21 @@ func (f *tenantFlags) register(flags *pflag.FlagSet) {
 	flags.Uint32Var(&f.RetentionDays, "retention-days", 0, "keep its cases so many `days`; 0 is for ever")
 }
 
+// checkTenantID refuses what cannot be the id of a tenant.
+func checkTenantID(id string) error {
+	if evidence.CheckTenant(id) != nil {
+		return usageError{fmt.Errorf("tenant %q: want 1-63 of a-z, 0-9 and -, not beginning with -", id)}
+	}
+	return nil
+}
+
 // tenantTypes are the types as they are written, in their order on the wire.
 func tenantTypes() []string { return []string{"customer", "reports", "test"} }
 
 func (f *tenantFlags) tenant(id string) (*elsewherev1.Tenant, error) {
+	if err := checkTenantID(id); err != nil {
+		return nil, err
+	}
 	f.Id, f.Trust = id, &f.trust
 	switch f.state {
 	case "active":
@@ -92,7 +104,7 @@ func (a *app) addTenantCommand() *cobra.Command {
 			return a.ask(func(c *client.Client) error {
 				made, err := c.CreateTenant(cmd.Context(), t)
 				if err != nil {
-					return err
+					return byFlag(err, tenantFields(), cmd.Flags())
 				}
 				return a.printTenant(made)
 			})
@@ -119,7 +131,7 @@ trust scores all links of the tenant anew.`,
 			}
 			mask := &fieldmaskpb.FieldMask{}
 			cmd.Flags().Visit(func(flag *pflag.Flag) {
-				if field, ok := f.fields()[flag.Name]; ok {
+				if field, ok := tenantFields()[flag.Name]; ok {
 					mask.Paths = append(mask.Paths, field)
 				}
 			})
@@ -129,7 +141,7 @@ trust scores all links of the tenant anew.`,
 			return a.ask(func(c *client.Client) error {
 				changed, err := c.UpdateTenant(cmd.Context(), elsewherev1.UpdateTenantRequest_builder{Tenant: t, UpdateMask: mask}.Build())
 				if err != nil {
-					return err
+					return unknown(byFlag(err, tenantFields(), cmd.Flags()), "tenant", ids[0])
 				}
 				return a.printTenant(changed)
 			})
@@ -187,10 +199,13 @@ func (a *app) showTenantCommand() *cobra.Command {
 		Short: "Show a tenant's record",
 		Args:  args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, ids []string) error {
+			if err := checkTenantID(ids[0]); err != nil {
+				return err
+			}
 			return a.ask(func(c *client.Client) error {
 				t, err := c.GetTenant(cmd.Context(), ids[0])
 				if err != nil {
-					return err
+					return unknown(err, "tenant", ids[0])
 				}
 				return a.printTenant(t)
 			})

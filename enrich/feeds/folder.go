@@ -33,6 +33,8 @@ var (
 	ErrUnknown    = errors.New("no such feed")
 	ErrNoPrevious = errors.New("there is no version before")
 	ErrChanged    = errors.New("the file is not the one that was let in")
+	ErrStrange    = errors.New("there are files, and none of them was let in by elsewhere data update")
+	ErrBusy       = errors.New("another process changes the folder")
 )
 
 // Options of a folder. The zero value is good.
@@ -236,6 +238,11 @@ func (f *Folder) parse(v version) (*netclass.Feed, error) {
 // Rollback makes the version before the current one, and the current one the
 // version before.
 func (f *Folder) Rollback(name string) (Status, error) {
+	unlock, err := f.lock()
+	if err != nil {
+		return Status{}, err
+	}
+	defer unlock()
 	s, err := f.read(name)
 	if err != nil {
 		return Status{}, err
@@ -271,6 +278,51 @@ func (f *Folder) names() ([]string, error) {
 	slices.Sort(names)
 	return names, nil
 }
+
+// Strange returns ErrStrange for a folder with files that is none of feeds.
+func (f *Folder) Strange() error {
+	names, err := f.names()
+	if err != nil || len(names) > 0 {
+		return err
+	}
+	entries, err := os.ReadDir(f.dir)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(entries, func(e os.DirEntry) bool { return !strings.HasPrefix(e.Name(), ".") }) {
+		return ErrStrange
+	}
+	return nil
+}
+
+// lockName is the file that is there while a process changes the folder.
+const lockName = ".lock"
+
+// lock keeps other processes from changing the folder until unlock. A lock that has
+// not been touched for an hour is of a process that is gone.
+func (f *Folder) lock() (unlock func(), err error) {
+	path := f.path(lockName)
+	if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) > staleAfter {
+		if err := os.Remove(path); err != nil {
+			return nil, err
+		}
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return nil, fmt.Errorf("%w; if there is none, remove %s", ErrBusy, path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := file.Close(); err != nil {
+		return nil, err
+	}
+	// One that stays is taken for stale after a while.
+	return func() { _ = os.Remove(path) }, nil
+}
+
+// staleAfter is when what an update left is of one that was cut short.
+const staleAfter = time.Hour
 
 func (f *Folder) path(name string) string { return filepath.Join(f.dir, filepath.Base(name)) }
 

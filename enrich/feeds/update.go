@@ -89,6 +89,11 @@ func (f *Folder) Update(ctx context.Context, r Request) ([]Result, error) {
 	if len(jobs) == 0 {
 		return nil, fmt.Errorf("%s holds no file of a known feed", r.From)
 	}
+	unlock, err := f.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	if err := f.sweep(); err != nil {
 		return nil, err
 	}
@@ -98,6 +103,9 @@ func (f *Folder) Update(ctx context.Context, r Request) ([]Result, error) {
 			return results, err
 		}
 		results = append(results, f.update(ctx, r, j))
+		// So that nobody takes a long update for one that is gone.
+		now := time.Now()
+		_ = os.Chtimes(f.path(lockName), now, now)
 	}
 	return results, nil
 }
@@ -113,7 +121,7 @@ func (f *Folder) sweep() error {
 		if !ours {
 			continue
 		}
-		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > time.Hour {
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > staleAfter {
 			if err := os.Remove(f.path(e.Name())); err != nil {
 				return err
 			}

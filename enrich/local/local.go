@@ -149,6 +149,11 @@ func (d *Data) View() *mmdb.View { return d.current.Load().view }
 // order of their precedence.
 func (d *Data) Lists() []netclass.Info { return slices.Clone(d.current.Load().lists) }
 
+// PublicSources are Sources for those who may not know who the tenants are.
+func (d *Data) PublicSources() []enrich.Source {
+	return []enrich.Source{netclass.NewPublicSource(d.Table), mmdb.NewSource(d.View)}
+}
+
 // Sources returns the local data as sources of records. They follow reloads.
 func (d *Data) Sources() []enrich.Source {
 	return []enrich.Source{netclass.NewSource(d.Table), mmdb.NewSource(d.View)}

@@ -34,6 +34,8 @@ type Info struct {
 	Digest string
 	// Entries is the number of ranges, AS numbers and names.
 	Entries int
+	// Skipped is the number of entries that could not be read, at most a hundredth.
+	Skipped int `json:",omitempty"`
 }
 
 // Time returns the date, or the zero time.
@@ -301,6 +303,7 @@ func (b *Builder) Build(digest string) (*Feed, error) {
 	case f.info.Entries == 0:
 		return nil, fmt.Errorf("%s: %w", f.info.Name, ErrEmpty)
 	}
+	f.info.Skipped = b.bad
 	f.info.Digest = digest
 	if digest == "" {
 		f.info.Digest = f.sum()

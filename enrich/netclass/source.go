@@ -101,11 +101,28 @@ func Registrable(name string) string {
 }
 
 // source answers the questions of package enrich.
-type source struct{ current func() *Table }
+type source struct {
+	current func() *Table
+	public  bool
+}
 
 // NewSource returns the lists as a source of records. current is asked at every
 // look-up, so that the lists can be exchanged meanwhile.
-func NewSource(current func() *Table) enrich.Source { return source{current} }
+func NewSource(current func() *Table) enrich.Source { return source{current: current} }
+
+// NewPublicSource is NewSource for those who may not know who the tenants are: what
+// it says of a value is what the lists would say if none held the tenants' own
+// addresses.
+func NewPublicSource(current func() *Table) enrich.Source { return source{current, true} }
+
+// public is a class without the lists of the tenants' own addresses.
+func (c Class) public() Class {
+	own := func(m Match) bool { return m.Class == TenantEgress }
+	if !slices.ContainsFunc(c.Matches, own) {
+		return c
+	}
+	return resolve(slices.DeleteFunc(slices.Clone(c.Matches), own), c.Route)
+}
 
 // sourceName is the name under which the lists stand in records.
 const sourceName = "lists"
@@ -131,6 +148,9 @@ func (s source) About() enrich.About {
 // Lookup implements enrich.Source.
 func (s source) Lookup(_ context.Context, v enrich.Value, _ enrich.Purpose) enrich.Answer {
 	c := s.current().Of(v)
+	if s.public {
+		c = c.public()
+	}
 	a := enrich.Answer{Source: sourceName, Status: enrich.OK, Claims: c.Claims()}
 	add := func(name, value string, list *Info) {
 		if value != "" {

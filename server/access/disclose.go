@@ -14,13 +14,13 @@ func (v Viewer) Others(tenants []string) CountRange {
 	if v.all || v.rules == nil {
 		return CountRange{}
 	}
-	owners := make(map[string]bool)
+	var found owners
 	for _, tenant := range tenants {
-		if owner := v.rules.Tenants.owner(tenant); owner != "" && !v.has(tenant) {
-			owners[owner] = true
+		if !v.has(tenant) {
+			found.add(v.rules.Tenants.owner(tenant))
 		}
 	}
-	return bucket(len(owners))
+	return bucket(found.n)
 }
 
 // CountRange is a number as far as it is disclosed: exact where Min is Max.
@@ -231,19 +231,19 @@ func (v Viewer) others(snap graph.Snapshot, value evidence.Value, s *graph.Summa
 	if v.rules.Tenants.plainCounts() {
 		return max(int(s.Tenants)-own, 0), nil
 	}
-	owners := make(map[string]bool)
+	var found owners
 	count := func(tenant string) {
-		if owner := v.rules.Tenants.owner(tenant); owner != "" && !v.has(tenant) {
-			owners[owner] = true
+		if !v.has(tenant) {
+			found.add(v.rules.Tenants.owner(tenant))
 		}
 	}
 	if int(s.Cases) == len(s.Newest) {
 		for _, sighting := range s.Newest {
 			count(sighting.Tenant)
 		}
-		return len(owners), nil
+		return found.n, nil
 	}
-	for at := (*graph.Position)(nil); len(owners) < manyOwners; {
+	for at := (*graph.Position)(nil); found.n < manyOwners; {
 		tenant := ""
 		for sighting, err := range snap.Sightings(value, at) {
 			if err != nil {
@@ -258,7 +258,21 @@ func (v Viewer) others(snap graph.Snapshot, value evidence.Value, s *graph.Summa
 		count(tenant)
 		at = afterTenant(tenant)
 	}
-	return len(owners), nil
+	return found.n, nil
+}
+
+// owners are different ones, as far as anybody counts. To note one takes next to no
+// time, so that it does not show.
+type owners struct {
+	all [manyOwners]owner
+	n   int
+}
+
+func (o *owners) add(one owner) {
+	if one != (owner{}) && o.n < manyOwners && !slices.Contains(o.all[:o.n], one) {
+		o.all[o.n] = one
+		o.n++
+	}
 }
 
 // afterTenant is a place behind all sightings of a tenant and before those of any

@@ -2,6 +2,7 @@ package access
 
 import (
 	"hash/maphash"
+	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -30,6 +31,15 @@ type guessSlot struct {
 }
 
 func newGuard() *guard { return &guard{seed: maphash.MakeSeed()} }
+
+// AddressOf is the address of the other end of a connection, the zero Addr if it has
+// none.
+func AddressOf(a net.Addr) netip.Addr {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr().Unmap().WithZone("")
+	}
+	return netip.Addr{}
+}
 
 // Source is who is taken for one: an address, of IPv6 the network of a site.
 func Source(a netip.Addr) netip.Prefix {

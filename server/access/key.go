@@ -93,6 +93,8 @@ func (k *Key) check(now time.Time, tenants *Tenants) error {
 		return fault("key.name", "TOO_LONG", "at most 200 bytes")
 	case !plain(k.Name):
 		return fault("key.name", "NOT_TEXT", "the name is not plain text")
+	case len(k.Tenants) > 0 && k.AllTenants:
+		return fault("key.all_tenants", "NOT_WITH_TENANTS", "either tenants or all_tenants, not both")
 	case len(k.Tenants) > maxKeyTenants:
 		return fault("key.tenants", "TOO_MANY", "at most 1,000; all_tenants means every one")
 	case len(k.Addresses) > maxKeyAddresses:

@@ -44,8 +44,10 @@ type held struct {
 	expiry      *time.Timer
 
 	busy        atomic.Int32
-	used        atomic.Int64 // Unix seconds
-	usedWritten int64        // for the writer alone
+	reading     chan struct{} // a place for each request that is being read
+	bytes       atomic.Int64  // of requests under way
+	used        atomic.Int64  // Unix seconds
+	usedWritten int64         // for the writer alone
 	from        atomic.Pointer[netip.Prefix]
 }
 
@@ -79,7 +81,10 @@ func (t *tie) cutAt(in time.Duration) {
 // hold puts a stored key in use.
 func (k *Keys) hold(r keyRecord) *held {
 	now := k.clock()
-	h := &held{record: r, viewer: k.rules.viewer(&r.Key), limits: r.limits(), now: newTie()}
+	h := &held{
+		record: r, viewer: k.rules.viewer(&r.Key), limits: r.limits(), now: newTie(),
+		reading: make(chan struct{}, readTogether),
+	}
 	if l := h.limits; l.CallsPerSecond > 0 {
 		h.limiter = rate.NewLimiter(rate.Limit(l.CallsPerSecond), int(l.Burst))
 	}
@@ -217,14 +222,22 @@ func (k *Keys) match(h *held, id, secret string, from netip.Addr, now time.Time)
 	return s
 }
 
-// Begin takes a place for a call that counts as so many, or returns a *BusyError.
-func (s *Session) Begin(calls int) error {
+// Bounds of what a key may make the service hold at a time, besides its answers.
+const (
+	// readTogether is how many of its requests are read side by side; others wait.
+	readTogether = 8
+	// maxHeldBytes is how large requests under way are together. One always fits.
+	maxHeldBytes = 512 << 20
+)
+
+// Begin takes a place for a call, or returns a *BusyError.
+func (s *Session) Begin() error {
 	h := s.held
 	if h.busy.Add(1) > int32(min(h.limits.Concurrent, 1<<30)) {
 		h.busy.Add(-1)
 		return &BusyError{"too many calls with this key at a time", time.Second}
 	}
-	if err := s.Spend(calls); err != nil {
+	if err := s.spend(1); err != nil {
 		h.busy.Add(-1)
 		return err
 	}
@@ -234,19 +247,54 @@ func (s *Session) Begin(calls int) error {
 // Done gives the place back.
 func (s *Session) Done() { s.held.busy.Add(-1) }
 
-// Spend counts calls against the rate of the key.
-func (s *Session) Spend(calls int) error {
+// Weigh counts a call that was begun as so many more, or returns a *BusyError.
+func (s *Session) Weigh(more int) error {
+	if s.held.limiter != nil {
+		// The largest call of all takes a whole burst, of which Begin took one.
+		more = min(more, s.held.limiter.Burst()-1)
+	}
+	if more <= 0 {
+		return nil
+	}
+	return s.spend(more)
+}
+
+// spend counts calls against the rate of the key.
+func (s *Session) spend(calls int) error {
 	l := s.held.limiter
 	if l == nil {
 		return nil
 	}
 	now := s.clock()
-	r := l.ReserveN(now, min(max(calls, 1), l.Burst()))
+	r := l.ReserveN(now, calls)
 	if wait := r.DelayFrom(now); wait > 0 {
 		r.CancelAt(now)
 		return &BusyError{"too many calls with this key", wait}
 	}
 	return nil
+}
+
+// WaitToRead waits for a place to read a request in, which HasRead gives back.
+func (s *Session) WaitToRead(ctx context.Context) error {
+	select {
+	case s.held.reading <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// HasRead gives a place back.
+func (s *Session) HasRead() { <-s.held.reading }
+
+// Hold counts bytes of requests under way until release, or returns a *BusyError.
+func (s *Session) Hold(bytes int) (release func(), err error) {
+	h, n := s.held, int64(bytes)
+	if all := h.bytes.Add(n); all > maxHeldBytes && all != n {
+		h.bytes.Add(-n)
+		return nil, &BusyError{"too many bytes under way with this key at a time", time.Second}
+	}
+	return func() { h.bytes.Add(-n) }, nil
 }
 
 // Wait counts one call against the rate of the key, when there is room for it.

@@ -179,19 +179,25 @@ func (t *Tenants) CountsInSize(id string) bool {
 	return !strings.HasPrefix(id, reportsPrefix)
 }
 
-// owner names who is counted for a tenant where tenants are not named, "" for
-// nobody.
-func (t *Tenants) owner(id string) string {
+// owner is who is counted where tenants are not named: a tenant, or the group that it
+// is one of. The zero owner is nobody.
+type owner struct {
+	name  string
+	group bool
+}
+
+// owner returns who is counted for a tenant.
+func (t *Tenants) owner(id string) owner {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	r := t.byID[id]
 	switch {
 	case r == nil && strings.HasPrefix(id, reportsPrefix), r != nil && !r.counts():
-		return ""
+		return owner{}
 	case r == nil || r.Group == "":
-		return "tenant " + id
+		return owner{name: id}
 	}
-	return "group " + r.Group
+	return owner{r.Group, true}
 }
 
 // plainCounts reports whether every tenant counts as one.

@@ -105,8 +105,6 @@ type Actors interface {
 	// Tallies yields the cases of a tenant of which the content came in on a day and
 	// which have Made something, in order of case.
 	Tallies(tenant string, day int32) iter.Seq2[Tally, error]
-	// Header is Case without findings.
-	Header(evidence.Ref) (*StoredCase, error)
 	// RowsOfCase yields the rows of a case, in order of the other end.
 	RowsOfCase(evidence.Ref) iter.Seq2[Row, error]
 }

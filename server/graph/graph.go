@@ -221,6 +221,8 @@ type Snapshot interface {
 	Size() (uint32, error)
 	// Case returns a stored case, or ErrNotFound.
 	Case(evidence.Ref) (*StoredCase, error)
+	// Header is Case without the findings. It costs the same for a case of any size.
+	Header(evidence.Ref) (*StoredCase, error)
 	// Meta returns the stored version of a case, or ErrNotFound.
 	Meta(evidence.Ref) (Meta, error)
 	// Profile returns what linking reads of a case, dismissed and withheld ones

@@ -52,7 +52,7 @@ func (l *Linker) group(ctx context.Context) (more bool, err error) {
 		if t.B == (evidence.Ref{}) {
 			cases = append(cases, t.A)
 		} else {
-			pairs = append(pairs, graph.RowKey{A: t.A, B: t.B})
+			pairs = append(pairs, graph.RowKey(t))
 		}
 	}
 	slices.SortFunc(cases, evidence.Ref.Compare)
@@ -334,7 +334,7 @@ func (l *Linker) regroup(ctx context.Context) (more bool, err error) {
 			if err != nil {
 				return err
 			}
-			b.Touch = append(b.Touch, graph.Touched{A: r.A, B: r.B})
+			b.Touch = append(b.Touch, graph.Touched(r.RowKey))
 			touch(r.A, r.B)
 		}
 		return nil

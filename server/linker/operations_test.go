@@ -42,14 +42,11 @@ type deployment struct {
 	trust   map[string]float64
 	day     int
 	cases   map[evidence.Ref]*evidence.Case
+	// reach and made are the bounds of alarms.
+	reach, made int
 }
 
-// Small alarms, so that a few tenants raise them.
-const (
-	reachBound = 5
-	madeBound  = 12
-)
-
+// deploy returns an empty store with a linker whose alarms few tenants raise.
 func deploy(t *testing.T) *deployment {
 	d := &deployment{
 		T: t, classes: &changing{version: "0", classes: make(map[string]string)}, trust: make(map[string]float64),
@@ -68,8 +65,15 @@ func deploy(t *testing.T) *deployment {
 		}
 		return 1
 	}}
-	d.linker = linker.New(d.store, d.rules, slog.New(slog.DiscardHandler)).Alarm(reachBound, madeBound)
+	d.linker = linker.New(d.store, d.rules, slog.New(slog.DiscardHandler))
+	d.alarm(5, 12)
 	return d
+}
+
+// alarm sets how far a case may reach, and how many links a tenant may make on a day.
+func (d *deployment) alarm(reach, made int) {
+	d.reach, d.made = reach, made
+	d.linker.Alarm(uint32(reach), uint32(made))
 }
 
 func (d *deployment) must(err error) {
@@ -400,10 +404,10 @@ func (d *deployment) fanouts(rows []graph.Row, meta map[evidence.Ref]graph.Meta)
 	}
 	out := make(map[evidence.Ref]graph.Fanout)
 	for ref := range d.cases {
-		f := graph.Fanout{Made: uint32(len(made[ref])), Alarm: len(reached[ref]) > reachBound}
+		f := graph.Fanout{Made: uint32(len(made[ref])), Alarm: len(reached[ref]) > d.reach}
 		if f.Made > 0 {
 			f.Day = day(ref)
-			f.Alarm = f.Alarm || sums[on{ref.Tenant, f.Day}] > madeBound
+			f.Alarm = f.Alarm || sums[on{ref.Tenant, f.Day}] > d.made
 		}
 		out[ref] = f
 	}

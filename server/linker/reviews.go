@@ -97,7 +97,7 @@ func (l *Linker) touchReviewed(ctx context.Context, r remarks) error {
 	}
 	var b graph.RelinkBatch
 	for key := range r.said {
-		b.Touch = append(b.Touch, graph.Touched{A: key.A, B: key.B})
+		b.Touch = append(b.Touch, graph.Touched(key))
 	}
 	return l.store.Relink(ctx, b)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 )
@@ -107,7 +108,7 @@ func (c *Calls) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Cont
 	if !ok {
 		m = c.unknown
 	}
-	return context.WithValue(ctx, requestKey{}, &request{newRequestID(ctx), m})
+	return context.WithValue(ctx, requestKey{}, &request{id: newRequestID(ctx), method: m})
 }
 
 // HandleRPC implements stats.Handler.
@@ -117,6 +118,8 @@ func (c *Calls) HandleRPC(ctx context.Context, s stats.RPCStats) {
 		return
 	}
 	switch s := s.(type) {
+	case *stats.InHeader:
+		r.compressed = s.Compression != "" && s.Compression != encoding.Identity
 	case *stats.Begin:
 		r.method.inFlight.Inc()
 	case *stats.InPayload:

@@ -109,6 +109,20 @@ func TestNothingOfACaseIsShown(t *testing.T) {
 	}
 	d.metrics(t, `elsewhere_store_live_cases 3`, `elsewhere_linker_backlog_marks 0`,
 		`elsewhere_grpc_request_duration_seconds_count{code="Unimplemented",method="unknown"} 2`)
+	told := everythingTold(t, d, c)
+	lookForCanaries(t, told, canaries...)
+	// Else there is nothing to find.
+	if failed := strings.Count(told["log"], `"msg":"request failed"`); failed < 10 {
+		t.Errorf("%d failures in the log:\n%s", failed, told["log"])
+	}
+	if spans := len(c.spans()); spans < 10 {
+		t.Errorf("%d spans", spans)
+	}
+}
+
+// everythingTold stops the service and returns what it tells its operator, by place.
+func everythingTold(t *testing.T, d *deployment, c *traces) map[string]string {
+	t.Helper()
 	told := map[string]string{}
 	for _, path := range []string{
 		"/metrics", "/healthz", "/readyz", "/debug/pprof/", "/debug/pprof/cmdline", "/debug/pprof/goroutine?debug=2", "/debug/pprof/heap?debug=1",
@@ -119,19 +133,17 @@ func TestNothingOfACaseIsShown(t *testing.T) {
 	d.stop(t)
 	told["log"] = d.log.String()
 	told["traces"] = c.String()
+	return told
+}
+
+func lookForCanaries(t *testing.T, told map[string]string, secrets ...string) {
+	t.Helper()
 	for what, text := range told {
-		for _, secret := range canaries {
+		for _, secret := range secrets {
 			if i := strings.Index(strings.ToLower(text), secret); i >= 0 {
 				t.Errorf("%s has %q: …%s…", what, secret, text[max(0, i-200):min(len(text), i+100)])
 			}
 		}
-	}
-	// Else there is nothing to find.
-	if failed := strings.Count(told["log"], `"msg":"request failed"`); failed < 10 {
-		t.Errorf("%d failures in the log:\n%s", failed, told["log"])
-	}
-	if spans := len(c.spans()); spans < 10 {
-		t.Errorf("%d spans", spans)
 	}
 }
 

@@ -28,6 +28,7 @@ type deployment struct {
 	elsewherev1.CorrelationServiceClient
 	conn   *grpc.ClientConn
 	http   string // address
+	key    string // the first one, if Config.Init asked for it
 	log    *journal
 	cancel context.CancelFunc
 	served chan error
@@ -55,6 +56,9 @@ func start(t *testing.T, c server.Config) *deployment {
 	}()
 	t.Cleanup(func() { d.stop(t) })
 	d.http = s.HTTPAddr()
+	if key, ok := s.FirstKey(); ok {
+		d.key = key.Reveal()
+	}
 	if d.conn, err = grpc.NewClient(s.Addr(), grpc.WithTransportCredentials(insecure.NewCredentials())); err != nil {
 		t.Fatal(err)
 	}

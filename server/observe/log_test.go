@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"regexp"
 	"strings"
@@ -150,7 +151,7 @@ func TestLogHandler(t *testing.T) {
 	}
 	in := metadata.NewIncomingContext(t.Context(), metadata.Pairs(observe.RequestIDKey, "r1"))
 	ctx := calls.TagRPC(in, &stats.RPCTagInfo{FullMethodName: "/a/b"})
-	log := slog.New(observe.NewLogHandler(slog.NewJSONHandler(&out, nil)))
+	log := slog.New(observe.NewLogHandler(slog.NewJSONHandler(&out, nil), observe.NewPanics()))
 	for _, c := range []struct {
 		log  *slog.Logger
 		ctx  context.Context
@@ -173,5 +174,24 @@ func TestLogHandler(t *testing.T) {
 		if len(c.path) > 0 && record != "r1" || len(c.path) == 0 && strings.Contains(out.String(), "request_id") {
 			t.Errorf("%v: %s", c.path, out.String())
 		}
+	}
+}
+
+// TestPanicsAreCounted: also where the log itself is off.
+func TestPanicsAreCounted(t *testing.T) {
+	panics := observe.NewPanics()
+	for _, next := range []slog.Handler{slog.DiscardHandler, slog.NewTextHandler(io.Discard, nil)} {
+		log := slog.New(observe.NewLogHandler(next, panics)).With("part", "linker")
+		log.Error("panic while linking")
+		log.Error("internal error", "error", "panic")
+		log.Info("panic")
+	}
+	metrics := prometheus.NewRegistry()
+	if err := metrics.Register(panics); err != nil {
+		t.Fatal(err)
+	}
+	counted, err := metrics.Gather()
+	if err != nil || len(counted) != 1 || counted[0].GetMetric()[0].GetCounter().GetValue() != 2 {
+		t.Errorf("2 panics are counted as %v, %v", counted, err)
 	}
 }

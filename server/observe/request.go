@@ -18,8 +18,9 @@ const maxRequestID = 64
 
 // request is what is known of a call while it runs.
 type request struct {
-	id     string
-	method *method
+	id         string
+	method     *method
+	compressed bool // its messages
 }
 
 type requestKey struct{}
@@ -36,6 +37,13 @@ func RequestID(ctx context.Context) string {
 		return r.id
 	}
 	return ""
+}
+
+// Compressed reports whether the messages of the request that ctx belongs to come
+// compressed.
+func Compressed(ctx context.Context) bool {
+	r := requestOf(ctx)
+	return r != nil && r.compressed
 }
 
 // Announce puts the id of a request into the header of its answer. It comes too

@@ -66,12 +66,13 @@ func compose(tb testing.TB, recorded bool) *service {
 	record := rpc.NewRecorder(trail, tenants)
 	rules := linker.NewRules(link.Newest(), unclassified{}, graph.Limits{})
 	links := linker.New(store, rules, log)
-	s := grpc.NewServer(rpc.Interceptors(keys, record, log)...)
+	door := rpc.NewDoor(keys, record, log, rpc.Patience{})
+	s := grpc.NewServer(door.Options()...)
 	rpc.New(rpc.Dependencies{
 		Store: store, Settler: links, Rules: rules, Key: key, Sealer: sealer, Tenants: tenants, Keys: keys,
 		Trail: trail, Recorder: record, TenantChanged: func(access.Tenant) {}, Log: log,
-	}).Register(s)
-	grpc_health_v1.RegisterHealthServer(s, health.NewServer())
+	}).Register(door.Registrar(s))
+	grpc_health_v1.RegisterHealthServer(door.Registrar(s), health.NewServer())
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	must(err)
 	var parts sync.WaitGroup

@@ -20,6 +20,9 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/graph"
 )
 
+// egressFeed is the list of the tenants' own addresses.
+const egressFeed = "egress"
+
 // Enricher says what values are.
 type Enricher interface {
 	// Enrich yields one record a value, in order. The end of the context leaves
@@ -101,9 +104,6 @@ func (s *Service) Enrich(ctx context.Context, req *elsewherev1.EnrichRequest) (*
 }
 
 func (s *Service) enrich(ctx context.Context, req *elsewherev1.EnrichRequest) (*elsewherev1.EnrichResponse, error) {
-	if s.enricher == nil {
-		return nil, errNoEnrichment()
-	}
 	asked := req.GetObservables()
 	if n := len(asked); n > maxEnrich {
 		return nil, violation("observables", "TOO_MANY", fmt.Sprintf("%d values; at most %d", n, maxEnrich))
@@ -111,6 +111,9 @@ func (s *Service) enrich(ctx context.Context, req *elsewherev1.EnrichRequest) (*
 	viewer, err := access.From(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if s.enricherOf(viewer) == nil {
+		return nil, errNoEnrichment()
 	}
 	ask, err := s.askOf(viewer, req)
 	if err != nil {
@@ -129,7 +132,7 @@ func (s *Service) enrich(ctx context.Context, req *elsewherev1.EnrichRequest) (*
 	}
 	var credits credits
 	size := 0
-	for record, err := range s.records(ctx, ask, values) {
+	for record, err := range s.records(ctx, viewer, ask, values) {
 		if err != nil {
 			return nil, err
 		}
@@ -215,9 +218,17 @@ func enrichValue(v evidence.Value) enrich.Value {
 	return enrich.Value{Kind: enrich.KindDomain, Text: v.Text}
 }
 
+// enricherOf returns who answers a viewer.
+func (s *Service) enricherOf(v access.Viewer) Enricher {
+	if v.LooksUp() {
+		return s.enricher
+	}
+	return s.public
+}
+
 // records asks the enricher, and leaves time before the caller's deadline to
 // send what is known by then. A caller who gave up ends it.
-func (s *Service) records(ctx context.Context, ask enrich.Ask, values []enrich.Value) iter.Seq2[enrich.Record, error] {
+func (s *Service) records(ctx context.Context, v access.Viewer, ask enrich.Ask, values []enrich.Value) iter.Seq2[enrich.Record, error] {
 	return func(yield func(enrich.Record, error) bool) {
 		asking, cancel := ctx, context.CancelFunc(func() {})
 		if deadline, ok := ctx.Deadline(); ok {
@@ -225,7 +236,7 @@ func (s *Service) records(ctx context.Context, ask enrich.Ask, values []enrich.V
 			asking, cancel = context.WithDeadline(ctx, deadline.Add(-reserved))
 		}
 		defer cancel()
-		for record := range s.enricher.Enrich(asking, ask, values) {
+		for record := range s.enricherOf(v).Enrich(asking, ask, values) {
 			if err := ctx.Err(); err != nil {
 				yield(enrich.Record{}, err)
 				return
@@ -247,12 +258,16 @@ func (s *Service) listFeeds(ctx context.Context) (*elsewherev1.ListFeedsResponse
 	if s.feeds == nil {
 		return nil, errNoEnrichment()
 	}
-	if _, err := access.From(ctx); err != nil {
+	viewer, err := access.From(ctx)
+	if err != nil {
 		return nil, err
 	}
 	feeds, err := s.feeds.Feeds(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if !viewer.LooksUp() && !viewer.Administers() {
+		feeds = slices.DeleteFunc(feeds, func(f Feed) bool { return f.Name == egressFeed })
 	}
 	out := make([]*elsewherev1.Feed, len(feeds))
 	for i := range feeds {

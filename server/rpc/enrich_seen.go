@@ -50,7 +50,7 @@ func (s *Service) addRecords(ctx context.Context, results []*elsewherev1.SeenRes
 		return err
 	}
 	ask := enrich.Ask{Kept: viewer.ReadsWithheld(""), MaxLookups: -1, LocalOnly: !viewer.LooksUp()}
-	for record, err := range s.records(ctx, ask, values) {
+	for record, err := range s.records(ctx, viewer, ask, values) {
 		if err != nil {
 			return err
 		}
@@ -111,7 +111,7 @@ func (f *statedFacts) add(viewer access.Viewer, snap graph.Snapshot, nth int, a 
 				f.more[nth] = true
 				continue
 			}
-			c, err := readable(viewer, snap, sighting.Ref)
+			c, err := readCase(viewer, snap, sighting.Ref)
 			switch {
 			case errors.Is(err, graph.ErrNotFound):
 			case err != nil:

@@ -58,7 +58,7 @@ func enriching(t *testing.T, e Enricher) *Service {
 	}
 	return New(Dependencies{
 		Store:    onlySummaries{summary: func(evidence.Value) (graph.Summary, error) { return graph.Summary{}, nil }},
-		Enricher: e, Rules: linker.Rules{Model: link.Version1(), Classes: noClasses{}},
+		Enricher: e, Public: e, Rules: linker.Rules{Model: link.Version1(), Classes: noClasses{}},
 		Key: key, Log: slog.New(slog.DiscardHandler),
 	})
 }

@@ -257,7 +257,7 @@ func (s *Service) linksOfCase(ctx context.Context, req *elsewherev1.ListLinksReq
 		return nil, err
 	}
 	err = s.view(ctx, func(v access.Viewer, snap graph.Snapshot) error {
-		if _, err := readable(v, snap, ref); err != nil {
+		if err := readable(v, snap, ref); err != nil {
 			return err
 		}
 		q := linkQuery{minTier: tier, sameTenant: req.GetIncludeSameTenant(), refuted: req.GetIncludeRefuted(), limit: size}
@@ -411,7 +411,7 @@ func (s *Service) ExplainLink(ctx context.Context, req *elsewherev1.ExplainLinkR
 			if err != nil {
 				return err
 			}
-			if _, err := readable(v, snap, ref); err != nil {
+			if err := readable(v, snap, ref); err != nil {
 				return err
 			}
 			if profiles[i], err = snap.Profile(ref); err != nil {

@@ -86,7 +86,7 @@ func (s *Service) reviewLink(ctx context.Context, req *elsewherev1.ReviewLinkReq
 	var res elsewherev1.ReviewLinkResponse_builder
 	err = s.store.View(ctx, func(snap graph.Snapshot) error {
 		for _, ref := range [...]evidence.Ref{r.A, r.B} {
-			if _, err := readable(viewer, snap, ref); err != nil {
+			if err := readable(viewer, snap, ref); err != nil {
 				return err
 			}
 		}

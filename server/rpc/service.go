@@ -42,6 +42,7 @@ type Service struct {
 	store    Store
 	settler  Settler
 	enricher Enricher
+	public   Enricher
 	feeds    Feeds
 	models   Models
 	watcher  Watcher
@@ -63,7 +64,7 @@ type Service struct {
 }
 
 // Dependencies are what a Service is made of. All are needed but Clock, which is
-// time.Now when nil, Enricher and Feeds, without which EnrichmentService answers
+// time.Now when nil, Enricher, Public and Feeds, without which EnrichmentService answers
 // UNIMPLEMENTED, Models, without which ModelService does, Exports and Hints, without
 // which nothing is handed on, and Watcher and Webhooks, without which their calls are
 // UNIMPLEMENTED.
@@ -71,6 +72,9 @@ type Dependencies struct {
 	Store    Store
 	Settler  Settler
 	Enricher Enricher
+	// Public is the Enricher of viewers that do not look up (access.Viewer.LooksUp):
+	// it must not know what is a tenant's own, nor what others asked.
+	Public   Enricher
 	Feeds    Feeds
 	Models   Models
 	Watcher  Watcher
@@ -94,7 +98,7 @@ type Dependencies struct {
 // New returns a service.
 func New(d Dependencies) *Service {
 	s := &Service{
-		store: d.Store, settler: d.Settler, enricher: d.Enricher, feeds: d.Feeds, models: d.Models, watcher: d.Watcher, webhooks: d.Webhooks, rules: d.Rules,
+		store: d.Store, settler: d.Settler, enricher: d.Enricher, public: d.Public, feeds: d.Feeds, models: d.Models, watcher: d.Watcher, webhooks: d.Webhooks, rules: d.Rules,
 		key: d.Key, sealer: d.Sealer, tenants: d.Tenants, keys: d.Keys, changed: d.TenantChanged,
 		trail: d.Trail, record: d.Recorder, exports: d.Exports, hints: d.Hints, log: d.Log, clock: d.Clock,
 	}

@@ -55,19 +55,14 @@ func (s *Service) SubmitCases(stream grpc.BidiStreamingServer[elsewherev1.Submit
 		workers.Wait()
 		close(answers)
 	}()
-	var sendErr error
 	for a := range answers {
-		if sendErr == nil {
-			if sendErr = stream.Send(a.response); sendErr != nil {
-				cancel()
-			}
+		if err := stream.Send(a.response); err != nil {
+			// What waits for the next case ends with the stream, and that with this.
+			return toStatus(ctx, s.log, err)
 		}
 		budget.give(a.bytes)
 	}
-	if err := <-received; err != nil {
-		return toStatus(ctx, s.log, err)
-	}
-	return sendErr
+	return toStatus(ctx, s.log, <-received)
 }
 
 // contained is SubmitCase on a goroutine that no interceptor watches over.

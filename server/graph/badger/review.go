@@ -181,7 +181,7 @@ func (c *change) touchReviewed(ref evidence.Ref) error {
 // touchPair lists a pair and its cases: what people say of a pair may bring cases
 // together that no row connects.
 func (c *change) touchPair(p graph.RowKey) {
-	c.touch(graph.Touched{A: p.A, B: p.B})
+	c.touch(graph.Touched(p))
 	c.touch(graph.Touched{A: p.A})
 	c.touch(graph.Touched{A: p.B})
 }

@@ -2,7 +2,6 @@ package badger
 
 import (
 	"context"
-	"encoding/binary"
 
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/graph"
@@ -192,5 +191,3 @@ func (w *writer) regroup(c *change, g *graph.Grouping) error {
 	}
 	return nil
 }
-
-func appendDay(b []byte, day int32) []byte { return binary.AppendVarint(b, int64(day)) }

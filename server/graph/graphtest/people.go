@@ -87,7 +87,7 @@ func (p *people) touch(refs ...evidence.Ref) {
 }
 
 func (p *people) touchPair(k graph.RowKey) {
-	p.touched[graph.Touched{A: k.A, B: k.B}] = true
+	p.touched[graph.Touched(k)] = true
 	p.touch(k.A, k.B)
 }
 

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
+	"github.com/elsewhere-project/elsewhere/server/jsonform"
 )
 
 const (
@@ -23,9 +24,6 @@ const (
 	maxCaseBytes = 10 << 20
 	// maxDepth is far beyond what a case needs; it bounds recursion.
 	maxDepth = 64
-	// maxProblems is how many problems of one case are reported, as many as the
-	// server does.
-	maxProblems = 100
 )
 
 // Reasons of problems that are found before the server sees a case. Where the
@@ -36,9 +34,9 @@ const (
 	ReasonEncoding     = "NOT_UTF8"
 	ReasonNUL          = "CONTROL_CHARACTER"
 	ReasonTooLarge     = "TOO_LARGE"
-	ReasonFieldUnknown = "FIELD_UNKNOWN"
-	ReasonFieldTwice   = "FIELD_TWICE"
-	ReasonType         = "TYPE_WRONG"
+	ReasonFieldUnknown = jsonform.ReasonFieldUnknown
+	ReasonFieldTwice   = jsonform.ReasonFieldTwice
+	ReasonType         = jsonform.ReasonType
 )
 
 // Position is a place in a text. Lines and columns count from 1, columns in
@@ -84,7 +82,7 @@ func (d *Document) Start() Position { return d.start }
 // Place returns where the field at path stands, path being written as the
 // server writes it: findings[3].observables[17].value. Of a field that is not
 // there it is the place of what should hold it.
-func (d *Document) Place(path string) Position { return d.at(locate(d.raw, path)) }
+func (d *Document) Place(path string) Position { return d.at(jsonform.Locate(d.raw, path)) }
 
 // at returns the place of an offset.
 func (d *Document) at(offset int) Position {
@@ -184,7 +182,11 @@ func (r *Reader) Next() (*Document, error) {
 func (r *Reader) document(start Position) (*Document, error) {
 	d := &Document{Case: &elsewherev1.Case{}, raw: r.raw, start: start}
 	r.raw = nil
-	if problems := check(d, d.Case.ProtoReflect().Descriptor()); len(problems) > 0 {
+	var problems []Problem
+	for _, f := range jsonform.Check(d.raw, d.Case.ProtoReflect().Descriptor()) {
+		problems = append(problems, Problem{d.at(f.Offset), f.Path, f.Reason, f.Message})
+	}
+	if len(problems) > 0 {
 		return nil, &Error{problems}
 	}
 	if err := protojson.Unmarshal(d.raw, d.Case); err != nil {

@@ -32,7 +32,7 @@ type LineError struct {
 	Err  error
 }
 
-func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
+func (e *LineError) Error() string { return fmt.Sprintf("%d: %v", e.Line, e.Err) }
 
 // Unwrap returns why.
 func (e *LineError) Unwrap() error { return e.Err }

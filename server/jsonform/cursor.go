@@ -1,4 +1,4 @@
-package casefile
+package jsonform
 
 import (
 	"bytes"
@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// cursor walks over JSON that a Reader has found to be well formed. On any other
+// cursor walks over JSON that was found to be well formed. On any other
 // text it ends somewhere, but it does end.
 type cursor struct {
 	raw []byte
@@ -126,9 +126,9 @@ func (c *cursor) elements(f func(n int) bool) {
 	}
 }
 
-// locate returns the offset of the value at path in a case, or of the value
+// Locate returns the offset of the value at path in an object, or of the value
 // nearest around it that is there.
-func locate(raw []byte, path string) int {
+func Locate(raw []byte, path string) int {
 	c := &cursor{raw: raw}
 	c.space()
 	for path != "" {

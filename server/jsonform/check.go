@@ -1,4 +1,4 @@
-package casefile
+package jsonform
 
 import (
 	"fmt"
@@ -11,27 +11,46 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// check compares a well-formed object with the fields of a message and returns
-// what it would not take, in order of place. protojson would find the same, but
-// only the first of it and without a place that is promised.
-func check(d *Document, message protoreflect.MessageDescriptor) []Problem {
-	c := &checker{cursor: cursor{raw: d.raw}, doc: d}
-	c.space()
-	c.object(message, "")
-	return c.problems
+// MaxFindings is how many faults of one object are told.
+const MaxFindings = 100
+
+// Reasons of findings. Where the service would find the same in a case, the code is
+// the service's.
+const (
+	ReasonFieldUnknown = "FIELD_UNKNOWN"
+	ReasonFieldTwice   = "FIELD_TWICE"
+	ReasonType         = "TYPE_WRONG"
+)
+
+// Finding is a field that a message does not take as it is written.
+type Finding struct {
+	Offset  int    // of the field's name or value, in bytes
+	Path    string // as findings[3].observables[17].value
+	Reason  string
+	Message string // without anything of the value
+}
+
+// Check compares a well-formed object with the fields of a message and returns
+// what it would not take, in order of place, at most MaxFindings. protojson would
+// find the same, but only the first of it and without a place that is promised.
+func Check(raw []byte, message protoreflect.MessageDescriptor) []Finding {
+	c := &checker{cursor: cursor{raw: raw}}
+	if c.space(); c.is('{', "", "an object") {
+		c.object(message, "")
+	}
+	return c.found
 }
 
 type checker struct {
 	cursor
-	doc      *Document
-	problems []Problem
+	found []Finding
 }
 
-// report adds a problem at an offset. Behind the last of them the walk goes on
+// report adds a finding at an offset. Behind the last of them the walk goes on
 // and only tells nobody.
 func (c *checker) report(at int, path, reason, format string, args ...any) {
-	if len(c.problems) < maxProblems {
-		c.problems = append(c.problems, Problem{c.doc.at(at), path, reason, fmt.Sprintf(format, args...)})
+	if len(c.found) < MaxFindings {
+		c.found = append(c.found, Finding{min(at, len(c.raw)), path, reason, fmt.Sprintf(format, args...)})
 	}
 }
 
@@ -94,11 +113,7 @@ func (c *checker) field(f protoreflect.FieldDescriptor, path string) {
 func (c *checker) single(f protoreflect.FieldDescriptor, path string) {
 	switch f.Kind() {
 	case protoreflect.MessageKind:
-		if f.Message().FullName() == "google.protobuf.Timestamp" {
-			c.time(path)
-		} else if c.is('{', path, "an object") {
-			c.object(f.Message(), path)
-		}
+		c.message(f.Message(), path)
 	case protoreflect.StringKind:
 		if c.is('"', path, "a string") {
 			c.str()
@@ -113,10 +128,47 @@ func (c *checker) single(f protoreflect.FieldDescriptor, path string) {
 		c.enum(f.Enum(), path)
 	case protoreflect.Uint32Kind:
 		c.number(path)
+	case protoreflect.DoubleKind:
+		if b := c.space(); b == '-' || b == '"' || isDigit(b) {
+			c.skip()
+		} else {
+			c.wrong(path, "a number")
+		}
 	default:
-		// protojson judges what the schema of a case does not use so far.
+		// protojson judges what the schema does not use so far.
 		c.skip()
 	}
+}
+
+// message reads a message, also those that are written as a string.
+func (c *checker) message(m protoreflect.MessageDescriptor, path string) {
+	switch m.FullName() {
+	case "google.protobuf.Timestamp":
+		c.time(path)
+	case "google.protobuf.Duration":
+		at := c.i
+		if c.is('"', path, "a time span, as in \"3600s\"") {
+			if s, ok := strings.CutSuffix(c.str(), "s"); !ok || !isSpan(s) {
+				c.report(at, path, ReasonType, "not a time span as in \"3600s\"")
+			}
+		}
+	case "google.protobuf.FieldMask":
+		if c.is('"', path, "names of fields, as in \"displayName,trust\"") {
+			c.str()
+		}
+	default:
+		if c.is('{', path, "an object") {
+			c.object(m, path)
+		}
+	}
+}
+
+// isSpan reports whether s is a number of seconds that the wire format has.
+func isSpan(s string) bool {
+	s = strings.TrimPrefix(s, "-")
+	whole, part, _ := strings.Cut(s, ".")
+	n, err := strconv.ParseUint(whole, 10, 64)
+	return err == nil && n <= 315_576_000_000 && len(part) <= 9 && strings.Trim(part, "0123456789") == ""
 }
 
 // time reads an RFC 3339 time.
@@ -227,3 +279,5 @@ func join(path, name string) string {
 	}
 	return path + "." + name
 }
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }

@@ -1,0 +1,190 @@
+package rest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"time"
+	"unicode/utf8"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/elsewhere-project/elsewhere/server/jsonform"
+)
+
+// codec reads and writes bodies in the one JSON form. The lines of a stream are the
+// messages themselves.
+type codec struct{}
+
+var _ runtime.Marshaler = codec{}
+
+func (codec) ContentType(any) string       { return "application/json" }
+func (codec) StreamContentType(any) string { return "application/x-ndjson" }
+
+// Delimiter follows each message of a stream; Marshal has ended the line.
+func (codec) Delimiter() []byte { return nil }
+
+// Marshal writes a message as a line.
+func (codec) Marshal(v any) ([]byte, error) {
+	if chunk, ok := v.(map[string]any); ok {
+		v = chunk["result"]
+	}
+	m, ok := v.(proto.Message)
+	if !ok {
+		return nil, fmt.Errorf("%T is no message", v)
+	}
+	line, err := jsonform.Append(nil, m)
+	return append(line, '\n'), err
+}
+
+// Unmarshal reads a message.
+func (codec) Unmarshal(b []byte, v any) error { return read(b, v) }
+
+// NewDecoder reads messages one after the other.
+func (codec) NewDecoder(r io.Reader) runtime.Decoder {
+	b, ok := r.(*body)
+	if !ok {
+		b = &body{ReadCloser: io.NopCloser(r), most: math.MaxInt64}
+	}
+	d := json.NewDecoder(b)
+	return runtime.DecoderFunc(func(v any) error {
+		err := b.next(d, v)
+		if err != nil && !errors.Is(err, io.EOF) {
+			b.fault = err
+		}
+		return err
+	})
+}
+
+// NewEncoder is part of the interface; the gateway writes by Marshal.
+func (c codec) NewEncoder(w io.Writer) runtime.Encoder {
+	return runtime.EncoderFunc(func(v any) error {
+		line, err := c.Marshal(v)
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(line)
+		return err
+	})
+}
+
+// body is the body of a request. It keeps what was wrong with it, of which the
+// gateway passes on no more than the text.
+type body struct {
+	io.ReadCloser
+	stream bool // several messages
+	most   int64
+	left   int64 // of a message
+	got    int64 // so far
+	fault  error
+	// deadlines moves on with each part of a stream; nil leaves it.
+	deadlines *http.ResponseController
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, &http.MaxBytesError{Limit: b.most}
+	}
+	if b.stream && b.deadlines != nil {
+		_ = b.deadlines.SetReadDeadline(time.Now().Add(bodyWithin))
+	}
+	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	b.got += int64(n)
+	return n, err
+}
+
+// next reads a message. Of a body of one message nothing may follow.
+func (b *body) next(d *json.Decoder, v any) error {
+	// What the decoder has read ahead counts for the next message.
+	b.left = b.most
+	var raw json.RawMessage
+	if err := d.Decode(&raw); err != nil {
+		return malformed(err, b.got)
+	}
+	if !b.stream {
+		if _, err := d.Token(); !errors.Is(err, io.EOF) {
+			var large *http.MaxBytesError
+			if errors.As(err, &large) {
+				return large
+			}
+			return &syntaxError{d.InputOffset(), "more follows the object"}
+		}
+	}
+	return read(raw, v)
+}
+
+// read turns one object into a message.
+func read(raw []byte, v any) error {
+	m, ok := v.(proto.Message)
+	if !ok {
+		return fmt.Errorf("%T is no message", v)
+	}
+	if !utf8.Valid(raw) {
+		return &syntaxError{0, "not UTF-8"}
+	}
+	if bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {
+		return nil
+	}
+	if found := jsonform.Check(raw, m.ProtoReflect().Descriptor()); len(found) > 0 {
+		return &fieldsError{found, m.ProtoReflect().Descriptor().Name()}
+	}
+	if err := protojson.Unmarshal(raw, m); err != nil {
+		// The text of the library may have a value in it.
+		return &syntaxError{0, "not what the schema says"}
+	}
+	return nil
+}
+
+// malformed turns an error of the decoder into one with a place and without any of
+// the text.
+func malformed(err error, at int64) error {
+	var syntax *json.SyntaxError
+	var large *http.MaxBytesError
+	switch {
+	case errors.Is(err, io.EOF):
+		return io.EOF
+	case errors.As(err, &large):
+		return large
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return &syntaxError{at, "the text ends within an object"}
+	case errors.As(err, &syntax):
+		return &syntaxError{syntax.Offset, "not JSON"}
+	}
+	return err
+}
+
+// syntaxError is a body that is no JSON, at a byte of it.
+type syntaxError struct {
+	offset  int64
+	message string
+}
+
+func (e *syntaxError) Error() string {
+	return fmt.Sprintf("%s, at byte %d of the body", e.message, e.offset)
+}
+
+// fieldsError is a body with fields that the message does not take.
+type fieldsError struct {
+	found []jsonform.Finding
+	of    protoreflect.Name
+}
+
+func (e *fieldsError) Error() string {
+	f := e.found[0]
+	s := f.Message
+	if f.Path != "" {
+		s = f.Path + ": " + s
+	}
+	if n := len(e.found) - 1; n > 0 {
+		s += fmt.Sprintf(" (and %d more)", n)
+	}
+	return s
+}
