@@ -27,6 +27,8 @@ var (
 	ErrKey = errors.New("a key is needed")
 	// ErrDenied means that the key is not for this call.
 	ErrDenied = errors.New("not for this key")
+	// ErrTooOld means that what the caller wants to go on from is no longer kept.
+	ErrTooOld = errors.New("too long ago")
 	// ErrUnavailable means that no server answered.
 	ErrUnavailable = errors.New("server unavailable")
 )
@@ -112,6 +114,8 @@ func fromStatus(err error) error {
 		return &statusError{ErrKey, st}
 	case codes.PermissionDenied:
 		return &statusError{ErrDenied, st}
+	case codes.OutOfRange:
+		return &statusError{ErrTooOld, st}
 	case codes.Unavailable:
 		return &statusError{ErrUnavailable, st}
 	case codes.Unimplemented:

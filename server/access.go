@@ -36,6 +36,7 @@ type Access struct {
 // accessSide is who may come in, and what is done in the background for it.
 type accessSide struct {
 	tenants *access.Tenants
+	rules   *access.Rules
 	keys    *access.Keys
 	first   access.Secret
 	store   graph.Store
@@ -54,7 +55,7 @@ func openAccess(ctx context.Context, c Config, store graph.Store, tenants *acces
 	if err != nil {
 		return nil, err
 	}
-	s := &accessSide{tenants: tenants, keys: keys, store: store, log: c.logger(), due: make(chan struct{}, 1)}
+	s := &accessSide{tenants: tenants, rules: rules, keys: keys, store: store, log: c.logger(), due: make(chan struct{}, 1)}
 	if c.Init && !keys.Any() {
 		if _, s.first, err = keys.Create(audit.ByHost(ctx, "serve --init"), access.Key{Name: "first key", Role: access.RoleAdmin}); err != nil {
 			return nil, err

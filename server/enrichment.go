@@ -116,7 +116,7 @@ type enrichment struct {
 	rules   *linker.Changeable
 	log     *slog.Logger
 	every   time.Duration
-	watch   watch
+	watch   fileWatch
 	// asksAbuseIPDB says that there is a key for it.
 	asksAbuseIPDB bool
 	// report is that of the last reload.
@@ -134,7 +134,7 @@ func openEnrichment(ctx context.Context, c Config, store graph.Store, tenants *a
 	options := local.Options{Databases: c.Databases}
 	e := &enrichment{
 		store: store, tenants: tenants, log: c.logger(), every: cmp.Or(c.FeedsEvery, DefaultFeedsEvery),
-		lookups: newLookupCounts(), watch: watch{files: c.Databases}, said: make(map[string]string),
+		lookups: newLookupCounts(), watch: fileWatch{files: c.Databases}, said: make(map[string]string),
 	}
 	if dir := c.feedsDir(); dir != "" {
 		folder, err := feeds.Open(dir, feeds.Options{})

@@ -11,6 +11,8 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/access/audit"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/link"
+	"github.com/elsewhere-project/elsewhere/server/watch"
+	"github.com/elsewhere-project/elsewhere/server/webhook"
 )
 
 // Services returns what the server has registered.
@@ -34,6 +36,18 @@ func Shield(current func() *netclass.Table) enrich.Shield {
 
 // Traces returns the names of all that is erased with a tenant.
 func (s *Server) Traces() []string { return s.erasure.eraser.Traces() }
+
+// Posted returns c with other options for webhooks.
+func Posted(c Config, o webhook.Options) Config {
+	c.Webhooks.options = o
+	return c
+}
+
+// Watched returns c with other options for those who watch.
+func Watched(c Config, o watch.Options) Config {
+	c.watching = o
+	return c
+}
 
 // OpenTrail opens the audit trail of a store in a data folder.
 func OpenTrail(ctx context.Context, c Config, store graph.Store) (*audit.Trail, error) {

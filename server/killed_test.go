@@ -41,6 +41,13 @@ const serveDir = "ELSEWHERE_TEST_SERVE"
 const serveSync = "ELSEWHERE_TEST_SYNC"
 
 func TestMain(m *testing.M) {
+	if addr := os.Getenv(watchAddr); addr != "" {
+		if err := watchFor(addr, os.Getenv(watchCursor)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if dir := os.Getenv(serveDir); dir != "" {
 		if err := serve(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -28,6 +28,8 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/linker"
 	"github.com/elsewhere-project/elsewhere/server/observe"
 	"github.com/elsewhere-project/elsewhere/server/rpc"
+	"github.com/elsewhere-project/elsewhere/server/watch"
+	"github.com/elsewhere-project/elsewhere/server/webhook"
 )
 
 // Where the service listens unless told otherwise.
@@ -71,6 +73,10 @@ type Config struct {
 	Encryption Encryption
 	// Enrichment is what is known about addresses, and who is asked.
 	Enrichment
+	// Webhooks is where changes of links may be posted.
+	Webhooks Webhooks
+	// watching is how links are watched, for tests.
+	watching watch.Options
 	// Limits are those of connections.
 	Limits
 	// Clock tells the time, and so the UTC day from which sightings count for
@@ -108,6 +114,8 @@ type Server struct {
 	store       graph.Store
 	service     *rpc.Service
 	linker      *linker.Linker
+	hub         *watch.Hub
+	webhooks    *webhook.Hooks
 	access      *accessSide
 	trail       *audit.Trail
 	certificate *certificate // nil without TLS
@@ -193,13 +201,24 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		telemetry.stop()
 		return nil, errors.Join(err, listener.Close(), store.Close())
 	}
+	hub, err := watch.Open(ctx, store, log, c.watching)
+	var hooks *webhook.Hooks
+	if err == nil {
+		hooks, err = openWebhooks(ctx, c, store, hub, side.rules, secret)
+	}
+	if err != nil {
+		known.close()
+		telemetry.stop()
+		return nil, errors.Join(err, listener.Close(), store.Close())
+	}
 	s := &Server{
 		listener: listener, store: store, log: log, health: health.NewServer(),
 		linker: linker.New(store, known.rules, log).Naming(key.ActorID), enrich: known, telemetry: telemetry,
+		hub: hub, webhooks: hooks,
 		access: side, trail: trail, certificate: certificate,
 	}
 	models := newModels(store.Kept(), known)
-	exports, hints := newExports(c, store, tenants, known, exportKeys)
+	exports, hints := newExports(c, store, tenants, known, key, exportKeys)
 	s.erasure, err = openErasure(ctx, c, s, models, hints, signer)
 	if err == nil {
 		err = telemetry.watch(append(known.metrics(), s.queues(), listener.refused, panics)...)
@@ -212,7 +231,6 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		telemetry.stop()
 		return nil, errors.Join(err, listener.Close(), store.Close())
 	}
-	exports, hints := newExports(c, store, tenants, known, key, exportKeys)
 	publisher, guard := newPublisher(targets, store, exports, log)
 	record := rpc.NewRecorder(trail, tenants)
 	door := rpc.NewDoor(side.keys, record, log, c.Patience)
@@ -222,7 +240,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	services := door.Registrar(s.grpc)
 	s.service = rpc.New(rpc.Dependencies{
 		Store: s.erasure.gate, Eraser: s.erasure.eraser, Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
-		Enricher: known.enricher, Public: known.public, Feeds: known, Models: models, Clock: c.Clock,
+		Enricher: known.enricher, Public: known.public, Feeds: known, Models: models, Watcher: hub, Webhooks: hooks, Clock: c.Clock,
 		Exports: exports, Hints: hints, Publisher: publisher, Guard: guard,
 		Tenants: tenants, Keys: side.keys, Trail: trail, Recorder: record, TenantChanged: func(t access.Tenant) {
 			known.egressChanged()
@@ -294,6 +312,8 @@ func (s *Server) Serve(ctx context.Context) error {
 	var parts sync.WaitGroup
 	var linkErr, httpErr error
 	parts.Go(func() { linkErr = s.linker.Run(background) })
+	parts.Go(func() { s.hub.Run(background) })
+	parts.Go(func() { s.webhooks.Run(background) })
 	parts.Go(func() { s.enrich.run(background) })
 	parts.Go(func() { s.access.run(background) })
 	parts.Go(func() { keep(background, s.log, s.erasure.run) })
@@ -332,6 +352,7 @@ func (s *Server) Serve(ctx context.Context) error {
 // stop ends the service: new calls are refused, those under way may finish.
 func (s *Server) stop() {
 	s.health.Shutdown()
+	s.hub.Stop()
 	done := make(chan struct{})
 	go func() {
 		s.grpc.GracefulStop()

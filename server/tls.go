@@ -34,7 +34,7 @@ const DefaultTLSEvery = 5 * time.Second
 type certificate struct {
 	files TLS
 	log   *slog.Logger
-	watch watch
+	watch fileWatch
 	now   atomic.Pointer[tls.Config]
 }
 
@@ -49,7 +49,7 @@ func openCertificate(files TLS, log *slog.Logger) (*certificate, error) {
 	if files.Every == 0 {
 		files.Every = DefaultTLSEvery
 	}
-	c := &certificate{files: files, log: log, watch: watch{files: []string{files.CertFile, files.KeyFile}}}
+	c := &certificate{files: files, log: log, watch: fileWatch{files: []string{files.CertFile, files.KeyFile}}}
 	if files.ClientCAFile != "" {
 		c.watch.files = append(c.watch.files, files.ClientCAFile)
 	}

@@ -109,7 +109,7 @@ func (t *Trial) Close() error { return t.store.Close() }
 // have them at once, rows after the next Settle.
 func (t *Trial) Use(m *link.Model, classes link.Classifier) {
 	t.rules = linker.NewRules(m, classes, graph.Limits{})
-	t.linker = linker.New(t.store, t.rules, slog.New(slog.DiscardHandler))
+	t.linker = linker.New(t.store, t.rules, slog.New(slog.DiscardHandler)).Quiet()
 	// Two models may have one version number, where a part of one is off.
 	t.anew = true
 }

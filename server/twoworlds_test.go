@@ -302,6 +302,11 @@ func drawQuestion(t *rapid.T) worldQuestion {
 		all(one(c.CreateKey(ctx, elsewherev1.CreateKeyRequest_builder{Key: elsewherev1.Key_builder{Role: tenantKey, Tenants: []string{"unknown"}}.Build()}.Build())))
 		all(erasure(c.EraseTenant(ctx, elsewherev1.EraseTenantRequest_builder{Tenant: "unknown"}.Build())))
 		all(one(c.ListFeeds(ctx, &elsewherev1.ListFeedsRequest{})))
+		all(one(c.CreateWebhook(ctx, elsewherev1.CreateWebhookRequest_builder{Webhook: elsewherev1.Webhook_builder{Url: "https://example.com/", Tenants: []string{"unknown"}}.Build()}.Build())))
+		all(one(c.ListWebhooks(ctx, &elsewherev1.ListWebhooksRequest{})))
+		all(one(c.ListDeadLetters(ctx, elsewherev1.ListDeadLettersRequest_builder{Webhook: "wh_aaaaaaaaaaaa"}.Build())))
+		all(one(c.RetryDeadLetters(ctx, elsewherev1.RetryDeadLettersRequest_builder{Webhook: "wh_aaaaaaaaaaaa"}.Build())))
+		all(one(c.DeleteWebhook(ctx, elsewherev1.DeleteWebhookRequest_builder{Id: "wh_aaaaaaaaaaaa"}.Build())))
 		all(trailPages(ctx, c))
 		return out, nil
 	}}

@@ -96,8 +96,8 @@ Begin with: elsewhere demo`,
 	root.AddCommand(
 		a.demoCommand(), a.serveCommand(), a.huntCommand(),
 		a.submitCommand(), a.seenCommand(), a.enrichCommand(), a.linksCommand(), a.whyCommand(), a.exportCommand(), a.publishCommand(), a.importCommand(),
-		a.reviewCommand(), a.actorsCommand(),
-		a.tenantsCommand(), a.keysCommand(), a.auditCommand(), a.eraseCommand(), a.rekeyCommand(),
+		a.watchCommand(), a.reviewCommand(), a.actorsCommand(),
+		a.tenantsCommand(), a.keysCommand(), a.auditCommand(), a.webhooksCommand(), a.eraseCommand(), a.rekeyCommand(),
 		a.modelCommand(), a.checkCommand(), a.dataCommand(), a.benchCommand(), a.evalCommand(), a.versionCommand(),
 	)
 	return root

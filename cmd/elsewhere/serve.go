@@ -129,6 +129,8 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 	who.register(cmd.Flags())
 	cmd.Flags().StringVar(&c.PublishConfig, "publish-config", "", "`file` with the targets of publish and the files of their keys, JSON")
 	encrypted.registerRotation(cmd.Flags())
+	cmd.Flags().BoolVar(&c.Webhooks.AllowPrivate, "webhook-allow-private", false, "let webhooks post to this machine and to private networks")
+	cmd.Flags().BoolVar(&c.Webhooks.AllowHTTP, "webhook-allow-http", false, "let webhooks post without TLS")
 	cmd.Flags().StringVar(&c.Producer, "producer", "", "`name` that receivers of exports read as their origin; default Elsewhere")
 	trail.register(cmd.Flags())
 	cmd.Flags().StringVar(&c.TraceEndpoint, "trace-endpoint", "", "`host:port` of an OpenTelemetry collector (OTLP over gRPC; TLS unless on loopback)")

@@ -274,6 +274,7 @@ type Snapshot interface {
 	RowsAfter(evidence.Ref) iter.Seq2[Row, error]
 	// RowsOf yields the rows that share a value, in order of RowKey.
 	RowsOf(v evidence.Value) iter.Seq2[Row, error]
+	EventReader
 	Reviews
 	Actors
 }
@@ -435,6 +436,11 @@ type Sweep struct {
 	After evidence.Ref
 	// Version tells one sweep from the next.
 	Version uint64
+	// Corpus says that the sweep was asked for because N changed, From which basis
+	// the rows had before another one was asked for, if that is why. Both add up
+	// until a sweep ends.
+	Corpus bool
+	From   string
 }
 
 // Scan takes what is read of a whole store. Size comes first, all values before
@@ -459,6 +465,9 @@ type RelinkBatch struct {
 	// Sweep, when not nil, is the new progress. A sweep that was started anew
 	// since (another Version) is left alone.
 	Sweep *Sweep
+	// Tell says which changes of rows are logged as events, with Feeds; nil: none.
+	Tell  Tell
+	Feeds string
 }
 
 // Store is a whole backend.
@@ -469,6 +478,7 @@ type Store interface {
 	Anchors
 	Reader
 	Queue
+	Events
 	// Kept returns the space of small entries beside the graph.
 	Kept() Keeper
 	// Trail returns the record of what was done.

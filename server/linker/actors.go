@@ -68,7 +68,7 @@ func (l *Linker) group(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	last.Looked = marks
-	return true, l.store.Relink(ctx, last)
+	return true, l.apply(ctx, last)
 }
 
 // look brings fan-outs and actors of touched cases up to date. What it has not stored
@@ -111,7 +111,7 @@ func (l *Linker) look(ctx context.Context, s graph.Snapshot, cases []evidence.Re
 			// gathered may go with it: all of it is found again after a crash.
 			full := *last
 			*last = graph.RelinkBatch{}
-			if err := l.store.Relink(ctx, full); err != nil {
+			if err := l.apply(ctx, full); err != nil {
 				return err
 			}
 		}

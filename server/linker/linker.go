@@ -43,6 +43,9 @@ type Linker struct {
 	sweepTook time.Duration
 	// woken says that a signal of new marks was taken since the last step began.
 	woken bool
+	// tells judges the changes of the step under way; quiet says that nobody hears.
+	tells teller
+	quiet bool
 	// steps counts those that had marks.
 	steps int
 	// id is what an actor is called by who knows a member; see Naming.
@@ -275,6 +278,7 @@ func (l *Linker) Step(ctx context.Context) (more bool, err error) {
 	}
 	switch {
 	case many, len(marks) == 0 && sweep.Pending:
+		l.tells = teller(because(sweep, many, l.rules.Now().Basis()))
 		return true, l.sweep(ctx, sweep)
 	case len(marks) == 0:
 		return l.group(ctx)
@@ -285,6 +289,7 @@ func (l *Linker) Step(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 	}
+	l.tells = teller(graph.CauseEvidence)
 	if err := l.expand(ctx, marks); err != nil {
 		return false, err
 	}
@@ -293,7 +298,7 @@ func (l *Linker) Step(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	last.Done = marks
-	return true, l.store.Relink(ctx, last)
+	return true, l.apply(ctx, last)
 }
 
 // marksPerCase is the number of marks for each case of the store from which it
@@ -416,7 +421,7 @@ func (b *batch) spill(ctx context.Context) error {
 	}
 	rows := b.rows
 	b.rows = graph.RelinkBatch{}
-	return b.linker.store.Relink(ctx, rows)
+	return b.linker.apply(ctx, rows)
 }
 
 // Drain works until nothing is left; progress is told how many of how many cases

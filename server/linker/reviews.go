@@ -107,6 +107,8 @@ func (l *Linker) rescore(ctx context.Context, pairs []graph.RowKey) error {
 	if len(pairs) == 0 {
 		return nil
 	}
+	l.tells = teller(graph.CauseReview)
+	defer func() { l.tells = teller(graph.CauseEvidence) }()
 	b := &batch{linker: l}
 	err := l.store.View(ctx, func(s graph.Snapshot) error {
 		p, err := newPass(l.rules.Now(), s, b)
@@ -124,5 +126,5 @@ func (l *Linker) rescore(ctx context.Context, pairs []graph.RowKey) error {
 	if err != nil {
 		return err
 	}
-	return l.store.Relink(ctx, b.rows)
+	return l.apply(ctx, b.rows)
 }

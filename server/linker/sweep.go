@@ -73,7 +73,7 @@ func (l *Linker) sweep(ctx context.Context, sweep graph.Sweep) error {
 		if asked {
 			b.rows.Sweep = &sweep
 		}
-		if err := l.store.Relink(ctx, b.rows); err != nil {
+		if err := l.apply(ctx, b.rows); err != nil {
 			return err
 		}
 		if l.progress != nil {

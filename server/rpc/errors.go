@@ -89,6 +89,12 @@ func toStatus(ctx context.Context, log *slog.Logger, err error) error {
 	if s := erasureStatus(err); s != nil {
 		return s
 	}
+	if s := watchStatus(err); s != nil {
+		return s
+	}
+	if s := webhookStatus(err); s != nil {
+		return s
+	}
 	if _, ok := status.FromError(err); ok {
 		return err
 	}

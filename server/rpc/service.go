@@ -48,6 +48,8 @@ type Service struct {
 	feeds     Feeds
 	models    Models
 	eraser    Eraser
+	watcher   Watcher
+	webhooks  Webhooks
 	exports   *export.Builder
 	hints     *export.Hints
 	publisher *publish.Publisher
@@ -68,20 +70,23 @@ type Service struct {
 
 // Dependencies are what a Service is made of. All are needed but Clock, which is
 // time.Now when nil, Enricher, Public and Feeds, without which EnrichmentService answers
-// UNIMPLEMENTED, Models, without which ModelService does, and Exports and Hints,
-// without which nothing is handed on.
+// UNIMPLEMENTED, Models, without which ModelService does, Exports and Hints, without
+// which nothing is handed on, and Watcher and Webhooks, without which their calls are
+// UNIMPLEMENTED.
 type Dependencies struct {
 	Store    Store
 	Settler  Settler
 	Enricher Enricher
 	// Public is the Enricher of viewers that do not look up (access.Viewer.LooksUp):
 	// it must not know what is a tenant's own, nor what others asked.
-	Public  Enricher
-	Feeds   Feeds
-	Models  Models
-	Eraser  Eraser
-	Exports *export.Builder
-	Hints   *export.Hints
+	Public   Enricher
+	Feeds    Feeds
+	Models   Models
+	Eraser   Eraser
+	Watcher  Watcher
+	Webhooks Webhooks
+	Exports  *export.Builder
+	Hints    *export.Hints
 	// Publisher is nil where nothing is published.
 	Publisher *publish.Publisher
 	// Guard knows what of our own comes back in imports.
@@ -103,7 +108,7 @@ type Dependencies struct {
 // New returns a service.
 func New(d Dependencies) *Service {
 	s := &Service{
-		store: d.Store, settler: d.Settler, enricher: d.Enricher, public: d.Public, feeds: d.Feeds, models: d.Models, eraser: d.Eraser, rules: d.Rules,
+		store: d.Store, settler: d.Settler, enricher: d.Enricher, public: d.Public, feeds: d.Feeds, models: d.Models, eraser: d.Eraser, watcher: d.Watcher, webhooks: d.Webhooks, rules: d.Rules,
 		key: d.Key, sealer: d.Sealer, tenants: d.Tenants, keys: d.Keys, changed: d.TenantChanged,
 		trail: d.Trail, record: d.Recorder, exports: d.Exports, hints: d.Hints, publisher: d.Publisher, guard: d.Guard, log: d.Log, clock: d.Clock,
 	}

@@ -24,7 +24,8 @@ var File_elsewhere_v1_admin_service_proto protoreflect.FileDescriptor
 
 const file_elsewhere_v1_admin_service_proto_rawDesc = "" +
 	"\n" +
-	" elsewhere/v1/admin_service.proto\x12\felsewhere.v1\x1a\x19elsewhere/v1/access.proto\x1a\x18elsewhere/v1/audit.proto\x1a\x1aelsewhere/v1/erasure.proto2\xbc\x06\n" +
+	" elsewhere/v1/admin_service.proto\x12\felsewhere.v1\x1a\x19elsewhere/v1/access.proto\x1a\x18elsewhere/v1/audit.proto\x1a\x1aelsewhere/v1/erasure.proto\x1a\x1aelsewhere/v1/webhook.proto2\x8a\n" +
+	"\n" +
 	"\fAdminService\x12U\n" +
 	"\fCreateTenant\x12!.elsewhere.v1.CreateTenantRequest\x1a\".elsewhere.v1.CreateTenantResponse\x12L\n" +
 	"\tGetTenant\x12\x1e.elsewhere.v1.GetTenantRequest\x1a\x1f.elsewhere.v1.GetTenantResponse\x12R\n" +
@@ -34,31 +35,46 @@ const file_elsewhere_v1_admin_service_proto_rawDesc = "" +
 	"\bListKeys\x12\x1d.elsewhere.v1.ListKeysRequest\x1a\x1e.elsewhere.v1.ListKeysResponse\x12L\n" +
 	"\tRevokeKey\x12\x1e.elsewhere.v1.RevokeKeyRequest\x1a\x1f.elsewhere.v1.RevokeKeyResponse\x12L\n" +
 	"\tRotateKey\x12\x1e.elsewhere.v1.RotateKeyRequest\x1a\x1f.elsewhere.v1.RotateKeyResponse\x12T\n" +
-	"\vEraseTenant\x12 .elsewhere.v1.EraseTenantRequest\x1a!.elsewhere.v1.EraseTenantResponse0\x01\x12Q\n" +
+	"\vEraseTenant\x12 .elsewhere.v1.EraseTenantRequest\x1a!.elsewhere.v1.EraseTenantResponse0\x01\x12X\n" +
+	"\rCreateWebhook\x12\".elsewhere.v1.CreateWebhookRequest\x1a#.elsewhere.v1.CreateWebhookResponse\x12U\n" +
+	"\fListWebhooks\x12!.elsewhere.v1.ListWebhooksRequest\x1a\".elsewhere.v1.ListWebhooksResponse\x12X\n" +
+	"\rDeleteWebhook\x12\".elsewhere.v1.DeleteWebhookRequest\x1a#.elsewhere.v1.DeleteWebhookResponse\x12^\n" +
+	"\x0fListDeadLetters\x12$.elsewhere.v1.ListDeadLettersRequest\x1a%.elsewhere.v1.ListDeadLettersResponse\x12a\n" +
+	"\x10RetryDeadLetters\x12%.elsewhere.v1.RetryDeadLettersRequest\x1a&.elsewhere.v1.RetryDeadLettersResponse\x12Q\n" +
 	"\n" +
 	"AuditTrail\x12\x1f.elsewhere.v1.AuditTrailRequest\x1a .elsewhere.v1.AuditTrailResponse0\x01BLZEgithub.com/elsewhere-project/elsewhere/proto/elsewhere/v1;elsewherev1\x92\x03\x02\b\x02b\beditionsp\xe9\a"
 
 var file_elsewhere_v1_admin_service_proto_goTypes = []any{
-	(*CreateTenantRequest)(nil),  // 0: elsewhere.v1.CreateTenantRequest
-	(*GetTenantRequest)(nil),     // 1: elsewhere.v1.GetTenantRequest
-	(*ListTenantsRequest)(nil),   // 2: elsewhere.v1.ListTenantsRequest
-	(*UpdateTenantRequest)(nil),  // 3: elsewhere.v1.UpdateTenantRequest
-	(*CreateKeyRequest)(nil),     // 4: elsewhere.v1.CreateKeyRequest
-	(*ListKeysRequest)(nil),      // 5: elsewhere.v1.ListKeysRequest
-	(*RevokeKeyRequest)(nil),     // 6: elsewhere.v1.RevokeKeyRequest
-	(*RotateKeyRequest)(nil),     // 7: elsewhere.v1.RotateKeyRequest
-	(*EraseTenantRequest)(nil),   // 8: elsewhere.v1.EraseTenantRequest
-	(*AuditTrailRequest)(nil),    // 9: elsewhere.v1.AuditTrailRequest
-	(*CreateTenantResponse)(nil), // 10: elsewhere.v1.CreateTenantResponse
-	(*GetTenantResponse)(nil),    // 11: elsewhere.v1.GetTenantResponse
-	(*ListTenantsResponse)(nil),  // 12: elsewhere.v1.ListTenantsResponse
-	(*UpdateTenantResponse)(nil), // 13: elsewhere.v1.UpdateTenantResponse
-	(*CreateKeyResponse)(nil),    // 14: elsewhere.v1.CreateKeyResponse
-	(*ListKeysResponse)(nil),     // 15: elsewhere.v1.ListKeysResponse
-	(*RevokeKeyResponse)(nil),    // 16: elsewhere.v1.RevokeKeyResponse
-	(*RotateKeyResponse)(nil),    // 17: elsewhere.v1.RotateKeyResponse
-	(*EraseTenantResponse)(nil),  // 18: elsewhere.v1.EraseTenantResponse
-	(*AuditTrailResponse)(nil),   // 19: elsewhere.v1.AuditTrailResponse
+	(*CreateTenantRequest)(nil),      // 0: elsewhere.v1.CreateTenantRequest
+	(*GetTenantRequest)(nil),         // 1: elsewhere.v1.GetTenantRequest
+	(*ListTenantsRequest)(nil),       // 2: elsewhere.v1.ListTenantsRequest
+	(*UpdateTenantRequest)(nil),      // 3: elsewhere.v1.UpdateTenantRequest
+	(*CreateKeyRequest)(nil),         // 4: elsewhere.v1.CreateKeyRequest
+	(*ListKeysRequest)(nil),          // 5: elsewhere.v1.ListKeysRequest
+	(*RevokeKeyRequest)(nil),         // 6: elsewhere.v1.RevokeKeyRequest
+	(*RotateKeyRequest)(nil),         // 7: elsewhere.v1.RotateKeyRequest
+	(*EraseTenantRequest)(nil),       // 8: elsewhere.v1.EraseTenantRequest
+	(*CreateWebhookRequest)(nil),     // 9: elsewhere.v1.CreateWebhookRequest
+	(*ListWebhooksRequest)(nil),      // 10: elsewhere.v1.ListWebhooksRequest
+	(*DeleteWebhookRequest)(nil),     // 11: elsewhere.v1.DeleteWebhookRequest
+	(*ListDeadLettersRequest)(nil),   // 12: elsewhere.v1.ListDeadLettersRequest
+	(*RetryDeadLettersRequest)(nil),  // 13: elsewhere.v1.RetryDeadLettersRequest
+	(*AuditTrailRequest)(nil),        // 14: elsewhere.v1.AuditTrailRequest
+	(*CreateTenantResponse)(nil),     // 15: elsewhere.v1.CreateTenantResponse
+	(*GetTenantResponse)(nil),        // 16: elsewhere.v1.GetTenantResponse
+	(*ListTenantsResponse)(nil),      // 17: elsewhere.v1.ListTenantsResponse
+	(*UpdateTenantResponse)(nil),     // 18: elsewhere.v1.UpdateTenantResponse
+	(*CreateKeyResponse)(nil),        // 19: elsewhere.v1.CreateKeyResponse
+	(*ListKeysResponse)(nil),         // 20: elsewhere.v1.ListKeysResponse
+	(*RevokeKeyResponse)(nil),        // 21: elsewhere.v1.RevokeKeyResponse
+	(*RotateKeyResponse)(nil),        // 22: elsewhere.v1.RotateKeyResponse
+	(*EraseTenantResponse)(nil),      // 23: elsewhere.v1.EraseTenantResponse
+	(*CreateWebhookResponse)(nil),    // 24: elsewhere.v1.CreateWebhookResponse
+	(*ListWebhooksResponse)(nil),     // 25: elsewhere.v1.ListWebhooksResponse
+	(*DeleteWebhookResponse)(nil),    // 26: elsewhere.v1.DeleteWebhookResponse
+	(*ListDeadLettersResponse)(nil),  // 27: elsewhere.v1.ListDeadLettersResponse
+	(*RetryDeadLettersResponse)(nil), // 28: elsewhere.v1.RetryDeadLettersResponse
+	(*AuditTrailResponse)(nil),       // 29: elsewhere.v1.AuditTrailResponse
 }
 var file_elsewhere_v1_admin_service_proto_depIdxs = []int32{
 	0,  // 0: elsewhere.v1.AdminService.CreateTenant:input_type -> elsewhere.v1.CreateTenantRequest
@@ -70,19 +86,29 @@ var file_elsewhere_v1_admin_service_proto_depIdxs = []int32{
 	6,  // 6: elsewhere.v1.AdminService.RevokeKey:input_type -> elsewhere.v1.RevokeKeyRequest
 	7,  // 7: elsewhere.v1.AdminService.RotateKey:input_type -> elsewhere.v1.RotateKeyRequest
 	8,  // 8: elsewhere.v1.AdminService.EraseTenant:input_type -> elsewhere.v1.EraseTenantRequest
-	9,  // 9: elsewhere.v1.AdminService.AuditTrail:input_type -> elsewhere.v1.AuditTrailRequest
-	10, // 10: elsewhere.v1.AdminService.CreateTenant:output_type -> elsewhere.v1.CreateTenantResponse
-	11, // 11: elsewhere.v1.AdminService.GetTenant:output_type -> elsewhere.v1.GetTenantResponse
-	12, // 12: elsewhere.v1.AdminService.ListTenants:output_type -> elsewhere.v1.ListTenantsResponse
-	13, // 13: elsewhere.v1.AdminService.UpdateTenant:output_type -> elsewhere.v1.UpdateTenantResponse
-	14, // 14: elsewhere.v1.AdminService.CreateKey:output_type -> elsewhere.v1.CreateKeyResponse
-	15, // 15: elsewhere.v1.AdminService.ListKeys:output_type -> elsewhere.v1.ListKeysResponse
-	16, // 16: elsewhere.v1.AdminService.RevokeKey:output_type -> elsewhere.v1.RevokeKeyResponse
-	17, // 17: elsewhere.v1.AdminService.RotateKey:output_type -> elsewhere.v1.RotateKeyResponse
-	18, // 18: elsewhere.v1.AdminService.EraseTenant:output_type -> elsewhere.v1.EraseTenantResponse
-	19, // 19: elsewhere.v1.AdminService.AuditTrail:output_type -> elsewhere.v1.AuditTrailResponse
-	10, // [10:20] is the sub-list for method output_type
-	0,  // [0:10] is the sub-list for method input_type
+	9,  // 9: elsewhere.v1.AdminService.CreateWebhook:input_type -> elsewhere.v1.CreateWebhookRequest
+	10, // 10: elsewhere.v1.AdminService.ListWebhooks:input_type -> elsewhere.v1.ListWebhooksRequest
+	11, // 11: elsewhere.v1.AdminService.DeleteWebhook:input_type -> elsewhere.v1.DeleteWebhookRequest
+	12, // 12: elsewhere.v1.AdminService.ListDeadLetters:input_type -> elsewhere.v1.ListDeadLettersRequest
+	13, // 13: elsewhere.v1.AdminService.RetryDeadLetters:input_type -> elsewhere.v1.RetryDeadLettersRequest
+	14, // 14: elsewhere.v1.AdminService.AuditTrail:input_type -> elsewhere.v1.AuditTrailRequest
+	15, // 15: elsewhere.v1.AdminService.CreateTenant:output_type -> elsewhere.v1.CreateTenantResponse
+	16, // 16: elsewhere.v1.AdminService.GetTenant:output_type -> elsewhere.v1.GetTenantResponse
+	17, // 17: elsewhere.v1.AdminService.ListTenants:output_type -> elsewhere.v1.ListTenantsResponse
+	18, // 18: elsewhere.v1.AdminService.UpdateTenant:output_type -> elsewhere.v1.UpdateTenantResponse
+	19, // 19: elsewhere.v1.AdminService.CreateKey:output_type -> elsewhere.v1.CreateKeyResponse
+	20, // 20: elsewhere.v1.AdminService.ListKeys:output_type -> elsewhere.v1.ListKeysResponse
+	21, // 21: elsewhere.v1.AdminService.RevokeKey:output_type -> elsewhere.v1.RevokeKeyResponse
+	22, // 22: elsewhere.v1.AdminService.RotateKey:output_type -> elsewhere.v1.RotateKeyResponse
+	23, // 23: elsewhere.v1.AdminService.EraseTenant:output_type -> elsewhere.v1.EraseTenantResponse
+	24, // 24: elsewhere.v1.AdminService.CreateWebhook:output_type -> elsewhere.v1.CreateWebhookResponse
+	25, // 25: elsewhere.v1.AdminService.ListWebhooks:output_type -> elsewhere.v1.ListWebhooksResponse
+	26, // 26: elsewhere.v1.AdminService.DeleteWebhook:output_type -> elsewhere.v1.DeleteWebhookResponse
+	27, // 27: elsewhere.v1.AdminService.ListDeadLetters:output_type -> elsewhere.v1.ListDeadLettersResponse
+	28, // 28: elsewhere.v1.AdminService.RetryDeadLetters:output_type -> elsewhere.v1.RetryDeadLettersResponse
+	29, // 29: elsewhere.v1.AdminService.AuditTrail:output_type -> elsewhere.v1.AuditTrailResponse
+	15, // [15:30] is the sub-list for method output_type
+	0,  // [0:15] is the sub-list for method input_type
 	0,  // [0:0] is the sub-list for extension type_name
 	0,  // [0:0] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
@@ -96,6 +122,7 @@ func file_elsewhere_v1_admin_service_proto_init() {
 	file_elsewhere_v1_access_proto_init()
 	file_elsewhere_v1_audit_proto_init()
 	file_elsewhere_v1_erasure_proto_init()
+	file_elsewhere_v1_webhook_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -19,16 +19,21 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	AdminService_CreateTenant_FullMethodName = "/elsewhere.v1.AdminService/CreateTenant"
-	AdminService_GetTenant_FullMethodName    = "/elsewhere.v1.AdminService/GetTenant"
-	AdminService_ListTenants_FullMethodName  = "/elsewhere.v1.AdminService/ListTenants"
-	AdminService_UpdateTenant_FullMethodName = "/elsewhere.v1.AdminService/UpdateTenant"
-	AdminService_CreateKey_FullMethodName    = "/elsewhere.v1.AdminService/CreateKey"
-	AdminService_ListKeys_FullMethodName     = "/elsewhere.v1.AdminService/ListKeys"
-	AdminService_RevokeKey_FullMethodName    = "/elsewhere.v1.AdminService/RevokeKey"
-	AdminService_RotateKey_FullMethodName    = "/elsewhere.v1.AdminService/RotateKey"
-	AdminService_EraseTenant_FullMethodName  = "/elsewhere.v1.AdminService/EraseTenant"
-	AdminService_AuditTrail_FullMethodName   = "/elsewhere.v1.AdminService/AuditTrail"
+	AdminService_CreateTenant_FullMethodName     = "/elsewhere.v1.AdminService/CreateTenant"
+	AdminService_GetTenant_FullMethodName        = "/elsewhere.v1.AdminService/GetTenant"
+	AdminService_ListTenants_FullMethodName      = "/elsewhere.v1.AdminService/ListTenants"
+	AdminService_UpdateTenant_FullMethodName     = "/elsewhere.v1.AdminService/UpdateTenant"
+	AdminService_CreateKey_FullMethodName        = "/elsewhere.v1.AdminService/CreateKey"
+	AdminService_ListKeys_FullMethodName         = "/elsewhere.v1.AdminService/ListKeys"
+	AdminService_RevokeKey_FullMethodName        = "/elsewhere.v1.AdminService/RevokeKey"
+	AdminService_RotateKey_FullMethodName        = "/elsewhere.v1.AdminService/RotateKey"
+	AdminService_EraseTenant_FullMethodName      = "/elsewhere.v1.AdminService/EraseTenant"
+	AdminService_CreateWebhook_FullMethodName    = "/elsewhere.v1.AdminService/CreateWebhook"
+	AdminService_ListWebhooks_FullMethodName     = "/elsewhere.v1.AdminService/ListWebhooks"
+	AdminService_DeleteWebhook_FullMethodName    = "/elsewhere.v1.AdminService/DeleteWebhook"
+	AdminService_ListDeadLetters_FullMethodName  = "/elsewhere.v1.AdminService/ListDeadLetters"
+	AdminService_RetryDeadLetters_FullMethodName = "/elsewhere.v1.AdminService/RetryDeadLetters"
+	AdminService_AuditTrail_FullMethodName       = "/elsewhere.v1.AdminService/AuditTrail"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -63,6 +68,19 @@ type AdminServiceClient interface {
 	// FAILED_PRECONDITION for a purge of a service in memory, RESOURCE_EXHAUSTED where
 	// the disk has no room for a purge, which is tried again.
 	EraseTenant(ctx context.Context, in *EraseTenantRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[EraseTenantResponse], error)
+	// CreateWebhook has the changes of links posted to a target, from now on. The
+	// answer holds the secret that deliveries are signed with; it is not told again.
+	CreateWebhook(ctx context.Context, in *CreateWebhookRequest, opts ...grpc.CallOption) (*CreateWebhookResponse, error)
+	// ListWebhooks also says how each fares.
+	ListWebhooks(ctx context.Context, in *ListWebhooksRequest, opts ...grpc.CallOption) (*ListWebhooksResponse, error)
+	// DeleteWebhook removes a webhook with its dead letters.
+	DeleteWebhook(ctx context.Context, in *DeleteWebhookRequest, opts ...grpc.CallOption) (*DeleteWebhookResponse, error)
+	// ListDeadLetters pages through the events that a target did not take, the oldest
+	// first, without their content. They are kept for 30 days, the last 1,000.
+	ListDeadLetters(ctx context.Context, in *ListDeadLettersRequest, opts ...grpc.CallOption) (*ListDeadLettersResponse, error)
+	// RetryDeadLetters has the dead letters of a webhook posted once more, soon. Those
+	// that are taken go.
+	RetryDeadLetters(ctx context.Context, in *RetryDeadLettersRequest, opts ...grpc.CallOption) (*RetryDeadLettersResponse, error)
 	// AuditTrail tells what was done and what was told to whom.
 	AuditTrail(ctx context.Context, in *AuditTrailRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[AuditTrailResponse], error)
 }
@@ -174,6 +192,56 @@ func (c *adminServiceClient) EraseTenant(ctx context.Context, in *EraseTenantReq
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type AdminService_EraseTenantClient = grpc.ServerStreamingClient[EraseTenantResponse]
 
+func (c *adminServiceClient) CreateWebhook(ctx context.Context, in *CreateWebhookRequest, opts ...grpc.CallOption) (*CreateWebhookResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateWebhookResponse)
+	err := c.cc.Invoke(ctx, AdminService_CreateWebhook_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) ListWebhooks(ctx context.Context, in *ListWebhooksRequest, opts ...grpc.CallOption) (*ListWebhooksResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListWebhooksResponse)
+	err := c.cc.Invoke(ctx, AdminService_ListWebhooks_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) DeleteWebhook(ctx context.Context, in *DeleteWebhookRequest, opts ...grpc.CallOption) (*DeleteWebhookResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteWebhookResponse)
+	err := c.cc.Invoke(ctx, AdminService_DeleteWebhook_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) ListDeadLetters(ctx context.Context, in *ListDeadLettersRequest, opts ...grpc.CallOption) (*ListDeadLettersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListDeadLettersResponse)
+	err := c.cc.Invoke(ctx, AdminService_ListDeadLetters_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) RetryDeadLetters(ctx context.Context, in *RetryDeadLettersRequest, opts ...grpc.CallOption) (*RetryDeadLettersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RetryDeadLettersResponse)
+	err := c.cc.Invoke(ctx, AdminService_RetryDeadLetters_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *adminServiceClient) AuditTrail(ctx context.Context, in *AuditTrailRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[AuditTrailResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &AdminService_ServiceDesc.Streams[1], AdminService_AuditTrail_FullMethodName, cOpts...)
@@ -225,6 +293,19 @@ type AdminServiceServer interface {
 	// FAILED_PRECONDITION for a purge of a service in memory, RESOURCE_EXHAUSTED where
 	// the disk has no room for a purge, which is tried again.
 	EraseTenant(*EraseTenantRequest, grpc.ServerStreamingServer[EraseTenantResponse]) error
+	// CreateWebhook has the changes of links posted to a target, from now on. The
+	// answer holds the secret that deliveries are signed with; it is not told again.
+	CreateWebhook(context.Context, *CreateWebhookRequest) (*CreateWebhookResponse, error)
+	// ListWebhooks also says how each fares.
+	ListWebhooks(context.Context, *ListWebhooksRequest) (*ListWebhooksResponse, error)
+	// DeleteWebhook removes a webhook with its dead letters.
+	DeleteWebhook(context.Context, *DeleteWebhookRequest) (*DeleteWebhookResponse, error)
+	// ListDeadLetters pages through the events that a target did not take, the oldest
+	// first, without their content. They are kept for 30 days, the last 1,000.
+	ListDeadLetters(context.Context, *ListDeadLettersRequest) (*ListDeadLettersResponse, error)
+	// RetryDeadLetters has the dead letters of a webhook posted once more, soon. Those
+	// that are taken go.
+	RetryDeadLetters(context.Context, *RetryDeadLettersRequest) (*RetryDeadLettersResponse, error)
 	// AuditTrail tells what was done and what was told to whom.
 	AuditTrail(*AuditTrailRequest, grpc.ServerStreamingServer[AuditTrailResponse]) error
 	mustEmbedUnimplementedAdminServiceServer()
@@ -263,6 +344,21 @@ func (UnimplementedAdminServiceServer) RotateKey(context.Context, *RotateKeyRequ
 }
 func (UnimplementedAdminServiceServer) EraseTenant(*EraseTenantRequest, grpc.ServerStreamingServer[EraseTenantResponse]) error {
 	return status.Error(codes.Unimplemented, "method EraseTenant not implemented")
+}
+func (UnimplementedAdminServiceServer) CreateWebhook(context.Context, *CreateWebhookRequest) (*CreateWebhookResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateWebhook not implemented")
+}
+func (UnimplementedAdminServiceServer) ListWebhooks(context.Context, *ListWebhooksRequest) (*ListWebhooksResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListWebhooks not implemented")
+}
+func (UnimplementedAdminServiceServer) DeleteWebhook(context.Context, *DeleteWebhookRequest) (*DeleteWebhookResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteWebhook not implemented")
+}
+func (UnimplementedAdminServiceServer) ListDeadLetters(context.Context, *ListDeadLettersRequest) (*ListDeadLettersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListDeadLetters not implemented")
+}
+func (UnimplementedAdminServiceServer) RetryDeadLetters(context.Context, *RetryDeadLettersRequest) (*RetryDeadLettersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RetryDeadLetters not implemented")
 }
 func (UnimplementedAdminServiceServer) AuditTrail(*AuditTrailRequest, grpc.ServerStreamingServer[AuditTrailResponse]) error {
 	return status.Error(codes.Unimplemented, "method AuditTrail not implemented")
@@ -443,6 +539,96 @@ func _AdminService_EraseTenant_Handler(srv interface{}, stream grpc.ServerStream
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type AdminService_EraseTenantServer = grpc.ServerStreamingServer[EraseTenantResponse]
 
+func _AdminService_CreateWebhook_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateWebhookRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).CreateWebhook(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_CreateWebhook_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).CreateWebhook(ctx, req.(*CreateWebhookRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_ListWebhooks_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListWebhooksRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).ListWebhooks(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_ListWebhooks_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).ListWebhooks(ctx, req.(*ListWebhooksRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_DeleteWebhook_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteWebhookRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).DeleteWebhook(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_DeleteWebhook_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).DeleteWebhook(ctx, req.(*DeleteWebhookRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_ListDeadLetters_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListDeadLettersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).ListDeadLetters(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_ListDeadLetters_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).ListDeadLetters(ctx, req.(*ListDeadLettersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_RetryDeadLetters_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RetryDeadLettersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).RetryDeadLetters(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_RetryDeadLetters_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).RetryDeadLetters(ctx, req.(*RetryDeadLettersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _AdminService_AuditTrail_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(AuditTrailRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -492,6 +678,26 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RotateKey",
 			Handler:    _AdminService_RotateKey_Handler,
+		},
+		{
+			MethodName: "CreateWebhook",
+			Handler:    _AdminService_CreateWebhook_Handler,
+		},
+		{
+			MethodName: "ListWebhooks",
+			Handler:    _AdminService_ListWebhooks_Handler,
+		},
+		{
+			MethodName: "DeleteWebhook",
+			Handler:    _AdminService_DeleteWebhook_Handler,
+		},
+		{
+			MethodName: "ListDeadLetters",
+			Handler:    _AdminService_ListDeadLetters_Handler,
+		},
+		{
+			MethodName: "RetryDeadLetters",
+			Handler:    _AdminService_RetryDeadLetters_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -1521,7 +1521,7 @@ var File_elsewhere_v1_correlation_service_proto protoreflect.FileDescriptor
 
 const file_elsewhere_v1_correlation_service_proto_rawDesc = "" +
 	"\n" +
-	"&elsewhere/v1/correlation_service.proto\x12\felsewhere.v1\x1a\x18elsewhere/v1/actor.proto\x1a\x17elsewhere/v1/case.proto\x1a\x18elsewhere/v1/count.proto\x1a\x1delsewhere/v1/enrichment.proto\x1a\x17elsewhere/v1/link.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"r\n" +
+	"&elsewhere/v1/correlation_service.proto\x12\felsewhere.v1\x1a\x18elsewhere/v1/actor.proto\x1a\x17elsewhere/v1/case.proto\x1a\x18elsewhere/v1/count.proto\x1a\x1delsewhere/v1/enrichment.proto\x1a\x17elsewhere/v1/link.proto\x1a\x18elsewhere/v1/watch.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"r\n" +
 	"\vSeenRequest\x12:\n" +
 	"\vobservables\x18\x01 \x03(\v2\x18.elsewhere.v1.ObservableR\vobservables\x12'\n" +
 	"\x0finclude_records\x18\x02 \x01(\bR\x0eincludeRecords\"\x81\x01\n" +
@@ -1596,12 +1596,14 @@ const file_elsewhere_v1_correlation_service_proto_rawDesc = "" +
 	"\x10SEEN_STATUS_SEEN\x10\x01\x12\x18\n" +
 	"\x14SEEN_STATUS_NOT_SEEN\x10\x02\x12\x1d\n" +
 	"\x19SEEN_STATUS_NOT_DISCLOSED\x10\x03\x12\x17\n" +
-	"\x13SEEN_STATUS_INVALID\x10\x042\xe7\x05\n" +
+	"\x13SEEN_STATUS_INVALID\x10\x042\xba\x06\n" +
 	"\x12CorrelationService\x12=\n" +
 	"\x04Seen\x12\x19.elsewhere.v1.SeenRequest\x1a\x1a.elsewhere.v1.SeenResponse\x12X\n" +
 	"\rListSightings\x12\".elsewhere.v1.ListSightingsRequest\x1a#.elsewhere.v1.ListSightingsResponse\x12L\n" +
 	"\tListLinks\x12\x1e.elsewhere.v1.ListLinksRequest\x1a\x1f.elsewhere.v1.ListLinksResponse\x12R\n" +
-	"\vExplainLink\x12 .elsewhere.v1.ExplainLinkRequest\x1a!.elsewhere.v1.ExplainLinkResponse\x12O\n" +
+	"\vExplainLink\x12 .elsewhere.v1.ExplainLinkRequest\x1a!.elsewhere.v1.ExplainLinkResponse\x12Q\n" +
+	"\n" +
+	"WatchLinks\x12\x1f.elsewhere.v1.WatchLinksRequest\x1a .elsewhere.v1.WatchLinksResponse0\x01\x12O\n" +
 	"\n" +
 	"ReviewLink\x12\x1f.elsewhere.v1.ReviewLinkRequest\x1a .elsewhere.v1.ReviewLinkResponse\x12O\n" +
 	"\n" +
@@ -1634,16 +1636,18 @@ var file_elsewhere_v1_correlation_service_proto_goTypes = []any{
 	(Tier)(0),                     // 18: elsewhere.v1.Tier
 	(*Link)(nil),                  // 19: elsewhere.v1.Link
 	(*Explanation)(nil),           // 20: elsewhere.v1.Explanation
-	(*ReviewLinkRequest)(nil),     // 21: elsewhere.v1.ReviewLinkRequest
-	(*ListActorsRequest)(nil),     // 22: elsewhere.v1.ListActorsRequest
-	(*GetActorRequest)(nil),       // 23: elsewhere.v1.GetActorRequest
-	(*UpdateActorRequest)(nil),    // 24: elsewhere.v1.UpdateActorRequest
-	(*ActorHistoryRequest)(nil),   // 25: elsewhere.v1.ActorHistoryRequest
-	(*ReviewLinkResponse)(nil),    // 26: elsewhere.v1.ReviewLinkResponse
-	(*ListActorsResponse)(nil),    // 27: elsewhere.v1.ListActorsResponse
-	(*GetActorResponse)(nil),      // 28: elsewhere.v1.GetActorResponse
-	(*UpdateActorResponse)(nil),   // 29: elsewhere.v1.UpdateActorResponse
-	(*ActorHistoryResponse)(nil),  // 30: elsewhere.v1.ActorHistoryResponse
+	(*WatchLinksRequest)(nil),     // 21: elsewhere.v1.WatchLinksRequest
+	(*ReviewLinkRequest)(nil),     // 22: elsewhere.v1.ReviewLinkRequest
+	(*ListActorsRequest)(nil),     // 23: elsewhere.v1.ListActorsRequest
+	(*GetActorRequest)(nil),       // 24: elsewhere.v1.GetActorRequest
+	(*UpdateActorRequest)(nil),    // 25: elsewhere.v1.UpdateActorRequest
+	(*ActorHistoryRequest)(nil),   // 26: elsewhere.v1.ActorHistoryRequest
+	(*WatchLinksResponse)(nil),    // 27: elsewhere.v1.WatchLinksResponse
+	(*ReviewLinkResponse)(nil),    // 28: elsewhere.v1.ReviewLinkResponse
+	(*ListActorsResponse)(nil),    // 29: elsewhere.v1.ListActorsResponse
+	(*GetActorResponse)(nil),      // 30: elsewhere.v1.GetActorResponse
+	(*UpdateActorResponse)(nil),   // 31: elsewhere.v1.UpdateActorResponse
+	(*ActorHistoryResponse)(nil),  // 32: elsewhere.v1.ActorHistoryResponse
 }
 var file_elsewhere_v1_correlation_service_proto_depIdxs = []int32{
 	12, // 0: elsewhere.v1.SeenRequest.observables:type_name -> elsewhere.v1.Observable
@@ -1672,22 +1676,24 @@ var file_elsewhere_v1_correlation_service_proto_depIdxs = []int32{
 	6,  // 23: elsewhere.v1.CorrelationService.ListSightings:input_type -> elsewhere.v1.ListSightingsRequest
 	8,  // 24: elsewhere.v1.CorrelationService.ListLinks:input_type -> elsewhere.v1.ListLinksRequest
 	10, // 25: elsewhere.v1.CorrelationService.ExplainLink:input_type -> elsewhere.v1.ExplainLinkRequest
-	21, // 26: elsewhere.v1.CorrelationService.ReviewLink:input_type -> elsewhere.v1.ReviewLinkRequest
-	22, // 27: elsewhere.v1.CorrelationService.ListActors:input_type -> elsewhere.v1.ListActorsRequest
-	23, // 28: elsewhere.v1.CorrelationService.GetActor:input_type -> elsewhere.v1.GetActorRequest
-	24, // 29: elsewhere.v1.CorrelationService.UpdateActor:input_type -> elsewhere.v1.UpdateActorRequest
-	25, // 30: elsewhere.v1.CorrelationService.ActorHistory:input_type -> elsewhere.v1.ActorHistoryRequest
-	2,  // 31: elsewhere.v1.CorrelationService.Seen:output_type -> elsewhere.v1.SeenResponse
-	7,  // 32: elsewhere.v1.CorrelationService.ListSightings:output_type -> elsewhere.v1.ListSightingsResponse
-	9,  // 33: elsewhere.v1.CorrelationService.ListLinks:output_type -> elsewhere.v1.ListLinksResponse
-	11, // 34: elsewhere.v1.CorrelationService.ExplainLink:output_type -> elsewhere.v1.ExplainLinkResponse
-	26, // 35: elsewhere.v1.CorrelationService.ReviewLink:output_type -> elsewhere.v1.ReviewLinkResponse
-	27, // 36: elsewhere.v1.CorrelationService.ListActors:output_type -> elsewhere.v1.ListActorsResponse
-	28, // 37: elsewhere.v1.CorrelationService.GetActor:output_type -> elsewhere.v1.GetActorResponse
-	29, // 38: elsewhere.v1.CorrelationService.UpdateActor:output_type -> elsewhere.v1.UpdateActorResponse
-	30, // 39: elsewhere.v1.CorrelationService.ActorHistory:output_type -> elsewhere.v1.ActorHistoryResponse
-	31, // [31:40] is the sub-list for method output_type
-	22, // [22:31] is the sub-list for method input_type
+	21, // 26: elsewhere.v1.CorrelationService.WatchLinks:input_type -> elsewhere.v1.WatchLinksRequest
+	22, // 27: elsewhere.v1.CorrelationService.ReviewLink:input_type -> elsewhere.v1.ReviewLinkRequest
+	23, // 28: elsewhere.v1.CorrelationService.ListActors:input_type -> elsewhere.v1.ListActorsRequest
+	24, // 29: elsewhere.v1.CorrelationService.GetActor:input_type -> elsewhere.v1.GetActorRequest
+	25, // 30: elsewhere.v1.CorrelationService.UpdateActor:input_type -> elsewhere.v1.UpdateActorRequest
+	26, // 31: elsewhere.v1.CorrelationService.ActorHistory:input_type -> elsewhere.v1.ActorHistoryRequest
+	2,  // 32: elsewhere.v1.CorrelationService.Seen:output_type -> elsewhere.v1.SeenResponse
+	7,  // 33: elsewhere.v1.CorrelationService.ListSightings:output_type -> elsewhere.v1.ListSightingsResponse
+	9,  // 34: elsewhere.v1.CorrelationService.ListLinks:output_type -> elsewhere.v1.ListLinksResponse
+	11, // 35: elsewhere.v1.CorrelationService.ExplainLink:output_type -> elsewhere.v1.ExplainLinkResponse
+	27, // 36: elsewhere.v1.CorrelationService.WatchLinks:output_type -> elsewhere.v1.WatchLinksResponse
+	28, // 37: elsewhere.v1.CorrelationService.ReviewLink:output_type -> elsewhere.v1.ReviewLinkResponse
+	29, // 38: elsewhere.v1.CorrelationService.ListActors:output_type -> elsewhere.v1.ListActorsResponse
+	30, // 39: elsewhere.v1.CorrelationService.GetActor:output_type -> elsewhere.v1.GetActorResponse
+	31, // 40: elsewhere.v1.CorrelationService.UpdateActor:output_type -> elsewhere.v1.UpdateActorResponse
+	32, // 41: elsewhere.v1.CorrelationService.ActorHistory:output_type -> elsewhere.v1.ActorHistoryResponse
+	32, // [32:42] is the sub-list for method output_type
+	22, // [22:32] is the sub-list for method input_type
 	22, // [22:22] is the sub-list for extension type_name
 	22, // [22:22] is the sub-list for extension extendee
 	0,  // [0:22] is the sub-list for field type_name
@@ -1703,6 +1709,7 @@ func file_elsewhere_v1_correlation_service_proto_init() {
 	file_elsewhere_v1_count_proto_init()
 	file_elsewhere_v1_enrichment_proto_init()
 	file_elsewhere_v1_link_proto_init()
+	file_elsewhere_v1_watch_proto_init()
 	file_elsewhere_v1_correlation_service_proto_msgTypes[7].OneofWrappers = []any{
 		(*listLinksRequest_CaseRef)(nil),
 		(*listLinksRequest_Tenant)(nil),

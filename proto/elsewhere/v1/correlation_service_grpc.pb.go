@@ -23,6 +23,7 @@ const (
 	CorrelationService_ListSightings_FullMethodName = "/elsewhere.v1.CorrelationService/ListSightings"
 	CorrelationService_ListLinks_FullMethodName     = "/elsewhere.v1.CorrelationService/ListLinks"
 	CorrelationService_ExplainLink_FullMethodName   = "/elsewhere.v1.CorrelationService/ExplainLink"
+	CorrelationService_WatchLinks_FullMethodName    = "/elsewhere.v1.CorrelationService/WatchLinks"
 	CorrelationService_ReviewLink_FullMethodName    = "/elsewhere.v1.CorrelationService/ReviewLink"
 	CorrelationService_ListActors_FullMethodName    = "/elsewhere.v1.CorrelationService/ListActors"
 	CorrelationService_GetActor_FullMethodName      = "/elsewhere.v1.CorrelationService/GetActor"
@@ -48,6 +49,12 @@ type CorrelationServiceClient interface {
 	// ExplainLink computes the score of any two cases with its reasons, also
 	// where there is no link: then the reasons say why not.
 	ExplainLink(ctx context.Context, in *ExplainLinkRequest, opts ...grpc.CallOption) (*ExplainLinkResponse, error)
+	// WatchLinks tells how links change, each change at least once, those of one
+	// pair in order, and every 15 seconds where the caller stands. The first message
+	// is a checkpoint. Errors: OUT_OF_RANGE for a cursor that is older than 30 days;
+	// RESOURCE_EXHAUSTED where more than 1,000 events wait for the caller, with the
+	// last cursor as ErrorInfo metadata; UNAVAILABLE when the server stops.
+	WatchLinks(ctx context.Context, in *WatchLinksRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchLinksResponse], error)
 	// ReviewLink says what a person found out about two cases, or takes it back, and
 	// answers what follows from it. It changes no score.
 	ReviewLink(ctx context.Context, in *ReviewLinkRequest, opts ...grpc.CallOption) (*ReviewLinkResponse, error)
@@ -108,6 +115,25 @@ func (c *correlationServiceClient) ExplainLink(ctx context.Context, in *ExplainL
 	}
 	return out, nil
 }
+
+func (c *correlationServiceClient) WatchLinks(ctx context.Context, in *WatchLinksRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchLinksResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &CorrelationService_ServiceDesc.Streams[0], CorrelationService_WatchLinks_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchLinksRequest, WatchLinksResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type CorrelationService_WatchLinksClient = grpc.ServerStreamingClient[WatchLinksResponse]
 
 func (c *correlationServiceClient) ReviewLink(ctx context.Context, in *ReviewLinkRequest, opts ...grpc.CallOption) (*ReviewLinkResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -177,6 +203,12 @@ type CorrelationServiceServer interface {
 	// ExplainLink computes the score of any two cases with its reasons, also
 	// where there is no link: then the reasons say why not.
 	ExplainLink(context.Context, *ExplainLinkRequest) (*ExplainLinkResponse, error)
+	// WatchLinks tells how links change, each change at least once, those of one
+	// pair in order, and every 15 seconds where the caller stands. The first message
+	// is a checkpoint. Errors: OUT_OF_RANGE for a cursor that is older than 30 days;
+	// RESOURCE_EXHAUSTED where more than 1,000 events wait for the caller, with the
+	// last cursor as ErrorInfo metadata; UNAVAILABLE when the server stops.
+	WatchLinks(*WatchLinksRequest, grpc.ServerStreamingServer[WatchLinksResponse]) error
 	// ReviewLink says what a person found out about two cases, or takes it back, and
 	// answers what follows from it. It changes no score.
 	ReviewLink(context.Context, *ReviewLinkRequest) (*ReviewLinkResponse, error)
@@ -209,6 +241,9 @@ func (UnimplementedCorrelationServiceServer) ListLinks(context.Context, *ListLin
 }
 func (UnimplementedCorrelationServiceServer) ExplainLink(context.Context, *ExplainLinkRequest) (*ExplainLinkResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ExplainLink not implemented")
+}
+func (UnimplementedCorrelationServiceServer) WatchLinks(*WatchLinksRequest, grpc.ServerStreamingServer[WatchLinksResponse]) error {
+	return status.Error(codes.Unimplemented, "method WatchLinks not implemented")
 }
 func (UnimplementedCorrelationServiceServer) ReviewLink(context.Context, *ReviewLinkRequest) (*ReviewLinkResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ReviewLink not implemented")
@@ -317,6 +352,17 @@ func _CorrelationService_ExplainLink_Handler(srv interface{}, ctx context.Contex
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _CorrelationService_WatchLinks_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchLinksRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(CorrelationServiceServer).WatchLinks(m, &grpc.GenericServerStream[WatchLinksRequest, WatchLinksResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type CorrelationService_WatchLinksServer = grpc.ServerStreamingServer[WatchLinksResponse]
 
 func _CorrelationService_ReviewLink_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ReviewLinkRequest)
@@ -452,6 +498,12 @@ var CorrelationService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _CorrelationService_ActorHistory_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "WatchLinks",
+			Handler:       _CorrelationService_WatchLinks_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "elsewhere/v1/correlation_service.proto",
 }

@@ -23,8 +23,8 @@ type change struct {
 	bytes int64
 	// long is the number of parts of the long values that were read.
 	long map[string]uint32
-	// tell says that the linker has something to do.
-	tell bool
+	// tell says that the linker has something to do, logged that watchers have.
+	tell, logged bool
 	// sequence numbers this request, 0 until it is asked for.
 	sequence uint64
 	// lists are the values that this request marks first.

@@ -49,7 +49,10 @@ func (w *writer) done(err error) {
 	case err == nil && !l.empty():
 		w.show(l)
 		if l.tell {
-			w.signal()
+			signal(w.changed)
+		}
+		if l.logged {
+			signal(w.logged)
 		}
 	}
 	l.answer(w.broken)

@@ -9,8 +9,8 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/graph"
 )
 
-// eventsTogether is how many events one change of ForgetEvents replaces.
-const eventsTogether = 1_000
+// historiesTogether is how many events one change of ForgetEvents replaces.
+const historiesTogether = 1_000
 
 // ForgetEvents implements graph.Anchors. Each change is whole, and what is left after
 // an interruption is found by the next call.
@@ -69,7 +69,7 @@ func (s *Store) eventsNaming(ctx context.Context, tenant string, after []byte, c
 			if err != nil {
 				return err
 			}
-			if len(changed) == eventsTogether {
+			if len(changed) == historiesTogether {
 				last = bytes.Clone(key)
 				return nil
 			}

@@ -36,6 +36,7 @@ import (
 //	c 2 tenant 0 day case                      what the case has made of it
 //	t tenant 0 case 0 sequence part            event in the history of the actor of that founder
 //	n tenant 0 case                            name that hangs on a case
+//	o microsecond number                       event of a link row
 const (
 	spaceMeta     = 'm'
 	spaceHeader   = 'h'
@@ -57,6 +58,7 @@ const (
 	spaceMember   = 'c'
 	spaceEvent    = 't'
 	spaceAnchor   = 'n'
+	spaceLog      = 'o'
 )
 
 // Names of the singletons.
@@ -67,6 +69,8 @@ const (
 	keySweep    = "msweep"
 	keyDay      = "mday"
 	keyRegroup  = "mregroup"
+	keyEvents   = "mevents"
+	keySweepWhy = "msweepwhy"
 )
 
 // present is the value of keys that say all by being there.

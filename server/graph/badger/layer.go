@@ -20,8 +20,8 @@ type layer struct {
 	placing []placing
 	// bytes is what all of it counts for in a Badger transaction, or more.
 	bytes int64
-	// tell says that the linker has something to do.
-	tell bool
+	// tell says that the linker has something to do, logged that watchers have.
+	tell, logged bool
 	// waiting are the requests that the layer answers.
 	waiting []*request
 }

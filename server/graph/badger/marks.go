@@ -185,9 +185,23 @@ func (c *change) restartSweep(basis *string) error {
 	if err != nil {
 		return err
 	}
-	if basis != nil {
+	var why sweepWhy
+	val, err := c.get([]byte(keySweepWhy))
+	if err == nil && val != nil {
+		why, err = decodeSweepWhy(val)
+	}
+	if err != nil {
+		return err
+	}
+	if basis == nil {
+		why.corpus = true
+	} else {
+		if *basis != s.basis && why.from == "" {
+			why.from = s.basis
+		}
 		s.basis = *basis
 	}
+	c.setNew([]byte(keySweepWhy), why.encode())
 	version, err := c.next()
 	if err != nil {
 		return err

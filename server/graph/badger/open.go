@@ -111,6 +111,7 @@ type Store struct {
 	caches   *caches
 	requests requests
 	changed  chan struct{}
+	logged   chan struct{}
 	// queued is a sequence before which no queue record is left.
 	queued atomic.Uint64
 	// touchedFrom is one before which nothing is listed as touched.
@@ -182,6 +183,7 @@ func open(ctx context.Context, o Options) (*Store, error) {
 		log:       log,
 		requests:  requests{ch: make(chan *request, queueLength)},
 		changed:   make(chan struct{}, 1),
+		logged:    make(chan struct{}, 1),
 		written:   make(chan struct{}),
 		collected: make(chan struct{}),
 		closed:    make(chan struct{}),

@@ -116,15 +116,19 @@ func (s *Store) Backlog(ctx context.Context, limit int) (n int, oldest time.Time
 // Relink implements graph.Queue. It is one change, however large.
 func (s *Store) Relink(ctx context.Context, b graph.RelinkBatch) error {
 	return s.write(ctx, true, func(w *writer, c *change) error {
+		t := &telling{tell: b.Tell, feeds: b.Feeds}
 		for _, key := range b.Remove {
-			if err := c.removeRow(key); err != nil {
+			if err := c.removeRow(key, t); err != nil {
 				return err
 			}
 		}
 		for _, r := range b.Put {
-			if err := c.putRow(r); err != nil {
+			if err := c.putRow(r, t); err != nil {
 				return err
 			}
+		}
+		if err := w.logEvents(c, t.events); err != nil {
+			return err
 		}
 		if err := c.settle(b.Done); err != nil {
 			return err
@@ -143,6 +147,9 @@ func (s *Store) Relink(ctx context.Context, b graph.RelinkBatch) error {
 			return err
 		}
 		sw.Sweep = *b.Sweep
+		if !sw.Pending {
+			c.remove([]byte(keySweepWhy))
+		}
 		c.set([]byte(keySweep), sw.encode())
 		return nil
 	})
@@ -298,6 +305,14 @@ func (s *Store) Sweep(ctx context.Context) (graph.Sweep, error) {
 	err := s.read(ctx, func(sn *snapshot) error {
 		_, err := sn.get([]byte(keySweep), func(val []byte) (err error) {
 			sw, err = decodeSweep(val)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		_, err = sn.get([]byte(keySweepWhy), func(val []byte) error {
+			why, err := decodeSweepWhy(val)
+			sw.Corpus, sw.From = why.corpus, why.from
 			return err
 		})
 		return err

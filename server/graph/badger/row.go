@@ -80,7 +80,7 @@ func (c *change) touchRow(r graph.Row) {
 var errOrder = errors.New("the ends of a link row are in the wrong order")
 
 // putRow stores a row under both ends and under the values it shares.
-func (c *change) putRow(r graph.Row) error {
+func (c *change) putRow(r graph.Row, t *telling) error {
 	if r.A.Compare(r.B) >= 0 {
 		return errOrder
 	}
@@ -94,11 +94,13 @@ func (c *change) putRow(r graph.Row) error {
 	for _, v := range r.Shared {
 		keep[v] = true
 	}
+	var was *graph.Row
 	if before != nil {
 		old, err := decodeRow(r.RowKey, before)
 		if err != nil {
 			return err
 		}
+		was = &old
 		c.touchRow(old)
 		for _, v := range old.Shared {
 			if !keep[v] {
@@ -112,11 +114,12 @@ func (c *change) putRow(r graph.Row) error {
 	}
 	c.set(key, val)
 	c.set(rowKey(r.B, r.A), present)
+	t.row(r.RowKey, was, &r)
 	return nil
 }
 
 // removeRow removes all that putRow has stored.
-func (c *change) removeRow(key graph.RowKey) error {
+func (c *change) removeRow(key graph.RowKey, t *telling) error {
 	val, err := c.get(rowKey(key.A, key.B))
 	if err != nil || val == nil {
 		return err
@@ -131,5 +134,6 @@ func (c *change) removeRow(key graph.RowKey) error {
 	}
 	c.remove(rowKey(key.A, key.B))
 	c.remove(rowKey(key.B, key.A))
+	t.row(key, &old, nil)
 	return nil
 }

@@ -237,6 +237,7 @@ func (w *writer) take(r *request) {
 		return
 	}
 	w.group.tell = w.group.tell || c.tell
+	w.group.logged = w.group.logged || c.logged
 	w.group.waiting = append(w.group.waiting, r)
 }
 
@@ -267,10 +268,10 @@ func (w *writer) try(r *request, c *change) (err error) {
 	return nil
 }
 
-// signal tells the linker that there is something to do.
-func (s *Store) signal() {
+// signal tells somebody that there is something to do.
+func signal(to chan struct{}) {
 	select {
-	case s.changed <- struct{}{}:
+	case to <- struct{}{}:
 	default:
 	}
 }

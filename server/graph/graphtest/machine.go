@@ -45,6 +45,7 @@ type machine struct {
 	clock *clock
 	marks map[evidence.Value]*expected
 	rows  map[graph.RowKey]graph.Row
+	log   []graph.LinkEvent
 }
 
 // expected is what is known of a mark.
@@ -290,13 +291,13 @@ func (m *machine) relinkAny(t *rapid.T) {
 			b.Done = append(b.Done, other)
 		}
 	}
+	if rapid.Bool().Draw(t, "tell") {
+		b.Tell, b.Feeds = tellMost, "feeds"
+		m.log = append(m.log, applied(m.rows, b)...)
+	} else {
+		applied(m.rows, b)
+	}
 	m.relink(b)
-	for _, key := range b.Remove {
-		delete(m.rows, key)
-	}
-	for _, r := range b.Put {
-		m.rows[r.RowKey] = r
-	}
 }
 
 func (m *machine) settleAll(*rapid.T) {
@@ -349,6 +350,7 @@ func (m *machine) expandAny(t *rapid.T) {
 func (m *machine) compareAll(t *rapid.T) {
 	m.compare(m.model, heldValues(), machineTenants())
 	m.compareRows(slices.Collect(maps.Values(m.rows)), machineTenants(), machineValues())
+	m.compareEvents(m.log)
 
 	want := map[evidence.Value]expectation{}
 	var oldest time.Time

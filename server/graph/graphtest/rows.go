@@ -81,6 +81,11 @@ func (s *store) compareRows(all []graph.Row, tenants []string, values []evidence
 			}
 		}
 		sorted := slices.SortedFunc(slices.Values(all), func(x, y graph.Row) int { return x.RowKey.Compare(y.RowKey) })
+		for _, r := range sorted {
+			same(s, "row", must[bool](s)(sn.HasRow(r.RowKey)), true)
+			none := graph.RowKey{A: r.A, B: evidence.Ref{Tenant: r.B.Tenant, Case: r.B.Case + "0"}}
+			same(s, "another row", must[bool](s)(sn.HasRow(none)), slices.ContainsFunc(sorted, func(o graph.Row) bool { return o.RowKey == none }))
+		}
 		same(s, "all rows", collect(s, sn.RowsAfter(evidence.Ref{}), everything), sorted)
 		for i := 0; i < len(sorted); i += 1 + len(sorted)/7 {
 			a := sorted[i].A

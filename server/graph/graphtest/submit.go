@@ -35,6 +35,12 @@ func (c *clock) pass() time.Time {
 	return c.t.Truncate(time.Microsecond)
 }
 
+func (c *clock) set(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = t
+}
+
 func testSubmit(t *testing.T, open Opener) {
 	clock := newClock()
 	s := newStore(t, open, Config{Clock: clock.now})

@@ -92,6 +92,9 @@ func runCalls(t *testing.T, open Opener) {
 		{"Sweep", testSweep},
 		{"SweepDoubling", testSweepDoubling},
 		{"SweepForce", testSweepForce},
+		{"SweepWhy", testSweepWhy},
+		{"Events", testEvents},
+		{"EventsGo", testEventsGo},
 		{"ActorEvents", testActorEvents},
 		{"Regrouping", testRegrouping},
 	} {

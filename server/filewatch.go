@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// watch tells when the data of an operator may have changed.
-type watch struct {
+// fileWatch tells when the data of an operator may have changed.
+type fileWatch struct {
 	// folder holds feeds, "" for none. Each state of a feed is a file in it that
 	// is replaced as a whole; other files come and go.
 	folder string
@@ -17,7 +17,7 @@ type watch struct {
 }
 
 // changed reports whether anything is not as it was at the call before.
-func (w *watch) changed() bool {
+func (w *fileWatch) changed() bool {
 	now := w.look()
 	was := w.seen
 	w.seen = now
@@ -25,7 +25,7 @@ func (w *watch) changed() bool {
 }
 
 // look returns what tells one state of the files from another.
-func (w *watch) look() string {
+func (w *fileWatch) look() string {
 	var b strings.Builder
 	one := func(path string) {
 		info, err := os.Stat(path)
