@@ -11,6 +11,7 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/erase"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/export"
+	"github.com/elsewhere-project/elsewhere/server/webhook"
 )
 
 // erasure takes tenants and old cases out.
@@ -44,13 +45,20 @@ func openErasure(ctx context.Context, c Config, s *Server, m *models, hints *exp
 			// Links follow all of these.
 			erase.Links{Store: s.store, Link: s.linker},
 			erase.Histories{Store: s.store},
+			erase.Events{Store: s.store},
+			// What webhooks read again has to be gone from the log.
+			tenantWebhooks{s.webhooks},
 			tenantTrail{s.trail},
 		},
 		Stays: []string{
 			"the tenant's id in this receipt, which the service keeps",
 			"the entries of the audit trail about the tenant: who did what when, and how much, without content",
+			"the ledger of publications: which values were sent where and when, without tenant or case, so that they can be withdrawn there",
 			"what versions of the model learned from reviews: numbers of the whole deployment",
 		},
+	}
+	config.UntilPurged = []string{
+		"for 30 days, for who watches links: which pairs with a case of the tenant are gone, by the ids of the cases",
 	}
 	if !c.Memory {
 		config.Purger = s.store
@@ -171,6 +179,29 @@ func (tenantModels) Count(context.Context, string) ([]erase.Tally, error) { retu
 // Erase implements erase.Trace.
 func (t tenantModels) Erase(ctx context.Context, tenant string, _ func(uint64)) error {
 	return t.models.forgetTenant(ctx, tenant)
+}
+
+// tenantWebhooks are the webhooks that name a tenant, and what they could not post
+// about it.
+type tenantWebhooks struct{ hooks *webhook.Hooks }
+
+// Name implements erase.Trace.
+func (tenantWebhooks) Name() string { return "webhooks" }
+
+// Count implements erase.Trace.
+func (t tenantWebhooks) Count(ctx context.Context, tenant string) ([]erase.Tally, error) {
+	hooks, letters, err := t.hooks.Naming(ctx, tenant)
+	return []erase.Tally{{Sort: "places on webhooks", Count: hooks}, {Sort: "dead letters", Count: letters}}, err
+}
+
+// Erase implements erase.Trace.
+func (t tenantWebhooks) Erase(ctx context.Context, tenant string, _ func(uint64)) error {
+	return t.hooks.Erase(ctx, tenant)
+}
+
+// Purge implements erase.PurgedTrace. That the links are gone may not be posted yet.
+func (t tenantWebhooks) Purge(ctx context.Context, tenant string) error {
+	return t.hooks.Erase(ctx, tenant)
 }
 
 // tenantTrail are the entries of the audit trail that name a tenant. They stay, without

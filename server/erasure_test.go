@@ -267,8 +267,16 @@ func compareAnswers(t *testing.T, want, got map[string][]proto.Message) {
 func TestErasedLeavesNothing(t *testing.T) {
 	n := *eraseCases
 	dir, other := t.TempDir(), t.TempDir()
-	d, never := start(t, server.Config{DataDir: dir}), start(t, server.Config{DataDir: other})
+	d := start(t, server.Config{DataDir: dir})
+	// Ids of actors follow from the key.
+	never := start(t, server.Config{DataDir: other, CorrelationKeyFile: filepath.Join(dir, "keys", "correlation.key")})
 	c, o := with(t, d.conn.Target(), ""), with(t, never.conn.Target(), "")
+	var beginning [2]string
+	for i, who := range []caller{c, o} {
+		l := listen(t, who, elsewherev1.WatchLinksRequest_builder{})
+		beginning[i] = l.first
+		l.cancel()
+	}
 	began := time.Now()
 	_, err := c.CreateTenant(t.Context(), elsewherev1.CreateTenantRequest_builder{Tenant: elsewherev1.Tenant_builder{
 		Id: erasedTenant, DisplayName: eraseCanary + " Ltd", Aliases: []string{eraseCanary}, Names: []string{eraseCanary},
@@ -279,6 +287,8 @@ func TestErasedLeavesNothing(t *testing.T) {
 	}
 	fillWorld(t, c, n, true)
 	fillWorld(t, o, n, false)
+	judgeWorld(t, c, true)
+	judgeWorld(t, o, false)
 	t.Logf("%d cases, and as many without the tenant's, in %v", n, time.Since(began).Round(time.Second))
 	if len(holders(t, filepath.Join(dir, "store"), eraseCanary)) == 0 {
 		t.Fatal("the canary is nowhere: the test finds nothing")
@@ -305,7 +315,7 @@ func TestErasedLeavesNothing(t *testing.T) {
 	for _, r := range receipt.GetRemoved() {
 		counts[r.GetSort()] = r.GetCount()
 	}
-	if counts["cases"] != uint64((n+1)/2) || counts["sightings"] < 5*counts["cases"] || counts["links"] == 0 || counts["tenant records"] != 1 {
+	if counts["cases"] != uint64((n+1)/2)+1 || counts["sightings"] < 5*counts["cases"] || counts["links"] == 0 || counts["events of links"] == 0 || counts["tenant records"] != 1 {
 		t.Errorf("removed: %v", counts)
 	}
 	if !receipt.HasPurgeTime() || receipt.GetEraseTime().AsTime() != first.GetEraseTime().AsTime() || !strings.Contains(receipt.GetBackups(), "before 2") {
@@ -324,7 +334,10 @@ func TestErasedLeavesNothing(t *testing.T) {
 	// To ask for a canary puts it on record, so this comes last.
 	d = start(t, server.Config{DataDir: dir})
 	began = time.Now()
-	compareAnswers(t, worldAnswers(t, o, n), worldAnswers(t, with(t, d.conn.Target(), ""), n))
+	c = with(t, d.conn.Target(), "")
+	compareAnswers(t, worldAnswers(t, o, n), worldAnswers(t, c, n))
+	compareAnswers(t, judgedAnswers(t, o), judgedAnswers(t, c))
+	compareAnswers(t, replayed(t, o, beginning[1]), replayed(t, c, beginning[0]))
 	t.Logf("compared in %v", time.Since(began).Round(10*time.Millisecond))
 	if err := errors.Join(d.stop(), never.stop()); err != nil {
 		t.Fatal(err)
@@ -469,7 +482,7 @@ func TestTraces(t *testing.T) {
 	if err := s.Serve(ctx); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"cases", "kept answers", "tenant record", "keys", "hints", "models", "links", "histories of actors", "content of the audit trail"}
+	want := []string{"cases", "kept answers", "tenant record", "keys", "hints", "models", "links", "histories of actors", "events of links", "webhooks", "content of the audit trail"}
 	if diff := cmp.Diff(want, s.Traces()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

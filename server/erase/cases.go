@@ -23,7 +23,7 @@ type Cases struct {
 // a sync.
 const (
 	casesTogether   = 1_000
-	deletedTogether = 32
+	deletedTogether = 64
 )
 
 // Name implements Trace.
@@ -77,11 +77,17 @@ func (c Cases) after(ctx context.Context, tenant string, at evidence.Ref, f func
 // Erase implements Trace.
 func (c Cases) Erase(ctx context.Context, tenant string, progress func(done uint64)) error {
 	done := uint64(0)
-	for {
-		refs, err := c.after(ctx, tenant, evidence.Ref{}, func(graph.Snapshot, evidence.Ref) error { return nil })
-		if err != nil || len(refs) == 0 {
+	// From where the last were on: to begin anew would pass all that went before.
+	for at := (evidence.Ref{}); ; {
+		refs, err := c.after(ctx, tenant, at, func(graph.Snapshot, evidence.Ref) error { return nil })
+		if err != nil || len(refs) == 0 && at == (evidence.Ref{}) {
 			return err
 		}
+		if len(refs) == 0 {
+			at = evidence.Ref{}
+			continue
+		}
+		at = refs[len(refs)-1]
 		if err := c.delete(ctx, refs); err != nil {
 			return err
 		}
@@ -135,6 +141,48 @@ func (h Histories) Count(context.Context, string) ([]Tally, error) { return nil,
 // Erase implements Trace.
 func (h Histories) Erase(ctx context.Context, tenant string, _ func(uint64)) error {
 	return h.Store.ForgetEvents(ctx, tenant)
+}
+
+// Events are how links changed, which the log of the store holds for who watches. Of
+// each pair one is left that says that the tenant was erased: who comes back with a
+// place in the log has to learn that the link is gone. It names both cases, and goes
+// with a purge.
+type Events struct{ Store EventStore }
+
+// EventStore is what Events need of a store.
+type EventStore interface {
+	graph.Reader
+	graph.Events
+}
+
+// Name implements Trace.
+func (e Events) Name() string { return "events of links" }
+
+// Count implements Trace. Those that follow from erasing are not there yet.
+func (e Events) Count(ctx context.Context, tenant string) ([]Tally, error) {
+	n := uint64(0)
+	err := e.Store.View(ctx, func(s graph.Snapshot) error {
+		for event, err := range s.Events("") {
+			if err != nil {
+				return err
+			}
+			if event.A.Tenant == tenant || event.B.Tenant == tenant {
+				n++
+			}
+		}
+		return nil
+	})
+	return []Tally{{"events of links", n}}, err
+}
+
+// Erase implements Trace.
+func (e Events) Erase(ctx context.Context, tenant string, _ func(uint64)) error {
+	return e.Store.EraseEvents(ctx, tenant, true)
+}
+
+// Purge implements PurgedTrace.
+func (e Events) Purge(ctx context.Context, tenant string) error {
+	return e.Store.EraseEvents(ctx, tenant, false)
 }
 
 // Name implements Trace.

@@ -34,6 +34,8 @@ type Config struct {
 	Models func(ctx context.Context, tenant string) ([]uint32, error)
 	// Stays is what a receipt says about what is not taken out.
 	Stays []string
+	// UntilPurged is what it says in addition where the files were not purged.
+	UntilPurged []string
 	Clock func() time.Time // nil: time.Now
 	Log   *slog.Logger
 }
@@ -337,6 +339,13 @@ func (e *Eraser) erase(ctx context.Context, i *intention) error {
 
 func (e *Eraser) purge(ctx context.Context, i *intention) error {
 	e.tell(i.Tenant, Progress{Phase: Purging}, nil)
+	for _, t := range e.c.Traces {
+		if p, ok := t.(PurgedTrace); ok {
+			if err := p.Purge(ctx, i.Tenant); err != nil {
+				return fmt.Errorf("purge %s: %w", t.Name(), err)
+			}
+		}
+	}
 	began := e.now()
 	err := e.c.Purger.Purge(ctx, func(done, of uint64) {
 		e.tell(i.Tenant, Progress{Phase: Purging, Done: done, Of: of}, nil)
@@ -391,6 +400,8 @@ func (e *Eraser) receipt(i *intention) *Receipt {
 	if i.Purge && !i.Purged.IsZero() {
 		until = i.Purged
 		r.Purged = &until
+	} else {
+		r.Stays = slices.Concat(r.Stays, e.c.UntilPurged)
 	}
 	r.Backups = "Copies of the data folder that were made before " + until.Format(time.RFC3339) +
 		" may hold what was removed; this service knows of none and reaches none."

@@ -28,6 +28,13 @@ type CaseTrace interface {
 	After(ctx context.Context, ref evidence.Ref) error
 }
 
+// PurgedTrace is a Trace of which something is left until the files are purged.
+type PurgedTrace interface {
+	Trace
+	// Purge takes that away, too, after Erase and before the files are written anew.
+	Purge(ctx context.Context, tenant string) error
+}
+
 // Tally is how many things of a sort there were.
 type Tally struct {
 	Sort  string `json:"sort"`

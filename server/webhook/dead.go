@@ -107,23 +107,6 @@ func (h *Hooks) dropDead(ctx context.Context, hook string, goes func(Letter) boo
 	return errors.Join(errs...)
 }
 
-// Erase removes the dead letters about pairs with an end in a tenant.
-func (h *Hooks) Erase(ctx context.Context, tenant string) error {
-	h.mu.Lock()
-	ids := make([]string, 0, len(h.workers))
-	for id := range h.workers {
-		ids = append(ids, id)
-	}
-	h.mu.Unlock()
-	for _, id := range ids {
-		err := h.dropDead(ctx, id, func(l Letter) bool { return l.Tenants[0] == tenant || l.Tenants[1] == tenant })
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // Retry has the dead letters of a webhook posted once more, soon.
 func (h *Hooks) Retry(hook string) error {
 	w, err := h.find(hook)

@@ -39,8 +39,12 @@ type worker struct {
 	stop   context.CancelFunc
 	done   chan struct{}
 
+	serving sync.Mutex // held by who posts
+
 	lock  sync.Mutex
 	state State
+	// anew ends what is posted now; nil before there is anything.
+	anew context.CancelFunc
 }
 
 func (h *Hooks) newWorker(hook Hook) (*worker, error) {
@@ -86,7 +90,7 @@ var errPanic = errors.New("panic while a webhook was served")
 // run posts until ctx ends. An error of the store is logged and tried again.
 func (w *worker) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		if err := w.guarded(ctx); err != nil && ctx.Err() == nil {
+		if err := w.round(ctx); err != nil && ctx.Err() == nil {
 			w.Logger.WarnContext(ctx, "a webhook waits", "webhook", w.hook.ID, "error", err)
 			w.wait(ctx, w.Options.MaxRetry)
 		}

@@ -239,23 +239,38 @@ func (h *Hooks) Delete(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
+	return h.remove(ctx, w)
+}
+
+// remove removes a webhook. The caller holds changes.
+func (h *Hooks) remove(ctx context.Context, w *worker) error {
+	id := w.hook.ID
 	if err := h.drop(ctx, storedHooks+id); err != nil {
 		return err
 	}
+	if err := h.end(ctx, w); err != nil {
+		return err
+	}
+	return errors.Join(h.drop(ctx, storedAt+id), h.dropDead(ctx, id, func(Letter) bool { return true }))
+}
+
+// end stops a worker. What it is about to write would outlive it, so it has ended
+// when end returns.
+func (h *Hooks) end(ctx context.Context, w *worker) error {
 	h.mu.Lock()
-	delete(h.workers, id)
+	delete(h.workers, w.hook.ID)
 	running := h.run != nil
 	h.mu.Unlock()
 	w.stop()
-	if running {
-		// What it is about to write would outlive it.
-		select {
-		case <-w.done:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	if !running {
+		return nil
 	}
-	return errors.Join(h.drop(ctx, storedAt+id), h.dropDead(ctx, id, func(Letter) bool { return true }))
+	select {
+	case <-w.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // drop removes an entry of the store.

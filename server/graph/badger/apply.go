@@ -263,6 +263,7 @@ func (w *writer) relateValue(c *change, v evidence.Value, t turn) error {
 		if t.live[0] == nil && !w.tenantHasOther(c, n, &r, t.ref, s, true) {
 			r.tenants++
 		}
+		delete(w.others, string(sightingPrefix(spacePosting, n.key, t.ref.Tenant)))
 		r.add(sighting(t.ref, *s))
 		counted = true
 	}
@@ -312,7 +313,14 @@ func (w *writer) tenantHasOther(c *change, n node, r *record, ref evidence.Ref, 
 	if comes && w.present[string(prefix)] {
 		return true
 	}
-	other := c.hasOther(w.sightings(spacePosting), prefix, sightingKey(spacePosting, n.key, ref, s.Last))
+	at, other := c.other(w.sightings(spacePosting), prefix, w.others[string(prefix)], sightingKey(spacePosting, n.key, ref, s.Last))
+	if at != nil && !comes {
+		if len(w.others) == maxPresent {
+			clear(w.others)
+		}
+		// The sighting of ref, which may stand before it, goes now.
+		w.others[string(prefix)] = at
+	}
 	if comes {
 		if len(w.present) == maxPresent {
 			clear(w.present)

@@ -134,9 +134,11 @@ func (l *layer) placedOn(seed maphash.Seed, prefix []byte) func(yield func(strin
 	}
 }
 
-// hasOther reports whether a sighting other than the one of except exists among
-// those that start with prefix. it iterates over committed sightings.
-func (c *change) hasOther(it *dgraph.Iterator, prefix, except []byte) bool {
+// other reports whether a sighting other than the one of except exists among those
+// that start with prefix. it iterates over committed sightings, from a key before which
+// there is none but perhaps that of except; at is where it came upon another one, nil if
+// it did not.
+func (c *change) other(it *dgraph.Iterator, prefix, from, except []byte) (at []byte, found bool) {
 	for _, l := range c.layers {
 		if l == nil {
 			continue
@@ -146,18 +148,21 @@ func (c *change) hasOther(it *dgraph.Iterator, prefix, except []byte) bool {
 				continue
 			}
 			if w, ok := lookup(c.layers, []byte(k)); ok && w.val != nil {
-				return true
+				return nil, true
 			}
 		}
 	}
-	for it.Seek(prefix); it.ValidForPrefix(prefix); it.Next() {
+	if from == nil {
+		from = prefix
+	}
+	for it.Seek(from); it.ValidForPrefix(prefix); it.Next() {
 		key := it.Item().Key()
 		if w, ok := lookup(c.layers, key); ok && w.val == nil {
 			continue
 		}
 		if string(key) != string(except) {
-			return true
+			return it.Item().KeyCopy(nil), true
 		}
 	}
-	return false
+	return nil, false
 }

@@ -51,7 +51,7 @@ func purgeStore(t testing.TB, s *Store) {
 	}
 }
 
-// drain takes all marks away, as the linker does.
+// drain takes all marks and the list of what was touched away, as the linker does.
 func drain(t testing.TB, s *Store) {
 	t.Helper()
 	for {
@@ -59,10 +59,15 @@ func drain(t testing.TB, s *Store) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(marks) == 0 {
+		touched, looked, err := s.Touched(t.Context(), 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(marks) == 0 && len(touched) == 0 {
 			return
 		}
-		if err := s.Relink(t.Context(), graph.RelinkBatch{Done: marks}); err != nil {
+		b := graph.RelinkBatch{Done: marks, Grouping: graph.Grouping{Looked: looked}}
+		if err := s.Relink(t.Context(), b); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -123,6 +123,10 @@ type writer struct {
 	// present are sighting prefixes that some live sighting has, as far as they
 	// were asked for lately: asking again costs no search.
 	present map[string]bool
+	// others are, of sighting prefixes, the first key with a live sighting at which a
+	// search ended. Where many cases of a tenant go one after the other, the next
+	// search would pass all that went before.
+	others map[string][]byte
 	// day is the last day that has a mark.
 	day uint64
 	// committed receives what became of below.
@@ -133,7 +137,7 @@ type writer struct {
 	broken error
 }
 
-// maxPresent bounds writer.present: about 4 MiB.
+// maxPresent bounds writer.present and writer.others: about 4 MiB each.
 const maxPresent = 32 << 10
 
 // newWriter finishes what a crash has interrupted and shows the state to
@@ -149,6 +153,7 @@ func newWriter(s *Store) (*writer, error) {
 		seed:       maphash.MakeSeed(),
 		group:      newLayer(),
 		present:    make(map[string]bool),
+		others:     make(map[string][]byte),
 		committed:  make(chan error, 1),
 	}
 	if err := w.replay(); err != nil {
@@ -233,6 +238,7 @@ func (w *writer) take(r *request) {
 	if err := w.try(r, c); err != nil {
 		c.rollback()
 		clear(w.present)
+		clear(w.others)
 		r.done <- err
 		return
 	}
