@@ -39,12 +39,11 @@ type worker struct {
 	stop   context.CancelFunc
 	done   chan struct{}
 
-	serving sync.Mutex // held by who posts
-
 	lock  sync.Mutex
 	state State
-	// anew ends what is posted now; nil before there is anything.
-	anew context.CancelFunc
+	// stopRound ends the round of now, or the last one, and waits until it has
+	// ended; nil before the first.
+	stopRound func()
 }
 
 func (h *Hooks) newWorker(hook Hook) (*worker, error) {

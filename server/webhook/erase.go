@@ -92,12 +92,15 @@ func (h *Hooks) strike(ctx context.Context, w *worker, tenant string) (*worker, 
 // round follows the log until ctx ends or readAnew is called, after which it returns
 // nil.
 func (w *worker) round(ctx context.Context) error {
-	w.serving.Lock()
-	defer w.serving.Unlock()
 	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	defer close(ended)
 	defer cancel()
 	w.lock.Lock()
-	w.anew = cancel
+	w.stopRound = func() {
+		cancel()
+		<-ended
+	}
 	w.lock.Unlock()
 	err := w.guarded(ctx)
 	if ctx.Err() != nil {
@@ -110,13 +113,10 @@ func (w *worker) round(ctx context.Context) error {
 // is posted or buried that was read before.
 func (w *worker) readAnew() {
 	w.lock.Lock()
-	cancel := w.anew
+	stop := w.stopRound
 	w.state.Failing, w.state.LastError = time.Time{}, ""
 	w.lock.Unlock()
-	if cancel == nil {
-		return
+	if stop != nil {
+		stop()
 	}
-	cancel()
-	w.serving.Lock()
-	defer w.serving.Unlock()
 }
