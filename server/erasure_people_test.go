@@ -120,7 +120,10 @@ func replayed(t *testing.T, c caller, from string) map[string][]proto.Message {
 			delete(links, e.GetLink().GetRef())
 			continue
 		}
-		links[e.GetLink().GetRef()] = []proto.Message{e.GetLink()}
+		// What a score became because a value was seen more often is no event of its own.
+		links[e.GetLink().GetRef()] = []proto.Message{elsewherev1.Link_builder{
+			Ref: e.GetLink().GetRef(), Tier: e.GetLink().GetTier(), Review: e.GetLink().GetReview(),
+		}.Build()}
 		if e.GetLink().GetRef() == "t05/end~t06/end" {
 			return links
 		}
