@@ -72,12 +72,13 @@ func (m *models) Propose(ctx context.Context, by, note string, judged []learn.Ju
 	if err != nil {
 		return out, err
 	}
+	// What goes on record does so with the first change.
+	audit.Mention(ctx, modelSubject(version))
 	// Before the version is there: one that nobody knows the tenants of would be
 	// missing in a receipt.
 	if err := m.noteTenants(ctx, version, judged); err != nil {
 		return out, err
 	}
-	audit.Mention(ctx, modelSubject(version))
 	return out, m.add(ctx, numbered(versionPrefix, version), data)
 }
 

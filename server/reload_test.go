@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -70,7 +71,9 @@ func TestListsChangeWhileServing(t *testing.T) {
 	eventually(t, func() bool { return total() == before })
 
 	// A feed that cannot be read is named in the log, once.
-	if err := os.WriteFile(filepath.Join(dir, "tor.json"), []byte("{"), 0o600); err != nil {
+	// As a whole: an empty file would be another fault.
+	damaged := filepath.Join(t.TempDir(), "tor.json")
+	if err := errors.Join(os.WriteFile(damaged, []byte("{"), 0o600), os.Rename(damaged, filepath.Join(dir, "tor.json"))); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, func() bool { return strings.Contains(log.String(), "name=tor") })

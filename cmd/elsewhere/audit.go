@@ -53,7 +53,8 @@ func (a *app) listAuditCommand() *cobra.Command {
 					*bound.to = timestamppb.New(t)
 				}
 			}
-			if err := checkKeyName(b.Key); err != nil {
+			// The host and open mode have names too.
+			if err := refuseSecret(b.Key); err != nil {
 				return err
 			}
 			if all {

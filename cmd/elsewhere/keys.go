@@ -265,13 +265,22 @@ func unknown(err error, what, name string) error {
 	return err
 }
 
-// checkKeyName refuses a whole key where its beginning is wanted.
+// checkKeyName refuses what names no key.
 func checkKeyName(name string) error {
-	switch id := strings.TrimPrefix(name, "els_"); {
-	case len(id) > keyIDLength:
-		return usageError{errors.New("want what the key begins with, els_ and 12 characters, not the key itself")}
-	case len(id) < keyIDLength || strings.Trim(id, "abcdefghijklmnopqrstuvwxyz234567") != "":
+	if err := refuseSecret(name); err != nil {
+		return err
+	}
+	id := strings.TrimPrefix(name, "els_")
+	if len(id) < keyIDLength || strings.Trim(id, "abcdefghijklmnopqrstuvwxyz234567") != "" {
 		return usageError{fmt.Errorf("key %q: want what the key begins with, els_ and 12 characters", name)}
+	}
+	return nil
+}
+
+// refuseSecret refuses a whole key where its beginning is wanted.
+func refuseSecret(name string) error {
+	if len(strings.TrimPrefix(name, "els_")) > keyIDLength {
+		return usageError{errors.New("want what the key begins with, els_ and 12 characters, not the key itself")}
 	}
 	return nil
 }

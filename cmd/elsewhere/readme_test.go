@@ -93,6 +93,8 @@ func runLine(t *testing.T, line string) string {
 	}
 	_, out, errs := command(t.Context(), strings.NewReader(""), words[1:]...)
 	errs = regexp.MustCompile(`(?m)^hint: .*\n`).ReplaceAllString(errs, "")
+	// What spreadsheets want of a table shows on no terminal.
+	out = strings.ReplaceAll(strings.TrimPrefix(out, "\ufeff"), "\r\n", "\n")
 	return strings.TrimRight(out+errs, "\n")
 }
 

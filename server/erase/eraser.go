@@ -250,7 +250,7 @@ func (e *Eraser) carryOut(ctx context.Context) (again bool) {
 			return false
 		}
 		if err != nil {
-			e.c.Log.WarnContext(ctx, "a tenant is not erased yet", "tenant", i.Tenant, "error", err)
+			e.c.Log.WarnContext(ctx, "a tenant is not erased yet", "error", err)
 			e.tell(i.Tenant, Progress{Phase: Waiting}, err)
 			again = true
 		}
@@ -308,7 +308,7 @@ func (e *Eraser) count(ctx context.Context, i *intention) error {
 }
 
 func (e *Eraser) erase(ctx context.Context, i *intention) error {
-	e.c.Log.InfoContext(ctx, "a tenant is being erased", "tenant", i.Tenant)
+	e.c.Log.InfoContext(ctx, "a tenant is being erased")
 	of := uint64(0)
 	if len(i.Removed) > 0 {
 		of = i.Removed[0].Count
@@ -333,7 +333,7 @@ func (e *Eraser) erase(ctx context.Context, i *intention) error {
 	}
 	e.c.Closing(i.Tenant, false)
 	e.c.Gate.open(i.Tenant)
-	e.c.Log.InfoContext(ctx, "a tenant was erased", "tenant", i.Tenant)
+	e.c.Log.InfoContext(ctx, "a tenant was erased")
 	return nil
 }
 

@@ -123,7 +123,7 @@ func TestNothingOfAnyRequestIsShown(t *testing.T) {
 		secrets = append(secrets, made.GetSecret())
 	}
 	called := 0
-	for _, m := range rpcs() {
+	call := func(m protoreflect.MethodDescriptor) {
 		contexts := []context.Context{
 			ctx, as(canary), as("els_" + strings.Repeat("a", 12) + "_" + strings.Repeat("q", 52)),
 			metadata.AppendToOutgoingContext(ctx, "x-api-key", secrets[1]),
@@ -147,7 +147,16 @@ func TestNothingOfAnyRequestIsShown(t *testing.T) {
 			}
 		}
 	}
-	if want := len(rpcs()) * 9; called != want || called < 24*9 {
+	var erases []protoreflect.MethodDescriptor
+	for _, m := range rpcs() {
+		if m.Name() == "EraseTenant" {
+			// It ends the keys that the rest is asked with.
+			erases = append(erases, m)
+			continue
+		}
+		call(m)
+	}
+	if want := (len(rpcs()) - len(erases)) * 9; called != want || called < 24*9 {
 		t.Errorf("%d calls of %d methods", called, len(rpcs()))
 	}
 	// And some that succeed.
@@ -178,6 +187,9 @@ func TestNothingOfAnyRequestIsShown(t *testing.T) {
 	secrets = append(secrets, rotated.GetSecret())
 	_, err = admin.RevokeKey(as(d.key), elsewherev1.RevokeKeyRequest_builder{Key: secrets[1][:16]}.Build())
 	valid("revoke", err)
+	for _, m := range erases {
+		call(m)
+	}
 	told := everythingTold(t, d, c)
 	look := append([]string{"15551234567", "203.0.113.7"}, canary)
 	for _, s := range secrets {

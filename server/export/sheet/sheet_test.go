@@ -74,7 +74,7 @@ func TestAnyText(t *testing.T) {
 		// Line ends within fields are read as \n by encoding/csv.
 		plain := strings.NewReplacer("\r\n", "\n")
 		note := plain.Replace(item.Note)
-		if strings.ContainsAny(note[:1], "=+-@\t\r") {
+		if strings.ContainsAny(item.Note[:1], "=+-@\t\r") {
 			note = "'" + note
 		}
 		if len(rows) != 2 || rows[1][1] != plain.Replace(item.Value.Text) || rows[1][2] != note {

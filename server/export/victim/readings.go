@@ -103,6 +103,10 @@ func decode(s string, visit func(reading) bool) bool {
 	if signs['%'] && !(text(codes(s, '%')) && text(strings.ReplaceAll(codes(s, '%'), "+", " "))) {
 		return false
 	}
+	// A query writes spaces so, also where it has nothing else to write otherwise.
+	if signs['+'] && !signs['%'] && !text(strings.ReplaceAll(s, "+", " ")) {
+		return false
+	}
 	if signs['='] && !text(codes(strings.NewReplacer("=\r\n", "", "=\n", "").Replace(s), '=')) {
 		return false
 	}

@@ -188,6 +188,14 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
+// TestSpacesOfQueries: "20 67 …" as a part of a query, found by TestNestedEncodings.
+func TestSpacesOfQueries(t *testing.T) {
+	text := "20+67+72+75+65+6E+68+6F+6C+7A+2E+65+78+61+6D+70+6C+65+20"
+	if dictionary().Scanner().Check(text) == "" {
+		t.Errorf("%q is let through", text)
+	}
+}
+
 func TestNestedEncodings(t *testing.T) {
 	names := encodingNames()
 	// In a map there is no order, and rapid draws by number.

@@ -94,8 +94,11 @@ func (p *people) touchPair(k graph.RowKey) {
 func (p *people) submitAny(t *rapid.T) {
 	r := p.any(t)
 	c := holding(r.Tenant, r.Case, ip(rapid.IntRange(0, 1<<20).Draw(t, "value")))
-	p.submit(c)
-	if p.cases[r] {
+	receipt, err := p.Submit(t.Context(), c, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if receipt.Outcome == graph.Replaced {
 		p.touch(r)
 		for k := range p.said {
 			if k.A == r || k.B == r {
