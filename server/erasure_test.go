@@ -285,10 +285,10 @@ func TestErasedLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fillWorld(t, c, n, true)
-	fillWorld(t, o, n, false)
 	judgeWorld(t, c, true)
 	judgeWorld(t, o, false)
+	fillWorld(t, c, n, true)
+	fillWorld(t, o, n, false)
 	t.Logf("%d cases, and as many without the tenant's, in %v", n, time.Since(began).Round(time.Second))
 	if len(holders(t, filepath.Join(dir, "store"), eraseCanary)) == 0 {
 		t.Fatal("the canary is nowhere: the test finds nothing")
