@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -204,11 +205,20 @@ func (c *caseTrace) After(_ context.Context, r evidence.Ref) error {
 }
 
 // remembered is what is kept about values.
-type remembered struct{ values map[string]bool }
+type remembered struct {
+	mu     sync.Mutex
+	values map[string]bool
+}
 
-func (r *remembered) Any(context.Context) (bool, error) { return len(r.values) > 0, nil }
+func (r *remembered) Any(context.Context) (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.values) > 0, nil
+}
 
 func (r *remembered) Forget(_ context.Context, values []evidence.Value) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, v := range values {
 		delete(r.values, v.Text)
 	}
@@ -225,7 +235,7 @@ func TestAnswers(t *testing.T) {
 	dismissed.State = evidence.Dismissed
 	c.submit(t, someCase("a", "1", "70.0.0.1", "70.0.0.2", "70.0.0.3"), someCase("a", "2", "70.0.0.2", "70.0.0.6"),
 		someCase("a-b", "1", "70.0.0.3"), held, dismissed)
-	known := &remembered{map[string]bool{}}
+	known := &remembered{values: map[string]bool{}}
 	for i := range 10 {
 		known.values[fmt.Sprintf("70.0.0.%d", i)] = true
 	}
