@@ -36,8 +36,8 @@ type Config struct {
 	Stays []string
 	// UntilPurged is what it says in addition where the files were not purged.
 	UntilPurged []string
-	Clock func() time.Time // nil: time.Now
-	Log   *slog.Logger
+	Clock       func() time.Time // nil: time.Now
+	Log         *slog.Logger
 }
 
 // ErrNoTenant is returned for a tenant that there is not, and that was not erased.
