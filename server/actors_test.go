@@ -180,6 +180,49 @@ func TestActorOfTheListed(t *testing.T) {
 	}
 }
 
+// TestActorsOfTheListedAreInTheirOrder: the order of a list, and where its pages end,
+// is the same with and without a case of a tenant that is not on the reader's list.
+func TestActorsOfTheListedAreInTheirOrder(t *testing.T) {
+	g := guard(t, server.Config{Memory: true})
+	g.tenants(t, "alder", "birch", "zelkova")
+	writer := g.key(t, lead)
+	submit := func(c *elsewherev1.Case) {
+		t.Helper()
+		if _, err := writer.SubmitCase(t.Context(), elsewherev1.SubmitCaseRequest_builder{Case: c}.Build()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, actor := range []string{"1", "2", "3"} {
+		submit(intrusion("alder", actor, actor, 2))
+		submit(intrusion("birch", actor, actor, 3))
+	}
+	some := g.key(t, analyst, "alder", "birch")
+	ids := func() (ids []string) {
+		t.Helper()
+		for token := ""; ; {
+			res, err := some.ListActors(t.Context(), elsewherev1.ListActorsRequest_builder{PageSize: 2, PageToken: token}.Build())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, a := range res.GetActors() {
+				ids = append(ids, a.GetId())
+			}
+			if token = res.GetNextPageToken(); token == "" {
+				return ids
+			}
+			ids = append(ids, "page")
+		}
+	}
+	before := ids()
+	if len(before) != 4 {
+		t.Fatal(before)
+	}
+	submit(intrusion("zelkova", "1", "1", 1)) // the earliest, so it is the founder
+	if after := ids(); !slices.Equal(after, before) {
+		t.Errorf("%v with a case that is not the reader's, %v without", after, before)
+	}
+}
+
 // TestModelFromReviews: what people said with ReviewLink teaches what labels do.
 func TestModelFromReviews(t *testing.T) {
 	d := start(t, server.Config{Memory: true})

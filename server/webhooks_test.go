@@ -261,6 +261,50 @@ func TestDeadLetters(t *testing.T) {
 	}
 }
 
+// TestErasedIsNotPosted erases a tenant of which a target refused one event and is
+// being posted another: it hears no more than that the links are gone, and no dead
+// letter is kept.
+func TestErasedIsNotPosted(t *testing.T) {
+	target := newHookTarget(t)
+	g := guard(t, target.config(server.Config{Memory: true}))
+	g.tenants(t, "a", "b")
+	writer := g.key(t, lead)
+	id := g.hook(t, elsewherev1.Webhook_builder{Url: target.URL, AllTenants: true}).GetWebhook().GetId()
+	dead := func() int {
+		t.Helper()
+		res, err := g.admin.ListDeadLetters(t.Context(), elsewherev1.ListDeadLettersRequest_builder{Webhook: id}.Build())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(res.GetDeadLetters())
+	}
+	target.answers(func(int) int { return http.StatusBadRequest })
+	submitAs(t, writer, "a/1", "b/1")
+	for dead() == 0 {
+		wait(10 * time.Millisecond)
+	}
+	target.answers(func(int) int { return http.StatusServiceUnavailable })
+	submitAs(t, writer, "a/2", "b/2")
+	for e, _, _ := target.next(t); said(e) != "new a/2~b/2 strong by evidence"; {
+		e, _, _ = target.next(t)
+	}
+	if _, err := eraseTenant(t, t.Context(), g.admin, "a", false); err != nil {
+		t.Fatal(err)
+	}
+	if n := dead(); n > 0 {
+		t.Errorf("%d dead letters of an erased tenant", n)
+	}
+	target.answers(nil)
+	for len(target.got) > 0 {
+		<-target.got
+	}
+	for range 2 {
+		if e, _, _ := target.next(t); e.GetCause() != elsewherev1.LinkCause_LINK_CAUSE_ERASED || e.GetLink().GetLikelihood() != 0 {
+			t.Errorf("posted %v", e)
+		}
+	}
+}
+
 // TestWebhookTargets names targets that nobody may reach by way of the server.
 func TestWebhookTargets(t *testing.T) {
 	target := newHookTarget(t)
@@ -286,6 +330,7 @@ func TestWebhookTargets(t *testing.T) {
 		"https://[fe80::1%25eth0]/":                   "NOT_PUBLIC",
 		"https://0.0.0.0/":                            "NOT_PUBLIC",
 		"https://100.64.0.1/":                         "NOT_PUBLIC",
+		"https://168.63.129.16/machine":               "NOT_PUBLIC",
 		"https://a.com/" + strings.Repeat("x", 2_000): "TOO_LONG",
 	} {
 		_, err := g.admin.CreateWebhook(t.Context(), elsewherev1.CreateWebhookRequest_builder{

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -32,6 +33,8 @@ type actorView struct {
 	snap    graph.Snapshot
 	cases   []actor.Case // sorted
 	founder evidence.Ref
+	// place is where the actor stands in a list.
+	place evidence.Ref
 	// hidden are the tenants of the other cases.
 	hidden map[string]bool
 	anchor graph.Anchor
@@ -85,6 +88,59 @@ func viewActor(v access.Viewer, snap graph.Snapshot, members []evidence.Ref) (*a
 		}
 	}
 	return w, nil
+}
+
+// actorViews yields what a viewer may know of actors after a place, in order of place:
+// at most limit of them for who reads a part of the tenants. For him an actor stands
+// where the founder stands that he may know, for the order of others would tell of
+// theirs; which costs a look at all of them.
+func actorViews(ctx context.Context, v access.Viewer, snap graph.Snapshot, after evidence.Ref, limit int) iter.Seq2[*actorView, error] {
+	return func(yield func(*actorView, error) bool) {
+		from := after
+		if !v.ReadsAll() {
+			from = evidence.Ref{}
+		}
+		var first []*actorView
+		trim := func() {
+			slices.SortFunc(first, func(x, y *actorView) int { return x.place.Compare(y.place) })
+			first = first[:min(len(first), limit)]
+		}
+		for a, err := range snap.ActorsAfter(from) {
+			if err == nil {
+				err = ctx.Err()
+			}
+			var w *actorView
+			if err == nil {
+				w, err = viewActor(v, snap, a.Members)
+			}
+			if errors.Is(err, errNoActor) {
+				continue
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if v.ReadsAll() {
+				w.place = a.Founder
+				if !yield(w, nil) {
+					return
+				}
+				continue
+			}
+			if w.place = w.founder; w.place.Compare(after) <= 0 {
+				continue
+			}
+			if first = append(first, w); len(first) >= 8*limit {
+				trim()
+			}
+		}
+		trim()
+		for _, w := range first {
+			if !yield(w, nil) {
+				return
+			}
+		}
+	}
 }
 
 func (w *actorView) refs() []evidence.Ref {

@@ -70,17 +70,7 @@ func (s *Service) listActors(ctx context.Context, req *elsewherev1.ListActorsReq
 		if err := s.openToken(v, req.GetPageToken(), &after, "ListActors"); err != nil {
 			return err
 		}
-		for a, err := range snap.ActorsAfter(after) {
-			if err != nil {
-				return err
-			}
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			w, err := viewActor(v, snap, a.Members)
-			if errors.Is(err, errNoActor) {
-				continue
-			}
+		for w, err := range actorViews(ctx, v, snap, after, size+1) {
 			if err != nil {
 				return err
 			}
@@ -94,7 +84,7 @@ func (s *Service) listActors(ctx context.Context, req *elsewherev1.ListActorsReq
 			}
 			one.SetTechniques(nil)
 			res.Actors = append(res.Actors, one)
-			after = a.Founder
+			after = w.place
 		}
 		return nil
 	})

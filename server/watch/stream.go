@@ -90,11 +90,11 @@ func (h *Hub) start(ctx context.Context, from Start) (Cursor, error) {
 	}
 	at := Cursor{AsOf: now.Add(-from.Since)}
 	err := h.store.View(ctx, func(snap graph.Snapshot) (err error) {
-		if from.Since > 0 {
-			at.Position = snap.EventsAt(at.AsOf)
-			return nil
+		if at.Position, err = snap.LastEvent(); err == nil && from.Since > 0 {
+			// Not beyond what there is: an event that is being logged has an earlier
+			// time, and nobody who joins may lead the others past it.
+			at.Position = min(at.Position, snap.EventsAt(at.AsOf))
 		}
-		at.Position, err = snap.LastEvent()
 		return err
 	})
 	return at, err

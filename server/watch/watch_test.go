@@ -24,11 +24,17 @@ type hubs struct {
 
 func newHub(t *testing.T) *hubs {
 	t.Helper()
+	return newHubAt(t, time.Now)
+}
+
+// newHubAt is newHub with a clock that the store does not share.
+func newHubAt(t *testing.T, clock func() time.Time) *hubs {
+	t.Helper()
 	store, err := badger.Open(t.Context(), badger.Options{Memory: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	hub, err := watch.Open(t.Context(), store, slog.New(slog.DiscardHandler), watch.Options{})
+	hub, err := watch.Open(t.Context(), store, slog.New(slog.DiscardHandler), watch.Options{Clock: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,6 +186,29 @@ func TestErased(t *testing.T) {
 	}
 	if e := (<-late).Event; e.ID != stone.ID {
 		t.Errorf("heard %+v", e)
+	}
+}
+
+// TestSinceBeyondTheLog begins at a time after that of the next event, as a clock that
+// was put right allows, or an event on its way. Nobody misses the event.
+func TestSinceBeyondTheLog(t *testing.T) {
+	h := newHubAt(t, func() time.Time { return time.Now().Add(time.Hour) })
+	first := h.hear(link.Strong, time.Second)
+	h.relink(graph.RelinkBatch{Put: []graph.Row{rowOf(link.Strong, 7, 0, false)}})
+	second := h.hear(link.Strong, 0)
+	h.relink(graph.RelinkBatch{Remove: []graph.RowKey{pairOf("a", "b")}})
+	for _, heard := range []<-chan watch.Message{first, second} {
+		for {
+			var m watch.Message
+			select {
+			case m = <-heard:
+			case <-time.After(time.Minute):
+				t.Fatal("an event was missed")
+			}
+			if m.Event != nil && m.Event.Change == watch.Removed {
+				break
+			}
+		}
 	}
 }
 

@@ -120,18 +120,23 @@ func (h *Hooks) Retry(hook string) error {
 	return nil
 }
 
-// raise posts the dead letters once. Those that are not taken stay.
+// raise posts the dead letters once. Those that are not taken stay; where the target
+// is not well, so do those after them, for what happens now waits meanwhile.
 func (w *worker) raise(ctx context.Context) error {
 	for l, err := range w.dead(ctx, w.hook.ID, "") {
 		if err != nil {
 			return err
 		}
 		if err := w.post(ctx, l.EventID, l.Body); err != nil {
-			w.fails(err)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			continue
+			w.fails(err)
+			var answer answerError
+			if errors.As(err, &answer) && answer.final() {
+				continue
+			}
+			return nil
 		}
 		w.delivered()
 		if err := w.drop(ctx, storedDead+w.hook.ID+"/"+l.ID); err != nil {

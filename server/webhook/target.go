@@ -30,11 +30,13 @@ const (
 var ErrPrivateTarget = errors.New("the target is not a public address, which this deployment does not allow")
 
 // reserved are networks that no public service has, besides those that netip knows.
+// 168.63.129.16 is where a machine of Azure reaches its host, whose answers hold
+// certificates and settings of the machine.
 func reserved() []netip.Prefix {
 	var out []netip.Prefix
 	for _, s := range []string{
 		"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24",
-		"203.0.113.0/24", "240.0.0.0/4", "::/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16",
+		"203.0.113.0/24", "168.63.129.16/32", "240.0.0.0/4", "::/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16",
 		"3fff::/20", "5f00::/16", "fec0::/10",
 	} {
 		out = append(out, netip.MustParsePrefix(s))

@@ -268,7 +268,6 @@ func digest(b []byte) []byte {
 	return sum[:8]
 }
 
-// FuzzDecode feeds stored records that are damaged.
 // lateProfile is a profile whose first time lies beyond what can be stored.
 func lateProfile() []byte {
 	return append(binary.AppendUvarint([]byte{profileLive, 0}, 1<<45), 0, 0, 0, 0, 0)
@@ -286,6 +285,7 @@ func TestLateTimesAreDamage(t *testing.T) {
 	}
 }
 
+// FuzzDecode feeds stored records that are damaged.
 func FuzzDecode(f *testing.F) {
 	r := record{tenants: 1, cases: 1, dated: 1, firsts: []first{{5, 1}}, mark: &mark{1, 2, 3, 4, 5, true, false}}
 	s := graph.Sighting{Ref: evidence.Ref{Tenant: "t", Case: "c"}, Roles: []string{"created", "own"}, Last: time.Unix(1, 0), Count: 3}
