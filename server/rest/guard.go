@@ -63,8 +63,12 @@ func serve(o Options, next http.Handler, w http.ResponseWriter, r *http.Request)
 	// The service answers within the time that a body has, or not at all.
 	_ = deadlines.SetWriteDeadline(time.Now().Add(2*o.BodyWithin + o.WriteWithin))
 	if b.answered {
-		// Answers begin before the last case has come.
+		// Answers begin before the last case has come. Where they end before it, what is
+		// left of the body must not be read as the next request.
 		_ = deadlines.EnableFullDuplex()
+		if r.ProtoMajor == 1 {
+			w.Header().Set("Connection", "close")
+		}
 	}
 	r.Body = b
 	x := &exchange{ResponseWriter: w, deadlines: deadlines, within: o.WriteWithin}
