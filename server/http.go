@@ -6,16 +6,18 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/health/grpc_health_v1"
 
-	"github.com/elsewhere-project/elsewhere/server/access"
 	"github.com/elsewhere-project/elsewhere/server/observe"
+	"github.com/elsewhere-project/elsewhere/server/rpc"
 )
 
 // Bounds of the HTTP side. A profile takes 30 s unless asked otherwise, and has
-// to fit httpWriteWithin.
+// to fit httpWriteWithin. REST sets its own for bodies and answers.
 const (
 	httpHeaderWithin = 5 * time.Second
 	httpReadWithin   = 10 * time.Second
@@ -23,82 +25,109 @@ const (
 	httpIdle         = time.Minute
 	httpHeaderBytes  = 16 << 10
 	httpStopWithin   = 5 * time.Second
-	httpConnections  = 64
 )
 
-// httpSide is the listener for operators.
+// httpSide is the listener for REST and for operators. A nil one is none.
 type httpSide struct {
 	listener net.Listener
 	server   *http.Server
-	leave    context.CancelFunc
+	rest     *restSide
+	scheme   string
+	// leave ends pages that take long.
+	leave context.CancelFunc
+	once  sync.Once
 }
 
 // HTTPError is why the HTTP side cannot listen.
 type HTTPError struct{ Err error }
 
-func (e *HTTPError) Error() string { return "metrics and health: " + e.Err.Error() }
+func (e *HTTPError) Error() string { return "HTTP: " + e.Err.Error() }
 
 // Unwrap returns the error of the listener.
 func (e *HTTPError) Unwrap() error { return e.Err }
 
-func (s *Server) listenHTTP(ctx context.Context, addr string) (*httpSide, error) {
-	tcp, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+func (s *Server) listenHTTP(ctx context.Context, c Config, door *rpc.Door, register func(*grpc.Server)) (*httpSide, error) {
+	tcp, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.HTTPAddr)
 	if err != nil {
 		return nil, &HTTPError{err}
 	}
-	listener := Limits{Connections: httpConnections, ConnectionsPerAddress: httpConnections}.bound(tcp, s.log)
-	at, ok := listener.Addr().(*net.TCPAddr)
-	pages := observe.Pages{
-		Metrics: s.telemetry.metrics, Ready: s.ready, Loopback: ok && at.IP.IsLoopback(), Log: s.log,
+	at, ok := tcp.Addr().(*net.TCPAddr)
+	within := ok && at.IP.IsLoopback()
+	var listener net.Listener = c.Limits.bound(tcp, s.log)
+	scheme := "http"
+	if !within {
+		scheme = "https"
+		listener = s.certificate.secured(listener)
 	}
-	// Requests end with the server, not with the context of its start.
-	base, leave := context.WithCancel(context.Background())
-	return &httpSide{listener, &http.Server{
-		Handler:           withoutKeys(pages.Handler()),
+	api, err := s.openREST(c, door, register)
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	pages := observe.Pages{Metrics: s.telemetry.metrics, Ready: s.ready, Loopback: within, Log: s.log}
+	over, leave := context.WithCancel(context.Background())
+	return &httpSide{listener: listener, rest: api, leave: leave, scheme: scheme, server: &http.Server{
+		Handler:           withoutKeys(split(pages.Guard(api.handler), endWith(over, pages.Handler()))),
 		ReadHeaderTimeout: httpHeaderWithin,
 		ReadTimeout:       httpReadWithin,
 		WriteTimeout:      httpWriteWithin,
 		IdleTimeout:       httpIdle,
 		MaxHeaderBytes:    httpHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
-		BaseContext:       func(net.Listener) context.Context { return base },
-	}, leave}, nil
+	}}, nil
 }
 
-// withoutKeys refuses requests with a key in their address or their headers: no
-// page needs one, and whoever sent it believes that it belongs there.
-func withoutKeys(h http.Handler) http.Handler {
+// endWith ends requests when a context does.
+func endWith(over context.Context, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		found := access.HoldsKey(r.RequestURI)
-		for _, values := range r.Header {
-			for _, v := range values {
-				found = found || access.HoldsKey(v)
-			}
-		}
-		if found {
-			http.Error(w, access.ErrMisplacedKey.Error(), http.StatusBadRequest)
-			return
-		}
-		h.ServeHTTP(w, r)
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(over, cancel)()
+		h.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
 // serve answers until stop.
 func (h *httpSide) serve() error {
-	if err := h.server.Serve(h.listener); !errors.Is(err, http.ErrServerClosed) {
-		return err
+	served := make(chan error, 1)
+	go func() { served <- h.rest.serve() }()
+	err := h.server.Serve(h.listener)
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
 	}
-	return nil
+	return errors.Join(err, <-served)
 }
 
 // stop lets requests under way finish, within bounds; a profile ends at once.
 func (h *httpSide) stop() {
-	h.leave()
-	ctx, cancel := context.WithTimeout(context.Background(), httpStopWithin)
-	defer cancel()
-	if h.server.Shutdown(ctx) != nil {
-		h.server.Close()
+	if h == nil {
+		return
 	}
+	h.once.Do(func() {
+		h.leave()
+		ctx, cancel := context.WithTimeout(context.Background(), httpStopWithin)
+		defer cancel()
+		if h.server.Shutdown(ctx) != nil {
+			h.server.Close()
+		}
+		h.rest.stop()
+	})
+}
+
+// HTTPAddr returns the address of REST, metrics, health and profiles, "" if there
+// is none.
+func (s *Server) HTTPAddr() string {
+	if s.http == nil {
+		return ""
+	}
+	return s.http.listener.Addr().String()
+}
+
+// URL returns where the HTTP side is, "" if there is none.
+func (s *Server) URL() string {
+	if s.http == nil {
+		return ""
+	}
+	return s.http.scheme + "://" + s.HTTPAddr()
 }
 
 // errNotServing is why a service that starts or stops is not ready.

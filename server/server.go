@@ -47,9 +47,12 @@ type Config struct {
 	// GRPCAddr is the address to listen on, DefaultGRPCAddr if "". Other than
 	// loopback is accepted only with TLS and with keys.
 	GRPCAddr string
-	// HTTPAddr is the address for metrics, health and profiles; "" is none. It
-	// asks nobody for a key, so only loopback is accepted.
+	// HTTPAddr is the address for REST, metrics, health and profiles; "" is none.
+	// Other than loopback is accepted as GRPCAddr's is; then metrics and profiles,
+	// which ask nobody for a key, are not served.
 	HTTPAddr string
+	// RESTOrigins are the sites whose pages may use REST, as https://soc.example.
+	RESTOrigins []string
 	// Access is who comes in and what is told across tenants.
 	Access
 	// Audit is what an operator may set about the audit trail.
@@ -135,9 +138,12 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		return nil, err
 	}
 	if c.HTTPAddr != "" {
-		if err := loopback(c.HTTPAddr); err != nil {
+		if err := c.mayListen(c.HTTPAddr, true); err != nil {
 			return nil, err
 		}
+	}
+	if err := checkOrigins(c.RESTOrigins); err != nil {
+		return nil, err
 	}
 	if err := export.CheckProducer(c.Producer); err != nil {
 		return nil, err
@@ -184,6 +190,9 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	if err == nil {
 		err = c.mayListen(addr, side.keys.Any())
 	}
+	if err == nil && c.HTTPAddr != "" {
+		err = c.mayListen(c.HTTPAddr, side.keys.Any())
+	}
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -219,14 +228,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	}
 	models := newModels(store.Kept(), known)
 	exports, hints := newExports(c, store, tenants, known, key, exportKeys)
-	s.erasure, err = openErasure(ctx, c, s, models, hints, signer)
-	if err == nil {
-		err = telemetry.watch(append(known.metrics(), s.queues(), listener.refused, panics)...)
-	}
-	if err == nil && c.HTTPAddr != "" {
-		s.http, err = s.listenHTTP(ctx, c.HTTPAddr)
-	}
-	if err != nil {
+	if s.erasure, err = openErasure(ctx, c, s, models, hints, signer); err != nil {
 		known.close()
 		telemetry.stop()
 		return nil, errors.Join(err, listener.Close(), store.Close())
@@ -234,10 +236,6 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	publisher, guard := newPublisher(targets, store, exports, log)
 	record := rpc.NewRecorder(trail, tenants)
 	door := rpc.NewDoor(side.keys, record, log, c.Patience)
-	s.grpc = grpc.NewServer(slices.Concat(
-		[]grpc.ServerOption{certificate.option()}, c.Limits.options(), telemetry.options(), door.Options(),
-	)...)
-	services := door.Registrar(s.grpc)
 	s.service = rpc.New(rpc.Dependencies{
 		Store: s.erasure.gate, Eraser: s.erasure.eraser, Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
 		Enricher: known.enricher, Public: known.public, Feeds: known, Models: models, Watcher: hub, Webhooks: hooks, Clock: c.Clock,
@@ -249,9 +247,24 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 			}
 		},
 	})
-	s.service.Register(services)
-	grpc_health_v1.RegisterHealthServer(services, s.health)
+	register := func(on *grpc.Server) {
+		services := door.Registrar(on)
+		s.service.Register(services)
+		grpc_health_v1.RegisterHealthServer(services, s.health)
+	}
+	s.grpc = grpc.NewServer(slices.Concat(
+		[]grpc.ServerOption{certificate.option()}, c.Limits.options(), telemetry.options(), door.Options(),
+	)...)
+	register(s.grpc)
 	reflection.Register(s.grpc)
+	if err = telemetry.watch(append(known.metrics(), s.queues(), listener.refused, panics)...); err == nil && c.HTTPAddr != "" {
+		s.http, err = s.listenHTTP(ctx, c, door, register)
+	}
+	if err != nil {
+		known.close()
+		telemetry.stop()
+		return nil, errors.Join(err, listener.Close(), store.Close())
+	}
 	telemetry.calls.Know(s.grpc.GetServiceInfo())
 	for _, service := range []string{
 		"", elsewherev1.CaseService_ServiceDesc.ServiceName, elsewherev1.CorrelationService_ServiceDesc.ServiceName,
@@ -295,15 +308,6 @@ func openStore(ctx context.Context, c Config) (graph.Store, *access.Tenants, err
 // Addr returns the address that the service listens on.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// HTTPAddr returns the address of metrics, health and profiles, "" if there is
-// none.
-func (s *Server) HTTPAddr() string {
-	if s.http == nil {
-		return ""
-	}
-	return s.http.listener.Addr().String()
-}
-
 // Serve answers until ctx ends, finishes the calls under way, within bounds, and
 // closes the store. A stop that ctx asked for is no error.
 func (s *Server) Serve(ctx context.Context) error {
@@ -338,10 +342,8 @@ func (s *Server) Serve(ctx context.Context) error {
 	close(stopped)
 	// GracefulStop lets Serve return before the last call is answered.
 	s.grpc.GracefulStop()
+	s.http.stop()
 	cancel()
-	if s.http != nil {
-		s.http.stop()
-	}
 	parts.Wait()
 	s.access.keys.Close()
 	s.enrich.close()
@@ -354,14 +356,25 @@ func (s *Server) stop() {
 	s.health.Shutdown()
 	s.hub.Stop()
 	done := make(chan struct{})
+	servers := []*grpc.Server{s.grpc}
+	if s.http != nil {
+		// The pages go on, so that it can be read that the service stops.
+		servers = append(servers, s.http.rest.grpc)
+	}
 	go func() {
-		s.grpc.GracefulStop()
+		var all sync.WaitGroup
+		for _, server := range servers {
+			all.Go(server.GracefulStop)
+		}
+		all.Wait()
 		close(done)
 	}()
 	select {
 	case <-done:
 	case <-time.After(stopWithin):
-		s.grpc.Stop()
+		for _, server := range servers {
+			server.Stop()
+		}
 		<-done
 	}
 }

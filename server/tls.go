@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"sync/atomic"
 	"time"
@@ -35,8 +36,11 @@ type certificate struct {
 	files TLS
 	log   *slog.Logger
 	watch fileWatch
-	now   atomic.Pointer[tls.Config]
+	now   atomic.Pointer[secured]
 }
+
+// secured is one certificate for both protocols.
+type secured struct{ grpc, http *tls.Config }
 
 // openCertificate reads the files; without any it returns nil.
 func openCertificate(files TLS, log *slog.Logger) (*certificate, error) {
@@ -62,14 +66,14 @@ func openCertificate(files TLS, log *slog.Logger) (*certificate, error) {
 	return c, nil
 }
 
-func (c *certificate) read() (*tls.Config, error) {
+func (c *certificate) read() (*secured, error) {
 	pair, err := tls.LoadX509KeyPair(c.files.CertFile, c.files.KeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("TLS: certificate: %w", err)
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2"}}
 	if c.files.ClientCAFile == "" {
-		return config, nil
+		return both(config), nil
 	}
 	issuers, err := os.ReadFile(c.files.ClientCAFile)
 	if err != nil {
@@ -79,7 +83,22 @@ func (c *certificate) read() (*tls.Config, error) {
 	if !config.ClientCAs.AppendCertsFromPEM(issuers) {
 		return nil, fmt.Errorf("TLS: %s holds no certificate", c.files.ClientCAFile)
 	}
-	return config, nil
+	return both(config), nil
+}
+
+// both returns a configuration for gRPC, and for HTTP, which has an older version.
+func both(config *tls.Config) *secured {
+	http := config.Clone()
+	http.NextProtos = []string{"h2", "http/1.1"}
+	return &secured{config, http}
+}
+
+// secured secures an HTTP listener.
+func (c *certificate) secured(l net.Listener) net.Listener {
+	return tls.NewListener(l, &tls.Config{
+		MinVersion: tls.VersionTLS13, NextProtos: []string{"h2", "http/1.1"},
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.now.Load().http, nil },
+	})
 }
 
 // option secures a gRPC server.
@@ -89,7 +108,7 @@ func (c *certificate) option() grpc.ServerOption {
 	}
 	return grpc.Creds(credentials.NewTLS(&tls.Config{
 		MinVersion: tls.VersionTLS13, NextProtos: []string{"h2"},
-		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.now.Load(), nil },
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.now.Load().grpc, nil },
 	}))
 }
 

@@ -106,17 +106,28 @@ func newWorldBase(t *testing.T) *worldBase {
 type world struct {
 	writer caller
 	askers []caller
-	stop   func()
+	// rest are the same, over REST.
+	rest []caller
+	stop func()
+}
+
+// asker is who asks a request.
+func (w *world) asker(r worldRequest) caller {
+	if r.rest {
+		return w.rest[r.who]
+	}
+	return w.askers[r.who]
 }
 
 func (b *worldBase) open(t *testing.T, dir string, belowK bool) *world {
 	if err := os.CopyFS(dir, os.DirFS(b.dir)); err != nil {
 		t.Fatal(err)
 	}
-	g := guard(t, server.Config{DataDir: dir, PublishConfig: b.targets, Access: server.Access{DiscloseAtOnce: true, ExistsBelowK: belowK}})
+	g := guard(t, server.Config{DataDir: dir, HTTPAddr: "127.0.0.1:0", PublishConfig: b.targets, Access: server.Access{DiscloseAtOnce: true, ExistsBelowK: belowK}})
 	w := &world{writer: with(t, g.addr, b.writer)}
 	for _, a := range b.askers {
 		w.askers = append(w.askers, with(t, g.addr, a.secret))
+		w.rest = append(w.rest, overREST(t, site{g.http, a.secret}))
 	}
 	w.stop = func() {
 		w.writer.conn.Close()
@@ -175,6 +186,8 @@ type worldQuestion struct {
 // worldRequest is a question with the place of who asks it.
 type worldRequest struct {
 	who int
+	// rest asks over REST.
+	rest bool
 	worldQuestion
 }
 
@@ -659,7 +672,7 @@ func TestTwoWorlds(t *testing.T) {
 		}
 	}()
 	scratch := t.TempDir()
-	asked, opened, total := make(map[string]int), 0, 0
+	asked, opened, total, answeredREST := make(map[string]int), 0, 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
 		withheld := rapid.Bool().Draw(rt, "hidden cases are restricted")
 		known := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) *elsewherev1.Case { return drawCase(t, worldTenantIDs(hidden)) }), 0, 10).Draw(rt, "cases")
@@ -689,12 +702,16 @@ func TestTwoWorlds(t *testing.T) {
 		fill(with, known[half:])
 		fill(without, known)
 		requests := 0
-		ask := func(who int, q worldQuestion) {
+		ask := func(r worldRequest) {
+			who, q := r.who, r.worldQuestion
 			requests++
 			asker := base.askers[who]
 			asked[asker.name+" "+strings.Fields(q.name)[0]]++
-			x, errX := q.ask(ctx, with.askers[who])
-			y, errY := q.ask(ctx, without.askers[who])
+			x, errX := q.ask(ctx, with.asker(r))
+			y, errY := q.ask(ctx, without.asker(r))
+			if r.rest && errX == nil {
+				answeredREST++
+			}
 			for _, m := range x {
 				if asker.role != admin && !strings.HasPrefix(q.name, "Submit") && strings.Contains(prototext.Format(m), `"`+hidden) {
 					rt.Fatalf("%s asks %s and reads of the hidden tenant: %v", asker.name, q.name, m)
@@ -722,16 +739,21 @@ func TestTwoWorlds(t *testing.T) {
 		// Many short rows of requests, about 100 together, so that those that do not
 		// matter can be left out of a failing example.
 		row := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) worldRequest {
-			return worldRequest{rapid.IntRange(0, len(base.askers)-1).Draw(t, "who"), drawQuestion(t)}
+			return worldRequest{
+				rapid.IntRange(0, len(base.askers)-1).Draw(t, "who"), rapid.IntRange(0, 3).Draw(t, "over REST") == 3, drawQuestion(t),
+			}
 		}), 0, 10)
 		for range 20 {
 			for _, r := range row.Draw(rt, "requests") {
-				ask(r.who, r.worldQuestion)
+				ask(r)
 			}
 		}
 		total += requests
 	})
-	t.Logf("%d requests in %d pairs of worlds", total, opened)
+	t.Logf("%d requests in %d pairs of worlds, %d answered over REST", total, opened, answeredREST)
+	if !t.Failed() && answeredREST < opened {
+		t.Errorf("only %d requests were answered over REST", answeredREST)
+	}
 	if !t.Failed() && !testing.Short() && len(asked) < 9*8 {
 		t.Errorf("only %d combinations of role and method were asked", len(asked))
 	}

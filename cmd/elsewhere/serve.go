@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -49,10 +50,12 @@ Without keys everybody who reaches the service may read every tenant's cases, so
 it listens on loopback only. With --init the first start prints an admin key, once, to
 stdout; from then on every call needs a key but those that ask for the health. Beyond
 loopback it listens only with keys and with a certificate (TLS 1.3), which is taken up
-anew when its files change. The HTTP side is for this machine.
+anew when its files change. All of that goes for gRPC and for HTTP; on loopback HTTP
+is without TLS.
 
-Over HTTP it shows operators /metrics (Prometheus), /healthz, /readyz and, on
-loopback, /debug/pprof/. The log goes to stderr: at level warn and above every
+Over HTTP everything that gRPC answers is answered in JSON under /v1, with the same
+keys; /v1/docs says how. Operators find /healthz and /readyz there and, on loopback
+only, /metrics (Prometheus) and /debug/pprof/. The log goes to stderr: at level warn and above every
 request that failed, at debug every request, with its id but nothing of its
 content. With --log-format json everything on stderr is JSON.
 
@@ -72,6 +75,7 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 		Example: `  elsewhere serve
   elsewhere serve --data /srv/elsewhere --grpc 127.0.0.1:7431
   elsewhere serve --init --grpc 0.0.0.0:7431 --tls-cert tls.crt --tls-key tls.key
+  elsewhere serve --http 0.0.0.0:7432 --tls-cert tls.crt --tls-key tls.key
   elsewhere serve --memory --grpc 127.0.0.1:0 --http 127.0.0.1:0
   elsewhere serve --mmdb GeoLite2-ASN.mmdb --mmdb GeoLite2-City.mmdb
   elsewhere serve --abuseipdb-key-file abuseipdb.key --tlp-ceiling alder=green
@@ -120,7 +124,8 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 	cmd.Flags().StringVar(&c.DataDir, "data", "", "`folder` of the store; default $XDG_DATA_HOME/elsewhere or ~/.local/share/elsewhere")
 	cmd.Flags().BoolVar(&c.Memory, "memory", false, "keep everything in memory and forget it at the end")
 	cmd.Flags().StringVar(&c.GRPCAddr, "grpc", server.DefaultGRPCAddr, "`address` to listen on for gRPC; port 0 takes a free one")
-	cmd.Flags().StringVar(&c.HTTPAddr, "http", server.DefaultHTTPAddr, "`address` to listen on for metrics, health and profiles; \"\" is none")
+	cmd.Flags().StringVar(&c.HTTPAddr, "http", server.DefaultHTTPAddr, "`address` to listen on for REST, health and, on loopback, metrics and profiles; \"\" is none")
+	cmd.Flags().StringArrayVar(&c.RESTOrigins, "rest-origin", nil, "`origin` of a site whose pages may use REST, as https://soc.example; may be repeated; default none")
 	cmd.Flags().Var(&c.memoryLimit, "memory-limit", "soft limit for the memory of the process, a `size` as 512MiB, 0 for none; the default holds a bulk load of 20 million sightings; GOMEMLIMIT goes before it")
 	cmd.Flags().Var(&reserve, "disk-reserve", "take no cases with less than this `size` free on the disk")
 	cmd.Flags().IntVar(&c.Connections, "max-connections", server.DefaultConnections, "at most this `number` of gRPC connections; what is beyond is closed at once")
@@ -161,7 +166,7 @@ func (a *app) serve(ctx context.Context, c serving) error {
 	s, err := server.Open(ctx, c.Config)
 	if _, ok := errors.AsType[*server.HTTPError](err); ok && !c.httpChosen && errors.Is(err, syscall.EADDRINUSE) {
 		// A second service on one machine needs another address for gRPC only.
-		say("%s is taken: no metrics and health; --http gives another address", c.HTTPAddr)
+		say("%s is taken: no REST, metrics and health; --http gives another address", c.HTTPAddr)
 		c.HTTPAddr = ""
 		s, err = server.Open(ctx, c.Config)
 	}
@@ -170,8 +175,13 @@ func (a *app) serve(ctx context.Context, c serving) error {
 	}
 	info, _ := debug.ReadBuildInfo()
 	say("%s", version(info))
-	if addr := s.HTTPAddr(); addr != "" {
-		say("metrics and health on http://%s", addr)
+	if at := s.URL(); at != "" {
+		if strings.HasPrefix(at, "https:") {
+			say("health on %s", at)
+		} else {
+			say("metrics and health on %s", at)
+		}
+		say("REST on %s/v1, reference at %s/v1/docs", at, at)
 	}
 	if key, ok := s.FirstKey(); ok {
 		if err := a.print(key.Reveal() + "\n"); err != nil {

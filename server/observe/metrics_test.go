@@ -111,9 +111,9 @@ func scrape(t *testing.T, store observe.Store, log *slog.Logger) string {
 	if err := reg.Register(observe.NewStoreCollector(store)); err != nil {
 		t.Fatal(err)
 	}
-	pages := observe.Pages{Metrics: reg, Ready: func(context.Context) error { return nil }, Log: log}
+	pages := observe.Pages{Metrics: reg, Ready: func(context.Context) error { return nil }, Loopback: true, Log: log}
 	w := httptest.NewRecorder()
-	pages.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", http.NoBody))
+	pages.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/metrics", http.NoBody))
 	if w.Code != http.StatusOK {
 		t.Fatalf("%d: %s", w.Code, w.Body)
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Pages are the pages for operators: /metrics, /healthz (the process runs),
-// /readyz (it takes requests) and, on loopback only, /debug/pprof/.
+// Pages are the pages for operators: /healthz (the process runs), /readyz (it takes
+// requests) and, on loopback only, /metrics and /debug/pprof/.
 type Pages struct {
 	// Metrics are what /metrics shows.
 	Metrics *prometheus.Registry
@@ -37,12 +37,6 @@ const (
 // Handler returns the pages.
 func (p Pages) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(p.Metrics, promhttp.HandlerOpts{
-		ErrorLog: scrapeLog{p.Log},
-		// The rest is worth more to an operator the less the store answers.
-		ErrorHandling:       promhttp.ContinueOnError,
-		MaxRequestsInFlight: maxReaders,
-	}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
@@ -56,6 +50,12 @@ func (p Pages) Handler() http.Handler {
 	if !p.Loopback {
 		return mux
 	}
+	mux.Handle("GET /metrics", promhttp.HandlerFor(p.Metrics, promhttp.HandlerOpts{
+		ErrorLog: scrapeLog{p.Log},
+		// The rest is worth more to an operator the less the store answers.
+		ErrorHandling:       promhttp.ContinueOnError,
+		MaxRequestsInFlight: maxReaders,
+	}))
 	profiles := http.NewServeMux()
 	profiles.HandleFunc("GET /debug/pprof/", pprof.Index)
 	profiles.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
@@ -64,7 +64,15 @@ func (p Pages) Handler() http.Handler {
 	profiles.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol)
 	profiles.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	mux.Handle("/debug/pprof/", sameSite(profiles))
-	return localHost(mux)
+	return p.Guard(mux)
+}
+
+// Guard refuses on loopback what is asked for by another name.
+func (p Pages) Guard(next http.Handler) http.Handler {
+	if !p.Loopback {
+		return next
+	}
+	return localHost(next)
 }
 
 // localHost refuses requests for other names than this machine's own: a page in

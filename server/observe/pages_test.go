@@ -162,8 +162,8 @@ func TestHeadersAreBounded(t *testing.T) {
 	}
 }
 
-// TestProfilesOnLoopbackOnly: where others reach the listener there are no
-// profiles, and it has whatever name they know it by.
+// TestProfilesOnLoopbackOnly: where others reach the listener there are neither
+// metrics nor profiles, and it has whatever name they know it by.
 func TestProfilesOnLoopbackOnly(t *testing.T) {
 	for _, loopback := range []bool{true, false} {
 		pages := observe.Pages{
@@ -182,6 +182,9 @@ func TestProfilesOnLoopbackOnly(t *testing.T) {
 			if got := ask("localhost", "/debug/pprof/"+path); got != want {
 				t.Errorf("loopback %t: /debug/pprof/%s: %d", loopback, path, got)
 			}
+		}
+		if got := ask("localhost", "/metrics"); got != want {
+			t.Errorf("loopback %t: metrics: %d", loopback, got)
 		}
 		if got := ask("localhost", "/readyz"); got != http.StatusServiceUnavailable {
 			t.Errorf("loopback %t: readyz of what is not ready: %d", loopback, got)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -33,8 +34,12 @@ func (codec) Delimiter() []byte { return nil }
 
 // Marshal writes a message as a line.
 func (codec) Marshal(v any) ([]byte, error) {
-	if chunk, ok := v.(map[string]any); ok {
+	switch chunk := v.(type) {
+	case map[string]any:
 		v = chunk["result"]
+	case map[string]proto.Message:
+		// An error, which refuseStream has told.
+		return nil, nil
 	}
 	m, ok := v.(proto.Message)
 	if !ok {
@@ -57,7 +62,12 @@ func (codec) NewDecoder(r io.Reader) runtime.Decoder {
 	return runtime.DecoderFunc(func(v any) error {
 		err := b.next(d, v)
 		if err != nil && !errors.Is(err, io.EOF) {
-			b.fault = err
+			b.blame(err)
+			if b.answered {
+				// The end of what is read. The gateway would write the error into a log of
+				// its own.
+				return io.EOF
+			}
 		}
 		return err
 	})
@@ -80,25 +90,68 @@ func (c codec) NewEncoder(w io.Writer) runtime.Encoder {
 type body struct {
 	io.ReadCloser
 	stream bool // several messages
-	most   int64
-	left   int64 // of a message
-	got    int64 // so far
-	fault  error
-	// deadlines moves on with each part of a stream; nil leaves it.
-	deadlines *http.ResponseController
+	// answered says that they are answered one by one, so that those before a bad one
+	// stand.
+	answered bool
+	most     int64
+	left     int64 // of a message
+	got      int64 // so far
+	// allow says how long the next part may take; nil leaves that open.
+	allow func(time.Duration)
+	// within is how long the body may take, of a stream each part.
+	within time.Duration
+
+	mu    sync.Mutex
+	fault error
+	over  bool // the request is answered
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	if b.left <= 0 {
 		return 0, &http.MaxBytesError{Limit: b.most}
 	}
-	if b.stream && b.deadlines != nil {
-		_ = b.deadlines.SetReadDeadline(time.Now().Add(bodyWithin))
+	if b.stream {
+		b.extend(b.within)
 	}
 	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
 	b.got += int64(n)
+	if errors.Is(err, io.EOF) {
+		// Nothing more is waited for; a deadline would end the answer.
+		b.extend(0)
+	}
 	return n, err
+}
+
+// extend moves the deadline on; 0 takes it away. What reads on after the answer must
+// not touch that of the next request.
+func (b *body) extend(within time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.allow != nil && !b.over {
+		b.allow(within)
+	}
+}
+
+// blame keeps what was wrong.
+func (b *body) blame(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fault = err
+}
+
+// wrong returns what was wrong, nil if nothing was.
+func (b *body) wrong() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.fault
+}
+
+// end says that the request is answered.
+func (b *body) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.over = true
 }
 
 // next reads a message. Of a body of one message nothing may follow.

@@ -43,7 +43,11 @@ func TestBodies(t *testing.T) {
 			d := codec{}.NewDecoder(b)
 			for i, want := range test.want {
 				got := ""
-				if err := d.Decode(&elsewherev1.SeenRequest{}); err != nil {
+				err := d.Decode(&elsewherev1.SeenRequest{})
+				if fault := b.wrong(); fault != nil {
+					err = fault
+				}
+				if err != nil {
 					got = err.Error()
 				}
 				if got != want {
@@ -64,12 +68,13 @@ func FuzzBody(f *testing.F) {
 		f.Add(s, true)
 	}
 	f.Fuzz(func(t *testing.T, text string, stream bool) {
-		d := codec{}.NewDecoder(newBody(text, 1<<16, stream))
+		b := newBody(text, 1<<16, stream)
+		d := codec{}.NewDecoder(b)
 		for {
 			var m elsewherev1.SubmitCaseRequest
 			if err := d.Decode(&m); err != nil {
 				var fields *fieldsError
-				if errors.As(err, &fields) && len(fields.found) > jsonform.MaxFindings {
+				if errors.As(b.wrong(), &fields) && len(fields.found) > jsonform.MaxFindings {
 					t.Errorf("%d faults", len(fields.found))
 				}
 				return

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"net/http"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -20,7 +21,7 @@ func (events) StreamContentType(any) string { return eventStream }
 // Marshal writes a message as an event.
 func (e events) Marshal(v any) ([]byte, error) {
 	line, err := e.codec.Marshal(v)
-	if err != nil {
+	if err != nil || line == nil {
 		return nil, err
 	}
 	var out bytes.Buffer
@@ -37,12 +38,39 @@ func (e events) Marshal(v any) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// cursorOf returns the field of a message that is called cursor.
+// cursorOf returns the field that is called cursor, of a message or of the one that
+// it holds.
 func cursorOf(m proto.Message) string {
 	r := m.ProtoReflect()
-	f := r.Descriptor().Fields().ByName("cursor")
-	if f == nil || f.Kind() != protoreflect.StringKind {
-		return ""
+	if f := r.Descriptor().Fields().ByName("cursor"); f != nil && f.Kind() == protoreflect.StringKind {
+		return r.Get(f).String()
 	}
-	return r.Get(f).String()
+	cursor := ""
+	r.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		if f.Message() != nil && !f.IsList() && !f.IsMap() {
+			if c := v.Message().Descriptor().Fields().ByName("cursor"); c != nil && c.Kind() == protoreflect.StringKind {
+				cursor = v.Message().Get(c).String()
+			}
+		}
+		return cursor == ""
+	})
+	return cursor
+}
+
+// resume lets who asks again for events, as a browser does by itself, go on behind the
+// last one that it got, whatever the address says.
+func resume(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		last := r.Header.Get("Last-Event-ID")
+		if last == "" || r.URL.Path != "/v1/links:watch" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		r = r.Clone(r.Context())
+		q := r.URL.Query()
+		q.Del("since")
+		q.Set("cursor", last)
+		r.URL.RawQuery = q.Encode()
+		next.ServeHTTP(w, r)
+	})
 }

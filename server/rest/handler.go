@@ -2,9 +2,7 @@ package rest
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,7 +27,10 @@ type Options struct {
 	BodyBytes int64
 	// Origins are the sites whose pages may ask, as https://soc.example; none is none.
 	Origins []string
-	Log     *slog.Logger
+	// BodyWithin is how long a body may take, of a stream each of its parts.
+	BodyWithin time.Duration
+	// WriteWithin is how long a reader may take for a part of the answer.
+	WriteWithin time.Duration
 }
 
 // Handler returns what answers under /v1 until ctx ends.
@@ -37,6 +38,7 @@ func Handler(ctx context.Context, l *Link, o Options) (http.Handler, error) {
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, codec{}),
 		runtime.WithMarshalerOption(eventStream, events{}),
+		runtime.WithMarshalerOption(fileStream, file{}),
 		runtime.WithUnescapingMode(runtime.UnescapingModeAllCharacters),
 		runtime.WithIncomingHeaderMatcher(incoming),
 		runtime.WithOutgoingHeaderMatcher(outgoing),
@@ -45,6 +47,7 @@ func Handler(ctx context.Context, l *Link, o Options) (http.Handler, error) {
 			return metadata.Pairs(peerKey, r.RemoteAddr)
 		}),
 		runtime.WithErrorHandler(refuse),
+		runtime.WithStreamErrorHandler(refuseStream),
 		runtime.WithRoutingErrorHandler(refuseRoute),
 		runtime.WithForwardResponseOption(describe),
 		runtime.WithDisablePathLengthFallback(),
@@ -59,7 +62,7 @@ func Handler(ctx context.Context, l *Link, o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return compress(guard(o, conditions(pages)))
+	return compress(guard(o, conditions(resume(pages))))
 }
 
 // docPolicy lets the reference load its style sheet and nothing else.
@@ -108,6 +111,9 @@ func gateways() []func(context.Context, *runtime.ServeMux, *Link) error {
 		},
 		func(ctx context.Context, m *runtime.ServeMux, l *Link) error {
 			return gateway.RegisterModelServiceHandler(ctx, m, l.conn)
+		},
+		func(ctx context.Context, m *runtime.ServeMux, l *Link) error {
+			return gateway.RegisterExportServiceHandler(ctx, m, l.conn)
 		},
 		func(ctx context.Context, m *runtime.ServeMux, l *Link) error {
 			return gateway.RegisterAdminServiceHandler(ctx, m, l.conn)
@@ -165,7 +171,7 @@ func conditions(next http.Handler) http.Handler {
 			Problem{
 				Status: http.StatusBadRequest, Reason: "CONDITION_INVALID",
 				Detail: `a condition goes with PUT of a case: If-Match: "3", or If-None-Match: * for a new one`,
-			}.write(w)
+			}.Write(w)
 			return
 		}
 		r = r.Clone(r.Context())
@@ -185,110 +191,3 @@ func revisionOf(match, none string) (uint64, bool) {
 	n, err := strconv.ParseUint(text, 10, 32)
 	return n, ok && end && err == nil && n > 0
 }
-
-// Limits of time. A request is read and answered within them, a stream goes on as
-// long as each of its parts does.
-const (
-	bodyWithin  = time.Minute
-	writeWithin = 30 * time.Second
-)
-
-// guard refuses what no client of this service sends, and bounds the rest.
-func guard(o Options, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Cache-Control", "no-store")
-		h.Set("X-Content-Type-Options", "nosniff")
-		origin := r.Header.Get("Origin")
-		allowed := origin != "" && slices.Contains(o.Origins, origin)
-		if len(o.Origins) > 0 {
-			h.Add("Vary", "Origin")
-		}
-		if allowed {
-			h.Set("Access-Control-Allow-Origin", origin)
-			h.Set("Access-Control-Expose-Headers", "ETag, Retry-After, "+requestIDHeader)
-		}
-		switch {
-		case r.Method == http.MethodOptions && allowed && r.Header.Get("Access-Control-Request-Method") != "":
-			h.Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE")
-			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, If-None-Match, Last-Event-ID, "+requestIDHeader)
-			h.Set("Access-Control-Max-Age", "600")
-			w.WriteHeader(http.StatusNoContent)
-			return
-		case !allowed && foreign(r):
-			Problem{Status: http.StatusForbidden, Reason: "ORIGIN", Detail: "asked for by a page of another site"}.write(w)
-			return
-		case r.Header.Get("Content-Encoding") != "":
-			Problem{Status: http.StatusUnsupportedMediaType, Reason: "ENCODING", Detail: "bodies are taken uncompressed"}.write(w)
-			return
-		case !jsonBody(r):
-			Problem{Status: http.StatusUnsupportedMediaType, Reason: "CONTENT_TYPE", Detail: "the body has to be application/json, or application/x-ndjson for a batch"}.write(w)
-			return
-		case r.ContentLength > o.BodyBytes && !batch(r):
-			problemOfBody(&http.MaxBytesError{Limit: o.BodyBytes}).write(w)
-			return
-		}
-		deadlines := http.NewResponseController(w)
-		// Not every writer has deadlines; then the server's own hold.
-		_ = deadlines.SetReadDeadline(time.Now().Add(bodyWithin))
-		if batch(r) {
-			// Answers begin before the last case has come.
-			_ = deadlines.EnableFullDuplex()
-		}
-		b := &body{ReadCloser: r.Body, stream: batch(r), most: o.BodyBytes, left: o.BodyBytes, deadlines: deadlines}
-		r.Body = b
-		next.ServeHTTP(&patient{ResponseWriter: w, deadlines: deadlines}, r)
-		if b.stream && b.fault != nil {
-			// The answers to what came before it have been written.
-			p := problemOfBody(b.fault)
-			_, _ = w.Write(append(append([]byte(`{"error":`), p.line(h)...), '}', '\n'))
-		}
-	})
-}
-
-// foreign reports whether a page of another site made a browser ask. It could not
-// read the answer, but without keys it could change something.
-func foreign(r *http.Request) bool {
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "", "none", "same-origin":
-	default:
-		return true
-	}
-	origin := r.Header.Get("Origin")
-	_, host, _ := strings.Cut(origin, "://")
-	return origin != "" && host != r.Host
-}
-
-// jsonBody reports whether a request that may change something says that it is JSON,
-// which no form of a foreign page can.
-func jsonBody(r *http.Request) bool {
-	switch r.Method {
-	case http.MethodGet, http.MethodHead, http.MethodDelete, http.MethodOptions:
-		return true
-	}
-	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	switch strings.ToLower(strings.TrimSpace(kind)) {
-	case "application/json":
-		return true
-	case "application/x-ndjson", "application/jsonl":
-		return batch(r)
-	}
-	return false
-}
-
-// batch reports whether a body is a stream of messages.
-func batch(r *http.Request) bool { return r.URL.Path == "/v1/cases:batch" }
-
-// patient moves the deadline on with each write, so that a stream may last.
-type patient struct {
-	http.ResponseWriter
-	deadlines *http.ResponseController
-}
-
-func (p *patient) Write(b []byte) (int, error) {
-	_ = p.deadlines.SetWriteDeadline(time.Now().Add(writeWithin))
-	return p.ResponseWriter.Write(b)
-}
-
-// Unwrap lets what is behind it be flushed.
-func (p *patient) Unwrap() http.ResponseWriter { return p.ResponseWriter }

@@ -29,12 +29,12 @@ type Link struct {
 // NewLink returns a link whose messages have at most so many bytes.
 func NewLink(messageBytes int) (*Link, error) {
 	listener := bufconn.Listen(linkBytes)
-	conn, err := grpc.NewClient("passthrough:///elsewhere",
+	conn, err := grpc.NewClient("passthrough:///elsewhere", append(asked(),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
 		// Nothing leaves the process.
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(messageBytes), grpc.MaxCallSendMsgSize(messageBytes)),
-	)
+	)...)
 	if err != nil {
 		return nil, err
 	}

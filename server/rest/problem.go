@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 
@@ -82,8 +83,10 @@ func httpStatus(code codes.Code, reason string, conditional bool) int {
 
 // problemOf maps an error of the service. The text of a status is made for callers.
 func problemOf(err error, r *http.Request) Problem {
-	if b, ok := r.Body.(*body); ok && b.fault != nil {
-		return problemOfBody(b.fault)
+	if b, ok := r.Body.(*body); ok {
+		if fault := b.wrong(); fault != nil {
+			return problemOfBody(fault)
+		}
 	}
 	s := status.Convert(err)
 	p := Problem{Detail: s.Message(), Reason: reasonOf(s.Code())}
@@ -135,11 +138,14 @@ func problemOfBody(err error) Problem {
 	case errors.As(err, &syntax):
 		return Problem{Status: http.StatusBadRequest, Reason: "JSON_SYNTAX", Detail: syntax.Error()}
 	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return Problem{Status: http.StatusRequestTimeout, Reason: "BODY_SLOW", Detail: "the body took too long to come"}
+	}
 	return Problem{Status: http.StatusBadRequest, Reason: "BODY_UNREADABLE", Detail: "the body could not be read"}
 }
 
-// write sends a problem.
-func (p Problem) write(w http.ResponseWriter) {
+// Write sends a problem.
+func (p Problem) Write(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Type", "application/problem+json")
 	h.Del("ETag")
@@ -167,8 +173,13 @@ func (p Problem) line(h http.Header) []byte {
 }
 
 // refuse is the gateway's way to a problem.
-func refuse(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
-	problemOf(err, r).write(w)
+func refuse(ctx context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
+	if md, ok := runtime.ServerMetadataFromContext(ctx); ok {
+		for _, id := range md.HeaderMD.Get(requestIDKey) {
+			w.Header().Set(requestIDHeader, id)
+		}
+	}
+	problemOf(err, r).Write(w)
 }
 
 // refuseRoute answers a path or a method that there is not.
@@ -180,5 +191,5 @@ func refuseRoute(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w 
 	case http.StatusBadRequest:
 		p.Reason, p.Detail = "PATH_INVALID", "the path cannot be read"
 	}
-	p.write(w)
+	p.Write(w)
 }

@@ -326,6 +326,34 @@ func local_request_CorrelationService_ExplainLink_0(ctx context.Context, marshal
 	return msg, metadata, err
 }
 
+var filter_CorrelationService_WatchLinks_0 = &utilities.DoubleArray{Encoding: map[string]int{}, Base: []int(nil), Check: []int(nil)}
+
+func request_CorrelationService_WatchLinks_0(ctx context.Context, marshaler runtime.Marshaler, client extElsewherev1.CorrelationServiceClient, req *http.Request, pathParams map[string]string) (extElsewherev1.CorrelationService_WatchLinksClient, runtime.ServerMetadata, error) {
+	var (
+		protoReq extElsewherev1.WatchLinksRequest
+		metadata runtime.ServerMetadata
+	)
+	if err := req.ParseForm(); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if err := runtime.PopulateQueryParameters(&protoReq, req.Form, filter_CorrelationService_WatchLinks_0); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	stream, err := client.WatchLinks(ctx, &protoReq)
+	if err != nil {
+		return nil, metadata, err
+	}
+	header, err := stream.Header()
+	if err != nil {
+		return nil, metadata, err
+	}
+	metadata.HeaderMD = header
+	return stream, metadata, nil
+}
+
 func request_CorrelationService_ReviewLink_0(ctx context.Context, marshaler runtime.Marshaler, client extElsewherev1.CorrelationServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
 		protoReq extElsewherev1.ReviewLinkRequest
@@ -701,6 +729,13 @@ func RegisterCorrelationServiceHandlerServer(ctx context.Context, mux *runtime.S
 		}
 		forward_CorrelationService_ExplainLink_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
+
+	mux.Handle(http.MethodGet, pattern_CorrelationService_WatchLinks_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		err := status.Error(codes.Unimplemented, "streaming calls are not yet supported in the in-process transport")
+		_, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+		return
+	})
 	mux.Handle(http.MethodPost, pattern_CorrelationService_ReviewLink_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -943,6 +978,23 @@ func RegisterCorrelationServiceHandlerClient(ctx context.Context, mux *runtime.S
 		}
 		forward_CorrelationService_ExplainLink_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodGet, pattern_CorrelationService_WatchLinks_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/elsewhere.v1.CorrelationService/WatchLinks", runtime.WithHTTPPathPattern("/v1/links:watch"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_CorrelationService_WatchLinks_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_CorrelationService_WatchLinks_0(annotatedContext, mux, outboundMarshaler, w, req, func() (proto.Message, error) { return resp.Recv() }, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodPost, pattern_CorrelationService_ReviewLink_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -1038,6 +1090,7 @@ var (
 	pattern_CorrelationService_ListLinks_1     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "tenants", "tenant", "links"}, ""))
 	pattern_CorrelationService_ListLinks_2     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "actors", "actor", "links"}, ""))
 	pattern_CorrelationService_ExplainLink_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 1, 0, 4, 2, 5, 2, 1, 0, 1, 0, 4, 2, 5, 3}, []string{"v1", "links", "a", "b"}, ""))
+	pattern_CorrelationService_WatchLinks_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "links"}, "watch"))
 	pattern_CorrelationService_ReviewLink_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 1, 0, 4, 2, 5, 2, 1, 0, 1, 0, 4, 2, 5, 3, 2, 4}, []string{"v1", "links", "a", "b", "review"}, ""))
 	pattern_CorrelationService_ListActors_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "actors"}, ""))
 	pattern_CorrelationService_GetActor_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "actors", "actor"}, ""))
@@ -1052,6 +1105,7 @@ var (
 	forward_CorrelationService_ListLinks_1     = runtime.ForwardResponseMessage
 	forward_CorrelationService_ListLinks_2     = runtime.ForwardResponseMessage
 	forward_CorrelationService_ExplainLink_0   = runtime.ForwardResponseMessage
+	forward_CorrelationService_WatchLinks_0    = runtime.ForwardResponseStream
 	forward_CorrelationService_ReviewLink_0    = runtime.ForwardResponseMessage
 	forward_CorrelationService_ListActors_0    = runtime.ForwardResponseMessage
 	forward_CorrelationService_GetActor_0      = runtime.ForwardResponseMessage

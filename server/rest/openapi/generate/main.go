@@ -92,8 +92,13 @@ func places() map[string][]string {
 		"case.tenant": {"tenant"},
 		"case.id":     {"case"},
 		"tenant.id":   {"tenant"},
-		"a":           {"tenantA", "caseA"},
-		"b":           {"tenantB", "caseB"},
+		"actor.id":    {"actor"},
+
+		"selection.caseRef": {"tenant", "case"},
+		"selection.actor":   {"actor"},
+
+		"a": {"tenantA", "caseA"},
+		"b": {"tenantB", "caseB"},
 	}
 }
 

@@ -1,0 +1,88 @@
+package server_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
+	"github.com/elsewhere-project/elsewhere/server"
+)
+
+// benchCases are how many cases the store of BenchmarkSeen has.
+var benchCases = flag.Int("bench-cases", 10_000, "cases in BenchmarkSeen")
+
+// BenchmarkSeen asks the same over gRPC and over REST, so that one run says what REST
+// costs besides.
+func BenchmarkSeen(b *testing.B) {
+	d := start(b, server.Config{DataDir: b.TempDir(), HTTPAddr: "127.0.0.1:0"})
+	address := func(i int) string { return fmt.Sprintf("70.%d.%d.%d", i>>16&255, i>>8&255, i&255) }
+	stream, err := d.SubmitCases(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	sent := make(chan error, 1)
+	go func() {
+		for i := range *benchCases {
+			// Two cases have each value.
+			c := newCase(fmt.Sprintf("t%03d", i%500), fmt.Sprint(i), obs("ip", address(i)), obs("ip", address((i+7)%*benchCases)))
+			err := stream.Send(elsewherev1.SubmitCasesRequest_builder{
+				Index: uint64(i), Submit: elsewherev1.SubmitCaseRequest_builder{Case: c, NoLinks: true}.Build(),
+			}.Build())
+			if err != nil {
+				sent <- err
+				return
+			}
+		}
+		sent <- stream.CloseSend()
+	}()
+	for range *benchCases {
+		if _, err := stream.Recv(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := <-sent; err != nil {
+		b.Fatal(err)
+	}
+	d.settle(b)
+	for _, n := range []int{1, 100, 5_000} {
+		req := elsewherev1.SeenRequest_builder{}
+		type value struct {
+			Kind  string `json:"kind"`
+			Value string `json:"value"`
+		}
+		var values []value
+		for i := range n {
+			text := address(i * (*benchCases / n))
+			req.Observables = append(req.Observables, obs("ip", text))
+			values = append(values, value{"ip", text})
+		}
+		body, err := json.Marshal(map[string]any{"observables": values})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(fmt.Sprintf("values=%d/over=gRPC", n), func(b *testing.B) {
+			for b.Loop() {
+				if res, err := d.Seen(b.Context(), req.Build()); err != nil || len(res.GetResults()) != n {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(fmt.Sprintf("values=%d/over=REST", n), func(b *testing.B) {
+			for b.Loop() {
+				res, err := http.Post("http://"+d.http+"/v1/seen", "application/json", strings.NewReader(string(body)))
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := io.Copy(io.Discard, res.Body); err != nil || res.StatusCode != http.StatusOK {
+					b.Fatal(res.Status, err)
+				}
+				res.Body.Close()
+			}
+		})
+	}
+}
