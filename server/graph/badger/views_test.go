@@ -42,7 +42,8 @@ func TestViewsAreOfOneState(t *testing.T) {
 	})
 	const n = 8
 	states := make(map[uint32]bool)
-	for range 500 {
+	// On a busy machine the writer has few turns.
+	for round := 0; round < 500 || len(states) < 10; round++ {
 		var calls atomic.Int64
 		counts := make([]uint32, n)
 		err := s.Views(t.Context(), n, func(snap graph.Snapshot) error {
@@ -63,9 +64,6 @@ func TestViewsAreOfOneState(t *testing.T) {
 			}
 		}
 		states[counts[0]] = true
-	}
-	if len(states) < 10 {
-		t.Errorf("only %d states were seen", len(states))
 	}
 }
 
