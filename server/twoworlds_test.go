@@ -376,7 +376,9 @@ func actors(ctx context.Context, c caller, name string) ([]proto.Message, error)
 		all(one(c.UpdateActor(ctx, elsewherev1.UpdateActorRequest_builder{
 			Actor: elsewherev1.Actor_builder{Id: id, Name: name}.Build(), UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"name"}},
 		}.Build())))
-		all(one(c.ActorHistory(ctx, elsewherev1.ActorHistoryRequest_builder{Actor: id}.Build())))
+		// How its changes came together in steps of the linker is a matter of time.
+		_, err := c.ActorHistory(ctx, elsewherev1.ActorHistoryRequest_builder{Actor: id}.Build())
+		all(nil, err)
 		all(links(ctx, c, elsewherev1.ListLinksRequest_builder{Actor: new(id), MinTier: elsewherev1.Tier_TIER_LEAD, IncludeRefuted: true}.Build()))
 	}
 	return out, err
