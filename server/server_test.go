@@ -488,7 +488,7 @@ func (p *population) refs() []string {
 func TestOrderDoesNotMatter(t *testing.T) {
 	operations := 10_000
 	if testing.Short() {
-		operations = 1_000
+		operations = 300
 	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
