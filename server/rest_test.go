@@ -234,15 +234,19 @@ func TestRESTRefusesWhatIsMalformed(t *testing.T) {
 		method, path, body, reason string
 		fields                     []field
 	}{
-		"no JSON":           {"POST", "/v1/seen", `{"observables":`, "JSON_SYNTAX", nil},
-		"two objects":       {"POST", "/v1/seen", `{}{}`, "JSON_SYNTAX", nil},
-		"unknown fields":    {"POST", "/v1/seen", `{"observables":[{"value":"x","knid":"ip"}],"more":1}`, "INVALID", []field{{"observables[0].knid", "FIELD_UNKNOWN"}, {"more", "FIELD_UNKNOWN"}}},
-		"a bad type":        {"POST", "/v1/cases", `{"case":{"tenant":"a","id":1}}`, "INVALID", []field{{"case.id", "TYPE_WRONG"}}},
-		"bad values":        {"PUT", "/v1/cases/alder/1", `{"tlp":"pink","findings":[{"observables":[{"kind":"ip","value":"1.2.3"}]}]}`, "INVALID", []field{{"tlp", "TLP_UNKNOWN"}, {"findings[0].observables[0].value", "MALFORMED"}}},
-		"a misspelt query":  {"GET", "/v1/cases?page_sise=1", "", "INVALID", []field{{"page_sise", "FIELD_UNKNOWN"}}},
-		"a query of a POST": {"POST", "/v1/seen?include_records=true", `{"observables":[]}`, "INVALID", []field{{"include_records", "FIELD_UNKNOWN"}}},
-		"a bad number":      {"GET", "/v1/cases?page_size=many", "", "INVALID", nil},
-		"a bad token":       {"GET", "/v1/cases?page_token=x", "", "INVALID", []field{{"page_token", "TOKEN_INVALID"}}},
+		"no JSON":                 {"POST", "/v1/seen", `{"observables":`, "JSON_SYNTAX", nil},
+		"two objects":             {"POST", "/v1/seen", `{}{}`, "JSON_SYNTAX", nil},
+		"unknown fields":          {"POST", "/v1/seen", `{"observables":[{"value":"x","knid":"ip"}],"more":1}`, "INVALID", []field{{"observables[0].knid", "FIELD_UNKNOWN"}, {"more", "FIELD_UNKNOWN"}}},
+		"a bad type":              {"POST", "/v1/cases", `{"case":{"tenant":"a","id":1}}`, "INVALID", []field{{"case.id", "TYPE_WRONG"}}},
+		"bad values":              {"PUT", "/v1/cases/alder/1", `{"tlp":"pink","findings":[{"observables":[{"kind":"ip","value":"1.2.3"}]}]}`, "INVALID", []field{{"tlp", "TLP_UNKNOWN"}, {"findings[0].observables[0].value", "MALFORMED"}}},
+		"a misspelt query":        {"GET", "/v1/cases?page_sise=1", "", "INVALID", []field{{"page_sise", "FIELD_UNKNOWN"}}},
+		"a query of a POST":       {"POST", "/v1/seen?include_records=true", `{"observables":[]}`, "INVALID", []field{{"include_records", "FIELD_UNKNOWN"}}},
+		"a bad number":            {"GET", "/v1/cases?page_size=many", "", "INVALID", []field{{"page_size", "TYPE_WRONG"}}},
+		"no number at all":        {"GET", "/v1/models/last", "", "PATH_INVALID", []field{{"version", "TYPE_WRONG"}}},
+		"what stands in the path": {"GET", "/v1/tenants/alder/cases?tenant=birch", "", "INVALID", []field{{"tenant", "FIELD_UNKNOWN"}}},
+		"twice":                   {"GET", "/v1/cases?page_size=1&pageSize=2", "", "INVALID", []field{{"page_size", "FIELD_TWICE"}}},
+		"no text":                 {"GET", "/v1/cases/alder/%ff", "", "PATH_INVALID", []field{{"case_ref", "NOT_UTF8"}}},
+		"a bad token":             {"GET", "/v1/cases?page_token=x", "", "INVALID", []field{{"page_token", "TOKEN_INVALID"}}},
 	} {
 		p := s.ask(t, c.method, c.path, c.body).problem(t, what, http.StatusBadRequest, c.reason)
 		var got []field
@@ -602,6 +606,20 @@ func TestRESTBeyondLoopback(t *testing.T) {
 		res.Body.Close()
 		if res.StatusCode != http.StatusBadRequest {
 			t.Errorf("in the clear: %s", res.Status)
+		}
+	}
+}
+
+// TestRESTNamesRequests: each answer says what the log calls it, by the caller's own name
+// where that can stand in a log.
+func TestRESTNamesRequests(t *testing.T) {
+	s := openREST(t)
+	for _, path := range []string{"/v1/cases", "/v1/cases/alder/1", "/v1/nothing", "/v1/cases?page_sise=1", "/v1/openapi.json", "/v1/cases/alder/1/export"} {
+		for given, want := range map[string]string{"": "", "mine-7": "mine-7", "not mine": "", strings.Repeat("x", 65): "", "\xff": ""} {
+			got := s.ask(t, "GET", path, "", "X-Request-Id: "+given).header.Values("X-Request-Id")
+			if len(got) != 1 || got[0] == "" || want != "" && got[0] != want || want == "" && got[0] == given {
+				t.Errorf("%s named %q is called %q", path, given, got)
+			}
 		}
 	}
 }

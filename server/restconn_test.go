@@ -59,18 +59,26 @@ type restConn struct {
 	site
 	routes map[string][]restRoute
 	client *http.Client
+	// asked and answered are told of what goes over the wire, unless nil.
+	asked    func(*http.Request)
+	answered func(line []byte)
 }
 
 // overREST returns who asks over REST.
 func overREST(t testing.TB, s site) caller {
 	t.Helper()
-	conn := &restConn{s, restRoutes(t), &http.Client{Transport: &http.Transport{}}}
-	t.Cleanup(conn.client.CloseIdleConnections)
+	conn := newRESTConn(t, s)
 	return caller{
 		elsewherev1.NewCaseServiceClient(conn), elsewherev1.NewCorrelationServiceClient(conn),
 		elsewherev1.NewEnrichmentServiceClient(conn), elsewherev1.NewAdminServiceClient(conn),
 		elsewherev1.NewExportServiceClient(conn), nil, nil,
 	}
+}
+
+func newRESTConn(t testing.TB, s site) *restConn {
+	c := &restConn{site: s, routes: restRoutes(t), client: &http.Client{Transport: &http.Transport{}}}
+	t.Cleanup(c.client.CloseIdleConnections)
+	return c
 }
 
 var _ grpc.ClientConnInterface = (*restConn)(nil)
@@ -143,6 +151,9 @@ func (c *restConn) make(ctx context.Context, verb, path string, body io.Reader, 
 		req.Header.Set("Authorization", "Bearer "+c.key)
 	}
 	req.Header.Set("Content-Type", kind)
+	if c.asked != nil {
+		c.asked(req)
+	}
 	return req, nil
 }
 
@@ -206,6 +217,9 @@ func (c *restConn) Invoke(ctx context.Context, method string, args, answer any, 
 	}
 	if res.StatusCode >= 300 {
 		return statusOf(res.StatusCode, body)
+	}
+	if c.answered != nil {
+		c.answered(body)
 	}
 	return protojson.Unmarshal(body, answer.(proto.Message))
 }
@@ -315,6 +329,9 @@ func (s *restStream) RecvMsg(m any) error {
 			return err
 		}
 		return statusOf(p.Status, failed.Error)
+	}
+	if s.conn.answered != nil {
+		s.conn.answered(line)
 	}
 	return protojson.Unmarshal(line, m.(proto.Message))
 }

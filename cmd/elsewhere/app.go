@@ -40,7 +40,8 @@ type app struct {
 	progress       bool  // stderr is a terminal
 
 	connection
-	json bool
+	json  bool
+	lines jsonform.Writer // for json
 }
 
 // run is main with everything handed in. It returns the exit code.
@@ -155,7 +156,7 @@ func (a *app) print(text string) error {
 // printJSON writes a message to stdout, as a line of the JSON that the service
 // speaks everywhere.
 func (a *app) printJSON(m proto.Message) error {
-	line, err := jsonform.Append(nil, m)
+	line, err := a.lines.Append(nil, m)
 	if err != nil {
 		return err
 	}

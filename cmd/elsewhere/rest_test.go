@@ -19,8 +19,17 @@ import (
 // serveBoth runs a service with both sides until the test ends; commands find it.
 func serveBoth(t *testing.T) *server.Server {
 	t.Helper()
+	s := serveWith(t, server.Config{Memory: true})
+	t.Setenv("ELSEWHERE_SERVER", s.Addr())
+	return s
+}
+
+// serveWith runs a service on free ports until the test ends.
+func serveWith(t *testing.T, c server.Config) *server.Server {
+	t.Helper()
+	c.GRPCAddr, c.HTTPAddr = "127.0.0.1:0", "127.0.0.1:0"
 	ctx, stop := context.WithCancel(t.Context())
-	s, err := server.Open(ctx, server.Config{Memory: true, GRPCAddr: "127.0.0.1:0", HTTPAddr: "127.0.0.1:0"})
+	s, err := server.Open(ctx, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,8 +41,57 @@ func serveBoth(t *testing.T) *server.Server {
 			t.Error(err)
 		}
 	})
-	t.Setenv("ELSEWHERE_SERVER", s.Addr())
 	return s
+}
+
+// keyed is a service with keys, and a case of birch.
+type keyed struct {
+	url   string
+	admin *client.Client
+}
+
+func serveKeyed(t *testing.T) keyed {
+	t.Helper()
+	s := serveWith(t, server.Config{Memory: true, Access: server.Access{Init: true}})
+	secret, ok := s.FirstKey()
+	if !ok {
+		t.Fatal("no key was made")
+	}
+	k := keyed{s.URL(), dialWith(t, s.Addr(), secret.Reveal())}
+	for _, tenant := range []string{"alder", "birch"} {
+		if _, err := k.admin.CreateTenant(t.Context(), elsewherev1.Tenant_builder{Id: tenant}.Build()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lead := dialWith(t, s.Addr(), k.make(t, elsewherev1.Key_builder{Role: elsewherev1.Role_ROLE_LEAD, AllTenants: true}))
+	if _, err := lead.Submit(t.Context(), elsewherev1.SubmitCaseRequest_builder{Case: elsewherev1.Case_builder{Tenant: "birch", Id: "1"}.Build()}.Build()); err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// make makes a key and returns it.
+func (k keyed) make(t *testing.T, b elsewherev1.Key_builder) string {
+	t.Helper()
+	made, err := k.admin.CreateKey(t.Context(), b.Build())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made.GetSecret()
+}
+
+func dialWith(t *testing.T, addr, secret string) *client.Client {
+	t.Helper()
+	key, err := client.NewKey(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.Dial(addr, client.WithKey(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
 }
 
 // TestRESTAnswersAsTheCommand compares bytes: there is one JSON form.
@@ -106,7 +164,7 @@ func overHTTP(t *testing.T, method, url, body string) string {
 func TestPythonExample(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
-		t.Log("the example was not run: there is no python3")
+		t.Log("the Python example was NOT run: there is no python3")
 		return
 	}
 	s := serveBoth(t)

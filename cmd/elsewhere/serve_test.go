@@ -5,6 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net/http"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 )
@@ -33,5 +36,61 @@ func TestServeJSON(t *testing.T) {
 	}
 	if got := <-code; got != exitAnswered || len(said) == 0 || said[len(said)-1] != "stopped" {
 		t.Errorf("exit code %d after %q", got, said)
+	}
+}
+
+// TestServeKeepsRequestsToItself: what the libraries below have to say of requests is
+// not printed, as it has parts of them in it.
+func TestServeKeepsRequestsToItself(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self, "serve", "--memory", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--log-level", "debug")
+	cmd.Args[0] = "elsewhere" // see TestMain
+	cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill() }()
+	said, url := "", ""
+	for in := bufio.NewScanner(stderr); in.Scan(); said += in.Text() + "\n" {
+		if m := listeningHTTP.FindStringSubmatch(in.Text()); m != nil {
+			url = "http://" + m[1] + "/v1"
+		}
+		if !listening.MatchString(in.Text()) {
+			continue
+		}
+		for _, r := range []struct{ method, path, kind, body, id string }{
+			{"POST", "/imports", "application/x-ndjson", `{"robin-quill":1}`, "x"},
+			{"POST", "/cases:batch", "application/x-ndjson", `{"robin-quill":1}`, "x"},
+			{"GET", "/links:watch?robin-quill=1", "", "", "x"},
+			{"GET", "/cases?page_size=robin-quill", "", "", "robin-quill\xff"},
+		} {
+			req, err := http.NewRequestWithContext(t.Context(), r.method, url+r.path, strings.NewReader(r.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Content-Type", r.kind)
+			req.Header.Set("X-Request-Id", r.id)
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if res.StatusCode != http.StatusBadRequest {
+				t.Errorf("%s %s: %s", r.method, r.path, res.Status)
+			}
+		}
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := cmd.Wait(); err != nil || url == "" || strings.Contains(said, "quill") || strings.Contains(said, "ERROR:") {
+		t.Errorf("%v; it says\n%s", err, said)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // cursor walks over JSON that was found to be well formed. On any other
@@ -30,17 +31,24 @@ func (c *cursor) space() byte {
 
 // str moves behind a string and returns what it says.
 func (c *cursor) str() string {
-	start := c.i
+	start, plain := c.i, true
 	for c.i++; c.i < len(c.raw); c.i++ {
-		switch c.raw[c.i] {
-		case '\\':
+		switch b := c.raw[c.i]; {
+		case b == '\\':
 			c.i++
-		case '"':
+			plain = false
+		case b == '"':
 			c.i++
+			if plain {
+				return string(c.raw[start+1 : c.i-1])
+			}
 			var s string
 			// The text is well formed; on another the name is just another.
 			_ = json.Unmarshal(c.raw[start:c.i], &s)
 			return s
+		case b < ' ' || b >= utf8.RuneSelf:
+			// For the library to judge.
+			plain = false
 		}
 	}
 	c.i = len(c.raw)

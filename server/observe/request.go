@@ -54,12 +54,20 @@ func Announce(ctx context.Context) {
 	}
 }
 
-// newRequestID returns the caller's own id if it gave one that can stand in a
-// log as it is, else a random one.
+// newRequestID returns what the request of a call is named.
 func newRequestID(ctx context.Context) string {
 	given := metadata.ValueFromIncomingContext(ctx, RequestIDKey)
-	if len(given) == 1 && validRequestID(given[0]) {
-		return given[0]
+	if len(given) != 1 {
+		return NameRequest("")
+	}
+	return NameRequest(given[0])
+}
+
+// NameRequest returns the caller's own id if it gave one that can stand in a log as it
+// is, else a random one.
+func NameRequest(given string) string {
+	if validRequestID(given) {
+		return given
 	}
 	return rand.Text()
 }

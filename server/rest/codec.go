@@ -17,12 +17,13 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
 	"github.com/elsewhere-project/elsewhere/server/jsonform"
 )
 
 // codec reads and writes bodies in the one JSON form. The lines of a stream are the
 // messages themselves.
-type codec struct{}
+type codec struct{ lines *jsonform.Writer }
 
 var _ runtime.Marshaler = codec{}
 
@@ -33,7 +34,7 @@ func (codec) StreamContentType(any) string { return "application/x-ndjson" }
 func (codec) Delimiter() []byte { return nil }
 
 // Marshal writes a message as a line.
-func (codec) Marshal(v any) ([]byte, error) {
+func (c codec) Marshal(v any) ([]byte, error) {
 	switch chunk := v.(type) {
 	case map[string]any:
 		v = chunk["result"]
@@ -45,7 +46,7 @@ func (codec) Marshal(v any) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("%T is no message", v)
 	}
-	line, err := jsonform.Append(nil, m)
+	line, err := c.lines.Append(nil, m)
 	return append(line, '\n'), err
 }
 
@@ -60,7 +61,12 @@ func (codec) NewDecoder(r io.Reader) runtime.Decoder {
 	}
 	d := json.NewDecoder(b)
 	return runtime.DecoderFunc(func(v any) error {
-		err := b.next(d, v)
+		var err error
+		if b.file {
+			err = b.part(v)
+		} else {
+			err = b.next(d, v)
+		}
 		if err != nil && !errors.Is(err, io.EOF) {
 			b.blame(err)
 			if b.answered {
@@ -93,9 +99,12 @@ type body struct {
 	// answered says that they are answered one by one, so that those before a bad one
 	// stand.
 	answered bool
-	most     int64
-	left     int64 // of a message
-	got      int64 // so far
+	// file is set where the body is no JSON but a file; header is what goes before it.
+	file   bool
+	header *elsewherev1.ImportHeader
+	most   int64
+	left   int64 // of a message
+	got    int64 // so far
 	// allow says how long the next part may take; nil leaves that open.
 	allow func(time.Duration)
 	// within is how long the body may take, of a stream each part.
@@ -110,7 +119,7 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.left <= 0 {
 		return 0, &http.MaxBytesError{Limit: b.most}
 	}
-	if b.stream {
+	if b.stream || b.file {
 		b.extend(b.within)
 	}
 	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])

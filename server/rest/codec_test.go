@@ -3,6 +3,7 @@ package rest
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -67,6 +68,7 @@ func FuzzBody(f *testing.F) {
 		f.Add(s, false)
 		f.Add(s, true)
 	}
+	form := codec{&jsonform.Writer{}}
 	f.Fuzz(func(t *testing.T, text string, stream bool) {
 		b := newBody(text, 1<<16, stream)
 		d := codec{}.NewDecoder(b)
@@ -79,7 +81,7 @@ func FuzzBody(f *testing.F) {
 				}
 				return
 			}
-			line, err := codec{}.Marshal(&m)
+			line, err := form.Marshal(&m)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,4 +94,24 @@ func FuzzBody(f *testing.F) {
 			}
 		}
 	})
+}
+
+// BenchmarkBody reads a question about 5,000 values.
+func BenchmarkBody(b *testing.B) {
+	var text strings.Builder
+	text.WriteString(`{"observables":[`)
+	for i := range 5_000 {
+		if i > 0 {
+			text.WriteByte(',')
+		}
+		fmt.Fprintf(&text, `{"kind":"ip","value":"70.%d.%d.%d"}`, i>>16&255, i>>8&255, i&255)
+	}
+	text.WriteString("]}")
+	b.SetBytes(int64(text.Len()))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := (codec{}).NewDecoder(newBody(text.String(), 1<<20, false)).Decode(&elsewherev1.SeenRequest{}); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

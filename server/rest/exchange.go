@@ -16,6 +16,7 @@ type exchange struct {
 	request   *http.Request
 	deadlines *http.ResponseController
 	within    time.Duration
+	read      bool // the call is made
 	began     bool // something of the answer is out
 	failed    bool // the error is out, and nothing may follow
 }
@@ -30,6 +31,15 @@ func withExchange(ctx context.Context, x *exchange) context.Context {
 func exchangeOf(ctx context.Context) *exchange {
 	x, _ := ctx.Value(exchangeKey{}).(*exchange)
 	return x
+}
+
+// Header is that of the answer. Behind an error it is nobody's: what compresses answers
+// may still hold theirs back, and the gateway says another type afterwards.
+func (x *exchange) Header() http.Header {
+	if x.failed {
+		return http.Header{}
+	}
+	return x.ResponseWriter.Header()
 }
 
 func (x *exchange) WriteHeader(code int) {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/elsewhere-project/elsewhere/server/observe"
 )
 
 // guard refuses what no client of this service sends, and bounds the rest.
@@ -13,6 +15,10 @@ func guard(o Options, next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
+		// Named here, so that what the service never sees has a name too.
+		id := observe.NameRequest(r.Header.Get(requestIDHeader))
+		r.Header.Set(requestIDHeader, id)
+		h.Set(requestIDHeader, id)
 		origin := r.Header.Get("Origin")
 		allowed := origin != "" && slices.Contains(o.Origins, origin)
 		if len(o.Origins) > 0 {
@@ -36,10 +42,17 @@ func guard(o Options, next http.Handler) http.Handler {
 			Problem{Status: http.StatusUnsupportedMediaType, Reason: "ENCODING", Detail: "bodies are taken uncompressed"}.Write(w)
 			return
 		case !jsonBody(r):
-			Problem{Status: http.StatusUnsupportedMediaType, Reason: "CONTENT_TYPE", Detail: "the body has to be application/json, or application/x-ndjson for a batch or an import"}.Write(w)
+			Problem{Status: http.StatusUnsupportedMediaType, Reason: "CONTENT_TYPE", Detail: "the body has to be application/json, application/x-ndjson for a batch, or a file for an import"}.Write(w)
 			return
-		case r.ContentLength > o.BodyBytes && !batch(r):
-			problemOfBody(&http.MaxBytesError{Limit: o.BodyBytes}).Write(w)
+		case importsFile(r):
+			header, err := importHeader(r)
+			if err != nil {
+				problemOf(err, r).Write(w)
+				return
+			}
+			r = r.Clone(r.Context())
+			r.URL.RawQuery = ""
+			serveBody(o, next, w, r, &body{header: header, file: true, most: importBytes})
 			return
 		}
 		serve(o, next, w, r)
@@ -49,12 +62,23 @@ func guard(o Options, next http.Handler) http.Handler {
 // serve answers a request within its limits of time: a body comes within one, and so
 // does each part of the answer, but an answer of many parts lasts as long as they come.
 func serve(o Options, next http.Handler, w http.ResponseWriter, r *http.Request) {
-	deadlines := http.NewResponseController(w)
-	b := &body{
-		ReadCloser: r.Body, stream: batch(r), answered: answered(r), most: o.BodyBytes, left: o.BodyBytes, within: o.BodyWithin,
-		// Not every writer has deadlines; then the server's own hold.
-		allow: func(within time.Duration) { _ = deadlines.SetReadDeadline(deadline(within)) },
+	serveBody(o, next, w, r, &body{stream: batch(r), answered: answered(r), most: o.BodyBytes})
+}
+
+// serveBody is serve for a body of another kind.
+func serveBody(o Options, next http.Handler, w http.ResponseWriter, r *http.Request, b *body) {
+	if r.ContentLength > b.most && !b.stream {
+		problemOfBody(&http.MaxBytesError{Limit: b.most}).Write(w)
+		return
 	}
+	deadlines := http.NewResponseController(w)
+	b.ReadCloser, b.left, b.within = r.Body, b.most, o.BodyWithin
+	if b.file {
+		// A file of that size has an end.
+		b.left++
+	}
+	// Not every writer has deadlines; then the server's own hold.
+	b.allow = func(within time.Duration) { _ = deadlines.SetReadDeadline(deadline(within)) }
 	defer b.end()
 	b.extend(o.BodyWithin)
 	if r.ContentLength == 0 {
@@ -101,15 +125,18 @@ func foreign(r *http.Request) bool {
 	return origin != "" && host != r.Host
 }
 
-// jsonBody reports whether a request that may change something says that it is JSON,
-// which no form of a foreign page can.
+// jsonBody reports whether a request that may change something says that it is JSON, or
+// a file where one is imported, which no form of a foreign page can.
 func jsonBody(r *http.Request) bool {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodDelete, http.MethodOptions:
 		return true
 	}
-	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	switch strings.ToLower(strings.TrimSpace(kind)) {
+	kind := mediaType(r.Header.Get("Content-Type"))
+	if importsFile(r) {
+		return fileKind(kind)
+	}
+	switch kind {
 	case "application/json":
 		return true
 	case "application/x-ndjson", "application/jsonl":
@@ -119,7 +146,7 @@ func jsonBody(r *http.Request) bool {
 }
 
 // batch reports whether a body is a stream of messages.
-func batch(r *http.Request) bool { return answered(r) || r.URL.Path == "/v1/imports" }
+func batch(r *http.Request) bool { return answered(r) || r.URL.Path == importsPath }
 
 // answered reports whether each message of a body is answered as it comes.
 func answered(r *http.Request) bool { return r.URL.Path == "/v1/cases:batch" }

@@ -13,6 +13,7 @@ import (
 
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
 	gateway "github.com/elsewhere-project/elsewhere/proto/gateway/elsewhere/v1"
+	"github.com/elsewhere-project/elsewhere/server/jsonform"
 	"github.com/elsewhere-project/elsewhere/server/rest/openapi"
 )
 
@@ -35,13 +36,14 @@ type Options struct {
 
 // Handler returns what answers under /v1 until ctx ends.
 func Handler(ctx context.Context, l *Link, o Options) (http.Handler, error) {
+	form := codec{&jsonform.Writer{}}
 	mux := runtime.NewServeMux(
-		runtime.WithMarshalerOption(runtime.MIMEWildcard, codec{}),
-		runtime.WithMarshalerOption(eventStream, events{}),
-		runtime.WithMarshalerOption(fileStream, file{}),
+		runtime.WithMarshalerOption(runtime.MIMEWildcard, form),
+		runtime.WithMarshalerOption(eventStream, events{form}),
+		runtime.WithMarshalerOption(fileStream, file{form}),
 		runtime.WithUnescapingMode(runtime.UnescapingModeAllCharacters),
 		runtime.WithIncomingHeaderMatcher(incoming),
-		runtime.WithOutgoingHeaderMatcher(outgoing),
+		runtime.WithOutgoingHeaderMatcher(func(string) (string, bool) { return "", false }),
 		runtime.WithOutgoingTrailerMatcher(func(string) (string, bool) { return "", false }),
 		runtime.WithMetadata(func(_ context.Context, r *http.Request) metadata.MD {
 			return metadata.Pairs(peerKey, r.RemoteAddr)
@@ -125,14 +127,12 @@ func gateways() []func(context.Context, *runtime.ServeMux, *Link) error {
 // gateway itself.
 func incoming(name string) (string, bool) {
 	switch name {
-	case requestIDHeader, "Traceparent", "Tracestate":
+	case requestIDHeader:
+		return requestIDKey, true
+	case "Traceparent", "Tracestate":
 		return strings.ToLower(name), true
 	}
 	return "", false
-}
-
-func outgoing(name string) (string, bool) {
-	return requestIDHeader, name == requestIDKey
 }
 
 // describe puts into the header what HTTP has a place for.

@@ -12,8 +12,13 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 )
 
-// linkBytes is what may lie in the link in one direction.
-const linkBytes = 1 << 20
+const (
+	// linkBytes is what may lie in the link in one direction.
+	linkBytes = 1 << 20
+	// windowBytes is what may be under way of one call before its reader takes it. The
+	// window that gRPC begins with has large answers wait for the reader many times.
+	windowBytes = 4 << 20
+)
 
 // peerKey is the metadata in which the link tells where a request comes from. Only
 // the server of a link reads it, and only rest writes it.
@@ -33,6 +38,7 @@ func NewLink(messageBytes int) (*Link, error) {
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
 		// Nothing leaves the process.
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithInitialWindowSize(windowBytes), grpc.WithInitialConnWindowSize(windowBytes),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(messageBytes), grpc.MaxCallSendMsgSize(messageBytes)),
 	)...)
 	if err != nil {
@@ -53,10 +59,12 @@ func (l *Link) Close() error {
 	return err
 }
 
-// ServerOptions makes calls over a link come from where their requests come from.
+// ServerOptions are those of the server of a link. They make calls come from where
+// their requests come from.
 // They go before all others that look at a call.
 func ServerOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
+		grpc.InitialWindowSize(windowBytes), grpc.InitialConnWindowSize(windowBytes),
 		grpc.ChainUnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 			return handle(fromPeer(ctx), req)
 		}),

@@ -174,12 +174,7 @@ func (p Problem) line(h http.Header) []byte {
 
 // refuse is the gateway's way to a problem.
 func refuse(ctx context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
-	if md, ok := runtime.ServerMetadataFromContext(ctx); ok {
-		for _, id := range md.HeaderMD.Get(requestIDKey) {
-			w.Header().Set(requestIDHeader, id)
-		}
-	}
-	problemOf(err, r).Write(w)
+	problemOf(unread(ctx, exchangeOf(ctx), err), r).Write(w)
 }
 
 // refuseRoute answers a path or a method that there is not.

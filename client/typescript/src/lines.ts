@@ -8,6 +8,13 @@ const lineBytes = 32 << 20;
  * an error ends with a `Problem`. Whoever stops early closes the stream.
  */
 export async function* lines<T>(body: ReadableStream<Uint8Array>): AsyncGenerator<T, void, undefined> {
+  for await (const line of textLines(body)) {
+    if (line.trim() !== "") yield message<T>(line);
+  }
+}
+
+/** The lines of a body, as they come. */
+export async function* textLines(body: ReadableStream<Uint8Array>): AsyncGenerator<string, void, undefined> {
   const reader = body.getReader();
   const decoder = new TextDecoder();
   let rest = "";
@@ -19,20 +26,25 @@ export async function* lines<T>(body: ReadableStream<Uint8Array>): AsyncGenerato
       for (let end = rest.indexOf("\n"); end >= 0; end = rest.indexOf("\n", from)) {
         const line = rest.slice(from, end);
         from = end + 1;
-        if (line.trim() !== "") yield message<T>(line);
+        yield line;
       }
       rest = rest.slice(from);
-      if (rest.length > lineBytes) throw new Problem(0, { detail: "a line of the stream is too long" });
+      if (rest.length > lineBytes) throw new Problem(0, { detail: "a line of the stream is too long", reason: "LINE_TOO_LONG" });
       if (done) break;
     }
-    if (rest.trim() !== "") yield message<T>(rest);
+    if (rest !== "") yield rest;
   } finally {
     await reader.cancel().catch(() => undefined);
   }
 }
 
 function message<T>(line: string): T {
-  const m = JSON.parse(line) as T | { error: { status?: number } };
+  let m: T | { error: { status?: number } };
+  try {
+    m = JSON.parse(line) as T | { error: { status?: number } };
+  } catch {
+    throw new Problem(0, { detail: "the stream ended within a line", reason: "CUT_OFF" });
+  }
   if (typeof m === "object" && m !== null && "error" in m) throw new Problem(m.error.status ?? 0, m.error);
   return m as T;
 }

@@ -2915,6 +2915,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/octet-stream": string;
                     "application/x-ndjson": components["schemas"]["ExportResponse"];
                 };
             };
@@ -3380,6 +3381,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/octet-stream": string;
                     "application/x-ndjson": components["schemas"]["ExportResponse"];
                 };
             };
@@ -3455,10 +3457,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description (streaming inputs) */
+        /** @description A line for each case. */
         requestBody: {
             content: {
                 "application/json": components["schemas"]["SubmitCasesRequest"];
+                "application/x-ndjson": components["schemas"]["SubmitCasesRequest"];
             };
         };
         responses: {
@@ -3534,6 +3537,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/octet-stream": string;
                     "application/x-ndjson": components["schemas"]["ExportResponse"];
                 };
             };
@@ -3612,15 +3616,35 @@ export interface operations {
     };
     ExportService_Import: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Leave out what cannot be read as a value, and list it. */
+                allowPartial?: boolean;
+                /**
+                 * @description The id of the case; empty means one made of the file: its event or bundle, else
+                 *     its content.
+                 */
+                caseId?: string;
+                /** @description The case is one of tenant reports-PUBLISHER. */
+                publisher?: string;
+                references?: string[];
+                title?: string;
+                /** @description The label of the case; empty means the file's own, else amber+strict. */
+                tlp?: string;
+                /** @description Store nothing. */
+                validateOnly?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** @description (streaming inputs) */
+        /** @description With a query, the file as it is, a MISP event as application/json; without, a line for each message. */
         requestBody: {
             content: {
                 "application/json": components["schemas"]["ImportRequest"];
+                "application/octet-stream": string;
+                "application/stix+json": string;
+                "application/x-ndjson": components["schemas"]["ImportRequest"];
+                "text/csv": string;
             };
         };
         responses: {
@@ -3894,6 +3918,7 @@ export interface operations {
                 };
                 content: {
                     "application/x-ndjson": components["schemas"]["WatchLinksResponse"];
+                    "text/event-stream": string;
                 };
             };
             /** @description An error, as RFC 9457 has it. */

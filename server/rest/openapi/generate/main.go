@@ -8,7 +8,9 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi2"
@@ -82,6 +84,7 @@ func complete(doc *openapi3.T) {
 			streams(op)
 		}
 	}
+	files(doc)
 }
 
 // places are the names in paths of what the schema calls otherwise. A ref has two
@@ -156,6 +159,42 @@ func streams(op *openapi3.Operation) {
 	}
 	result := media.Schema.Value.Properties["result"]
 	ok.Value.Content = openapi3.Content{"application/x-ndjson": {Schema: result}}
+}
+
+// files says what is sent and answered beside JSON: batches as lines, files to import
+// and exports as they are, and events.
+func files(doc *openapi3.T) {
+	raw := func(format string) *openapi3.MediaType {
+		return &openapi3.MediaType{Schema: openapi3.NewStringSchema().WithFormat(format).NewRef()}
+	}
+	if batch := doc.Paths.Value("/v1/cases:batch"); batch != nil {
+		body := batch.Post.RequestBody.Value
+		body.Content["application/x-ndjson"] = body.Content["application/json"]
+		body.Description = "A line for each case."
+	}
+	if imports := doc.Paths.Value("/v1/imports"); imports != nil {
+		body := imports.Post.RequestBody.Value
+		body.Content["application/x-ndjson"] = body.Content["application/json"]
+		for _, kind := range []string{"text/csv", "application/stix+json", "application/octet-stream"} {
+			body.Content[kind] = raw("binary")
+		}
+		body.Description = "With a query, the file as it is, a MISP event as application/json; without, a line for each message."
+		header := doc.Components.Schemas["ImportHeader"].Value
+		for _, name := range slices.Sorted(maps.Keys(header.Properties)) {
+			property := header.Properties[name].Value
+			imports.Post.AddParameter(openapi3.NewQueryParameter(name).WithSchema(&openapi3.Schema{Type: property.Type, Items: property.Items}).WithDescription(property.Description))
+		}
+	}
+	if watch := doc.Paths.Value("/v1/links:watch"); watch != nil {
+		watch.Get.Responses.Value("200").Value.Content["text/event-stream"] = raw("")
+	}
+	for path, item := range doc.Paths.Map() {
+		for _, op := range item.Operations() {
+			if strings.HasSuffix(path, "/export") || path == "/v1/exports" {
+				op.Responses.Value("200").Value.Content["application/octet-stream"] = raw("binary")
+			}
+		}
+	}
 }
 
 // problem is the schema of server/rest's Problem.
