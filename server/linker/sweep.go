@@ -43,6 +43,7 @@ func (l *Linker) sweep(ctx context.Context, sweep graph.Sweep) error {
 		return err
 	}
 	read, cases := time.Since(began), world.Cases()
+	l.worked += cases
 	from, found := world.Find(sweep.After)
 	if found {
 		from++
