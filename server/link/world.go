@@ -18,8 +18,9 @@ import (
 // on them: what a Scorer reads piece by piece, in numbers, so that every pair can
 // be scored on all cores. It takes about 360 bytes a case, 16 a sighting of a
 // value that two tenants have or more and 17 more where the case stands for its
-// tenant, 24 an address or a name, 80 the name of a mail rule and 150 for a new one,
-// 250 the content of one and 330 a value of two tenants; other values take nothing.
+// tenant, 24 an address or a name that may be near another, 80 the name of a mail
+// rule and 150 for a new one, 250 the content of one and 330 a value of two tenants;
+// other values take nothing.
 //
 // First come all values, each once, then all cases, then Seal. Values and cases may
 // come from several goroutines.
