@@ -47,6 +47,7 @@ bulk runs before those that need the corpus, all after start. A million cases ta
   elsewhere bench --cases 100000 --only seen,seen-1000
   elsewhere bench --cases 1000000 --only link,relink --limit 2h --data /srv/bench
   elsewhere bench --cases 1000000 --limit 3h --rest 3m --data /srv/bench --json > million.json
+  elsewhere bench --cases 1000000 --data /srv/bench --loaded --only seen,seen-1000
   elsewhere bench --only popular --popular 100000 --limit 1h`,
 		Annotations: map[string]string{noServer: ""},
 		Args: func(cmd *cobra.Command, given []string) error {
@@ -65,6 +66,7 @@ bulk runs before those that need the corpus, all after start. A million cases ta
 	flags.StringSliceVar(&c.Only, "only", nil, "`names` of the benchmarks to run")
 	flags.IntVar(&c.Popular, "popular", bench.DefaultPopular, "`number` of cases that share a value")
 	flags.StringVar(&c.Dir, "data", "", "new `folder` for the data, which stays; default a temporary one, which does not")
+	flags.BoolVar(&c.Loaded, "loaded", false, "the folder of --data holds the corpus of an earlier run: load nothing")
 	flags.DurationVar(&c.Round, "round", bench.DefaultRound, "how long a measurement runs at a turn")
 	flags.DurationVar(&c.Limit, "limit", bench.DefaultLimit, "at most so long for loading, linking, a popular value, the check and the relink, each")
 	flags.DurationVar(&c.Rest, "rest", bench.DefaultRest, "how long the loaded service is left alone before its memory is read; the runtime collects by itself after two minutes")
@@ -160,6 +162,9 @@ func (a *app) bench(ctx context.Context, c bench.Config) error {
 	}
 	if c.Round <= 0 || c.Limit <= 0 || c.Rest <= 0 {
 		return usageError{errors.New("--round, --limit and --rest are more than nothing")}
+	}
+	if c.Loaded && c.Dir == "" {
+		return usageError{errors.New("--loaded needs --data")}
 	}
 	if c.Popular < 1 {
 		return usageError{fmt.Errorf("--popular %d: want 1 or more", c.Popular)}

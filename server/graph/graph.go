@@ -443,18 +443,6 @@ type Sweep struct {
 	From   string
 }
 
-// Scan takes what is read of a whole store. Size comes first, all values before
-// the first case. Value and Case are called from several goroutines, in no
-// promised order.
-type Scan struct {
-	// Size is that of Snapshot.
-	Size func(uint32)
-	// Value is called for each value that live cases of two tenants or more have.
-	Value func(v evidence.Value, tenants, cases uint32)
-	// Case is called for each live case with its revision; the profile is whole.
-	Case func(p *evidence.Profile, revision uint32)
-}
-
 // RelinkBatch is one change by the linker. Where it is larger than the store can
 // commit at once, rows go first, in parts; Done and Sweep come with the last.
 type RelinkBatch struct {

@@ -108,6 +108,8 @@ func BenchmarkWorld(b *testing.B) {
 			for v := range c.on {
 				if tenants, cases, _ := c.Spread(v); tenants >= 2 {
 					w.AddValue(v, tenants, cases)
+				} else if tenants == 1 {
+					w.AddAlone(v)
 				}
 			}
 			for i, p := range c.cases {

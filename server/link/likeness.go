@@ -166,7 +166,8 @@ func (m *Model) likeness(p *evidence.Profile, c *counts, seed maphash.Seed) *lik
 		sg := &p.Sightings[i]
 		switch sg.Kind {
 		case evidence.KindIP, evidence.KindCIDR:
-			if n, ok := networkNeighbour(sg); ok {
+			if n, ok := networkNeighbour(sg.Value); ok {
+				n.span = spanOf(sg.First, sg.Last)
 				n.at, n.size = uint32(i), shortSize(c.size(sg))
 				n.set(nearActor, actorRole(sg.Roles))
 				l.networks.add(n)
@@ -201,17 +202,17 @@ func (m *Model) likeness(p *evidence.Profile, c *counts, seed maphash.Seed) *lik
 
 // networkNeighbour places an address, or a network that is no wider than a /24 or a
 // /48.
-func networkNeighbour(sg *evidence.Sighting) (n neighbour, ok bool) {
+func networkNeighbour(v evidence.Value) (n neighbour, ok bool) {
 	var at netip.Addr
 	bits := 0
-	if sg.Kind == evidence.KindIP {
-		a, err := netip.ParseAddr(sg.Text)
+	if v.Kind == evidence.KindIP {
+		a, err := netip.ParseAddr(v.Text)
 		if err != nil {
 			return n, false
 		}
 		at, bits = a, a.BitLen()
 	} else {
-		p, err := netip.ParsePrefix(sg.Text)
+		p, err := netip.ParsePrefix(v.Text)
 		if err != nil || p.Bits() < networkBits(p.Addr()) {
 			return n, false
 		}
@@ -219,9 +220,8 @@ func networkNeighbour(sg *evidence.Sighting) (n neighbour, ok bool) {
 	}
 	b := at.As16()
 	high, low := binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
-	n.span = spanOf(sg.First, sg.Last)
 	n.self = uint32(low) ^ uint32(bits)<<24
-	n.set(nearAddress, sg.Kind == evidence.KindIP)
+	n.set(nearAddress, v.Kind == evidence.KindIP)
 	if at.Is4() {
 		n.key = low >> 8
 	} else {

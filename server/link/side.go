@@ -208,6 +208,13 @@ func (m *Sides) put(sd *side) {
 	}
 }
 
+// Forget forgets them.
+func (m *Sides) Forget() {
+	for i := range m.slots {
+		m.slots[i].Store(nil)
+	}
+}
+
 // key returns a number by which values are compared first.
 func (m *Sides) key(v evidence.Value) uint32 {
 	return uint32(maphash.String(m.seed, v.Text) + maphash.String(m.seed, string(v.Kind)))

@@ -224,6 +224,8 @@ func waysAgree(t *testing.T, m *Model) {
 		for v := range c.on {
 			if tenants, cases, _ := c.Spread(v); tenants >= 2 {
 				w.AddValue(v, tenants, cases)
+			} else if tenants == 1 {
+				w.AddAlone(v)
 			}
 		}
 		for i, p := range c.cases {

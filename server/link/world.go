@@ -18,11 +18,12 @@ import (
 // on them: what a Scorer reads piece by piece, in numbers, so that every pair can
 // be scored on all cores. It takes about 360 bytes a case, 16 a sighting of a
 // value that two tenants have or more and 17 more where the case stands for its
-// tenant, 24 an address or a name, 80 the name of a mail rule and 150 for a new one,
-// 250 the content of one and 330 a value of two tenants; other values take nothing.
+// tenant, 24 an address or a name that may be near another, 80 the name of a mail
+// rule and 150 for a new one, 250 the content of one and 330 a value of two tenants;
+// other values take nothing.
 //
-// First come all values, then all cases, then Seal. Values and cases may come
-// from several goroutines.
+// First come all values, each once, then all cases, then Seal. Values and cases may
+// come from several goroutines.
 type World struct {
 	model           *Model
 	caps            Caps
@@ -76,8 +77,13 @@ func (w *World) shard(v evidence.Value) (uint32, *shard) {
 	return i, &w.shards[i]
 }
 
+// AddAlone adds an address, a network or a name that live cases of one tenant have:
+// others may be near it.
+func (w *World) AddAlone(v evidence.Value) { w.addNear(v) }
+
 // AddValue adds a value that live cases of two tenants or more have.
 func (w *World) AddValue(v evidence.Value, tenants, cases uint32) {
+	w.addNear(v)
 	_, sh := w.shard(v)
 	out := *w.model.newValue(v, w.classifier.Class(v))
 	// Reasons are for people, who never see this.
@@ -125,7 +131,7 @@ func (w *World) AddCase(p *evidence.Profile, revision uint32, trust float64) {
 
 // Seal makes the world ready, on that many goroutines. Nothing may come after.
 func (w *World) Seal(workers int) error {
-	w.pruneNear()
+	w.near.once, w.near.again = nil, nil
 	slices.SortFunc(w.cases, func(x, y *side) int { return x.Compare(y.Ref) })
 	most := 0
 	for i := range w.shards {

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"hash/maphash"
 	"math/bits"
 	"strings"
 	"sync"
@@ -9,16 +10,16 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 )
 
-// nearKeys says of the networks and domains of a world which may be in two cases, so
-// that those of one case alone, which are most, take no memory.
+// nearKeys says of the networks and domains of a world which may have two values, so
+// that those of one value alone, which are most and near nothing, take no memory.
 type nearKeys struct {
 	once, again []atomic.Uint64
 	mu          sync.Mutex
-	// domains are those under the keys of names that may be in two cases.
+	// domains are those under the keys of two names.
 	domains map[uint64]string
 }
 
-// bitsPerCase is the room for the keys of one case, which are about ten.
+// bitsPerCase is the room for the keys of the values of one case, which are about ten.
 const bitsPerCase = 64
 
 func newNearKeys(m *Model, cases uint32) *nearKeys {
@@ -34,38 +35,51 @@ func (k *nearKeys) place(key uint64) (word, bit uint64) {
 	return at >> 6 & uint64(len(k.once)-1), 1 << (at & 63)
 }
 
-// add notes the keys of one case. named returns the domain of a neighbour; nil for
-// networks.
-func (k *nearKeys) add(n *neighbours, named func(*neighbour) string) {
-	for i := range n.all {
-		if i > 0 && n.all[i].key == n.all[i-1].key {
-			continue
+// addNear notes the key of a value, which comes once.
+func (w *World) addNear(v evidence.Value) {
+	k := w.near
+	if len(k.once) == 0 {
+		return
+	}
+	var key uint64
+	domain := ""
+	switch v.Kind {
+	case evidence.KindIP, evidence.KindCIDR:
+		n, ok := networkNeighbour(v)
+		if !ok {
+			return
 		}
-		word, bit := k.place(n.all[i].key)
-		if k.once[word].Or(bit)&bit == 0 {
-			continue
-		}
-		k.again[word].Or(bit)
-		if named != nil {
-			k.mu.Lock()
-			if _, known := k.domains[n.all[i].key]; !known {
-				k.domains[n.all[i].key] = strings.Clone(named(&n.all[i]))
-			}
-			k.mu.Unlock()
-		}
+		key = n.key
+	case evidence.KindDomain, evidence.KindHostname:
+		domain = evidence.RegistrableDomain(v.Text)
+		key = maphash.String(w.seed, domain)
+	default:
+		return
+	}
+	word, bit := k.place(key)
+	if k.once[word].Or(bit)&bit == 0 {
+		return
+	}
+	k.again[word].Or(bit)
+	if domain == "" {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if _, known := k.domains[key]; !known {
+		k.domains[key] = strings.Clone(domain)
 	}
 }
 
-// prune takes the keys out of a list that no other case has, and puts what is left
-// into a slab.
-func (k *nearKeys) prune(n *neighbours, into *slab[neighbour]) {
+// prune takes the keys out of a list that no other value has.
+func (k *nearKeys) prune(n *neighbours) {
 	kept := n.all[:0]
 	for _, one := range n.all {
 		if word, bit := k.place(one.key); k.again[word].Load()&bit != 0 {
 			kept = append(kept, one)
 		}
 	}
-	n.all = into.keep(kept)
+	n.all = kept
 	n.index()
 }
 
@@ -91,24 +105,10 @@ func (w *World) settle(c *side, p *evidence.Profile) {
 	}
 	l.standing.as.sort()
 	l.standing.as.index()
+	w.near.prune(&l.networks)
+	w.near.prune(&l.domains)
 	for i := range l.domains.all {
 		n := &l.domains.all[i]
 		n.set(nearStrange, w.model.foreign(w.classifier.Class(p.Sightings[n.at].Value)))
 	}
-	w.near.add(&l.networks, nil)
-	w.near.add(&l.domains, func(n *neighbour) string { return evidence.RegistrableDomain(p.Sightings[n.at].Text) })
-}
-
-// pruneNear drops what is near nothing. The cases are in the order in which they
-// came, so that the old lists go one after the other.
-func (w *World) pruneNear() {
-	var into slab[neighbour]
-	for _, c := range w.cases {
-		if c.like == nil {
-			continue
-		}
-		w.near.prune(&c.like.networks, &into)
-		w.near.prune(&c.like.domains, &into)
-	}
-	w.near.once, w.near.again = nil, nil
 }

@@ -62,7 +62,7 @@ type worldRoom struct {
 	themes     slab[theme]
 	likenesses slab[likeness]
 	names      slab[ruleName]
-	neighbours slab[neighbour] // until those near nothing are dropped
+	neighbours slab[neighbour]
 	systems    slab[neighbour]
 
 	tenants map[string]string

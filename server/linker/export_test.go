@@ -6,3 +6,9 @@ func (l *Linker) Alarm(tenants, links, groups uint32) *Linker {
 	l.bounds = bounds{tenants, links, groups}
 	return l
 }
+
+// GiveBack does what follows a long rest after so much work.
+func (l *Linker) GiveBack(worked int) {
+	l.calm, l.worked = 1, l.worked+worked
+	l.giveBack()
+}

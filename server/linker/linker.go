@@ -37,8 +37,9 @@ type Linker struct {
 	idle  chan chan struct{}
 	// progress, when not nil, is told how far a sweep is.
 	progress func(done, of int)
-	// calm is how many times memory was given back since something was done.
-	calm int
+	// calm is how many times memory was given back since something was done, worked
+	// how many marks were followed and cases swept since caches were emptied.
+	calm, worked int
 	// sweepTook is how long the last sweep was.
 	sweepTook time.Duration
 	// woken says that a signal of new marks was taken since the last step began.
@@ -146,9 +147,7 @@ func (l *Linker) Run(ctx context.Context) error {
 		case w := <-l.idle:
 			waiting = append(waiting, w)
 		case <-calm:
-			// What a load took would stay with the process for minutes.
-			l.calm++
-			debug.FreeOSMemory()
+			l.giveBack()
 		}
 	}
 	return nil
@@ -161,16 +160,42 @@ const (
 	calmLater = 25 * time.Second
 )
 
+// muchWork is from how many marks and cases on it was a load, after which the caches
+// are emptied: what they keep of it lies scattered in four times as much memory, and
+// fills again with what is asked for.
+const muchWork = 50_000
+
+// giveBack gives back memory: what a load took would stay with the process for
+// minutes.
+func (l *Linker) giveBack() {
+	if l.calm++; l.calm > 1 && l.worked >= muchWork {
+		l.forget()
+	}
+	debug.FreeOSMemory()
+}
+
+// forget empties the caches.
+func (l *Linker) forget() {
+	l.worked = 0
+	if cached, ok := l.store.(interface{ Forget() }); ok {
+		cached.Forget()
+	}
+	if sides := l.rules.Now().sides; sides != nil {
+		sides.Forget()
+	}
+}
+
 // How long the linker rests while cases come in, as a multiple of what its last
-// step took, how long marks gather for a sweep at least, and what counts as quiet.
-// It is longer than a commit that waits for the disk or for a processor.
+// step took, how long marks gather for a sweep at least, and what counts as quiet. It
+// is longer than any commit that waits for the disk, for compactions or for a
+// processor: else a load would have one sweep after the other as soon as it slows down.
 // So it takes a tenth of the time of one processor from who submits, and falls
 // behind by ten times what it takes to score all pairs; who asks for what it
 // stores ends the rest.
 const (
 	restFor   = 9
 	gatherFor = 2 * time.Second
-	quiet     = 200 * time.Millisecond
+	quiet     = 2 * time.Second
 )
 
 // rest waits while cases come in: who submits needs the processors more, and
@@ -290,6 +315,7 @@ func (l *Linker) Step(ctx context.Context) (more bool, err error) {
 		}
 	}
 	l.tells = teller(graph.CauseEvidence)
+	l.worked += len(marks)
 	if err := l.expand(ctx, marks); err != nil {
 		return false, err
 	}

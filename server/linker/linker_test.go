@@ -564,3 +564,33 @@ func (m *reference) Outline(ref evidence.Ref) (*evidence.Profile, error) { retur
 func (m *reference) Overlap(ref evidence.Ref, _ *evidence.Profile) (*evidence.Profile, error) {
 	return m.Profile(ref)
 }
+
+// TestCachesAreEmptiedAfterALoad: what a load has left in them is not what is asked
+// for next. What little work has left stays.
+func TestCachesAreEmptiedAfterALoad(t *testing.T) {
+	d := deploy(t)
+	defer d.store.Close()
+	d.put("a", "1", start(), "", "70.9.0.1")
+	caches := d.store.(*badger.Store)
+	kept := func() (bytes int64) {
+		d.view(func(s graph.Snapshot) error {
+			_, err := s.Summary(evidence.Value{Kind: evidence.KindIP, Text: "70.9.0.1"})
+			return err
+		})
+		for _, stats := range caches.CacheStats() {
+			bytes += stats.Bytes
+		}
+		return bytes
+	}
+	before := kept()
+	d.linker.GiveBack(10)
+	if after := kept(); before == 0 || after != before {
+		t.Errorf("%d bytes are kept, then %d", before, after)
+	}
+	d.linker.GiveBack(50_000)
+	for name, stats := range caches.CacheStats() {
+		if stats.Bytes != 0 {
+			t.Errorf("%s: %d bytes are kept after a load", name, stats.Bytes)
+		}
+	}
+}

@@ -43,6 +43,7 @@ func (l *Linker) sweep(ctx context.Context, sweep graph.Sweep) error {
 		return err
 	}
 	read, cases := time.Since(began), world.Cases()
+	l.worked += cases
 	from, found := world.Find(sweep.After)
 	if found {
 		from++
@@ -129,6 +130,7 @@ func (l *Linker) world(ctx context.Context, workers int) (*link.World, error) {
 			w = link.NewWorld(rules.Model, rules.caps(), rules.Limits.RepresentativesPerTenant, rules.classes(), size)
 		},
 		Value: func(v evidence.Value, tenants, cases uint32) { w.AddValue(v, tenants, cases) },
+		Alone: func(v evidence.Value) { w.AddAlone(v) },
 		Case:  func(p *evidence.Profile, revision uint32) { w.AddCase(p, revision, rules.trust(p.Tenant)) },
 	})
 	if err != nil {

@@ -49,6 +49,7 @@ func TestCallsAreCounted(t *testing.T) {
 		`elsewhere_linker_backlog_marks 0`,
 		`elsewhere_linker_backlog_oldest_age_seconds 0`,
 		`elsewhere_linker_sweep_pending 0`,
+		`elsewhere_actors_pending 0`,
 		`elsewhere_queue_depth{queue="submit"} 0`,
 		`elsewhere_queue_depth{queue="storing"} 0`,
 		`elsewhere_queue_depth{queue="writer"} 0`,
@@ -104,6 +105,14 @@ func (broken) Backlog(context.Context, int) (int, time.Time, error) {
 
 func (broken) Sweep(context.Context) (graph.Sweep, error) { return graph.Sweep{}, errBroken }
 
+func (broken) Touched(context.Context, int) ([]graph.Touched, []graph.TouchMark, error) {
+	return nil, nil, errBroken
+}
+
+func (broken) Regrouping(context.Context) (graph.Regrouping, error) {
+	return graph.Regrouping{}, errBroken
+}
+
 // scrape returns the metrics of one store.
 func scrape(t *testing.T, store observe.Store, log *slog.Logger) string {
 	t.Helper()
@@ -150,9 +159,13 @@ func TestBacklogIsShown(t *testing.T) {
 	if err := store.StartSweep(t.Context(), "another model", true); err != nil {
 		t.Fatal(err)
 	}
+	if err := store.StartRegrouping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	body := scrape(t, sized{store}, slog.New(slog.DiscardHandler))
 	for _, want := range []string{
 		`(?m)^elsewhere_linker_backlog_marks 2$`,
+		`(?m)^elsewhere_actors_pending 1$`,
 		// A little more than an hour.
 		`(?m)^elsewhere_linker_backlog_oldest_age_seconds 36\d\d\.`,
 		`(?m)^elsewhere_linker_sweep_pending 1$`,
@@ -174,7 +187,7 @@ func TestBacklogIsShown(t *testing.T) {
 func TestBrokenStoreHidesNothingElse(t *testing.T) {
 	var log journal
 	body := scrape(t, broken{}, slog.New(slog.NewTextHandler(&log, nil)))
-	if !strings.Contains(body, `elsewhere_store_disk_bytes{part="lsm"} 12`) || strings.Contains(body, "elsewhere_linker") {
+	if !strings.Contains(body, `elsewhere_store_disk_bytes{part="lsm"} 12`) || strings.Contains(body, "elsewhere_linker") || strings.Contains(body, "elsewhere_actors") {
 		t.Error(body)
 	}
 	if !strings.Contains(log.String(), errBroken.Error()) {

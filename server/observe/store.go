@@ -13,9 +13,12 @@ import (
 // implement DiskSizer and Cacher as well.
 type Store interface {
 	graph.Reader
-	// Backlog and Sweep are those of graph.Queue.
+	// Backlog and Sweep are those of graph.Queue, Touched and Regrouping those of
+	// graph.Grouper.
 	Backlog(ctx context.Context, limit int) (int, time.Time, error)
 	Sweep(ctx context.Context) (graph.Sweep, error)
+	Touched(ctx context.Context, limit int) ([]graph.Touched, []graph.TouchMark, error)
+	Regrouping(ctx context.Context) (graph.Regrouping, error)
 }
 
 // DiskSizer is a store that knows the room it takes.
@@ -43,7 +46,7 @@ const (
 type storeCollector struct {
 	store                            Store
 	backlog, age, sweep, cases, disk *prometheus.Desc
-	lookups, cached                  *prometheus.Desc
+	lookups, cached, actors          *prometheus.Desc
 }
 
 // NewStoreCollector returns what a store has to show: the linker's backlog, live
@@ -57,6 +60,7 @@ func NewStoreCollector(store Store) prometheus.Collector {
 		backlog: desc("elsewhere_linker_backlog_marks", "Values whose links are not current; at most 100,000 are counted."),
 		age:     desc("elsewhere_linker_backlog_oldest_age_seconds", "Time since the oldest mark was left; 0 without marks."),
 		sweep:   desc("elsewhere_linker_sweep_pending", "1 while every value is looked at anew, else 0."),
+		actors:  desc("elsewhere_actors_pending", "1 while there are cases whose actors are not current, else 0."),
 		cases:   desc("elsewhere_store_live_cases", "Live cases in tenants of type customer."),
 		disk:    desc("elsewhere_store_disk_bytes", "Room that the store takes, by part (lsm, value_log).", "part"),
 		lookups: desc("elsewhere_store_cache_lookups_total", "Lookups in a cache of the store (profiles, values), by result (hit, miss).", "cache", "result"),
@@ -66,7 +70,7 @@ func NewStoreCollector(store Store) prometheus.Collector {
 
 // Describe implements prometheus.Collector.
 func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.backlog, c.age, c.sweep, c.cases, c.disk, c.lookups, c.cached} {
+	for _, d := range []*prometheus.Desc{c.backlog, c.age, c.sweep, c.cases, c.disk, c.lookups, c.cached, c.actors} {
 		ch <- d
 	}
 }
@@ -93,11 +97,12 @@ func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 	if sweep, err := c.store.Sweep(ctx); err != nil {
 		ch <- prometheus.NewInvalidMetric(c.sweep, err)
 	} else {
-		pending := 0.0
-		if sweep.Pending {
-			pending = 1
-		}
-		gauge(c.sweep, pending)
+		gauge(c.sweep, oneIf(sweep.Pending))
+	}
+	if pending, err := actorsPending(ctx, c.store); err != nil {
+		ch <- prometheus.NewInvalidMetric(c.actors, err)
+	} else {
+		gauge(c.actors, oneIf(pending))
 	}
 	if n, err := liveCases(ctx, c.store); err != nil {
 		ch <- prometheus.NewInvalidMetric(c.cases, err)
@@ -116,6 +121,22 @@ func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 			gauge(c.cached, float64(stats.Bytes), name)
 		}
 	}
+}
+
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+func actorsPending(ctx context.Context, store Store) (bool, error) {
+	all, err := store.Regrouping(ctx)
+	if err != nil || all.Pending {
+		return all.Pending, err
+	}
+	_, listed, err := store.Touched(ctx, 1)
+	return len(listed) > 0, err
 }
 
 func liveCases(ctx context.Context, store graph.Reader) (n uint32, err error) {

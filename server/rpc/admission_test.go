@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // line has callers wait one after the other and notes who is let in.
@@ -125,8 +130,16 @@ func TestFullLineTurnsAway(t *testing.T) {
 		for i := range waitingOfCaller {
 			l.enter(t.Context(), "loud", fmt.Sprint("loud ", i), 1)
 		}
-		if _, err := l.admission.enter(t.Context(), "loud", 1); !errors.Is(err, errBusy) {
+		_, err := l.admission.enter(t.Context(), "loud", 1)
+		if !errors.Is(err, errBusy) {
 			t.Errorf("one more: %v", err)
+		}
+		told := status.Convert(toStatus(t.Context(), slog.New(slog.DiscardHandler), err))
+		if told.Code() != codes.ResourceExhausted || len(told.Details()) != 1 {
+			t.Fatalf("he is told %v", told)
+		}
+		if retry, ok := told.Details()[0].(*errdetails.RetryInfo); !ok || retry.GetRetryDelay().AsDuration() != busyRetry {
+			t.Errorf("he may come back: %v", told.Details()[0])
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		l.enter(ctx, "quiet", "quiet", 1)

@@ -211,6 +211,7 @@ func wireSeen(a *seenAnswer) *elsewherev1.SeenResult {
 	if a.Others != nil {
 		b.OtherTenants = wireCounts(*a.Others)
 	}
+	b.Sightings = make([]*elsewherev1.Sighting, 0, len(a.Sightings))
 	for i, s := range a.Sightings {
 		b.Sightings = append(b.Sightings, wireSighting(s, i >= len(a.Sightings)-a.Withheld))
 	}

@@ -32,7 +32,10 @@ func (t *told) name(name string) {
 	if name == "" || name == t.last {
 		return
 	}
-	t.last = name
+	if t.last = name; t.names[name] {
+		// An id is the name of nobody else.
+		return
+	}
 	tenant, ok := t.known.Get(name)
 	if !ok {
 		return

@@ -22,8 +22,11 @@ const (
 	// maxUnacknowledgedBytes bounds the same by size, so that a stream of large
 	// cases stays small.
 	maxUnacknowledgedBytes = 64 << 20
-	// streamWorkers submit side by side, so that cases share a commit.
-	streamWorkers = 16
+	// streamWorkers submit side by side, so that cases share a commit: as many as are
+	// at the store at a time, less some places for others.
+	streamWorkers = 3 * activeSubmits / 4
+	// maxBehind cases wait for one worker; then nothing more is read.
+	maxBehind = 64
 )
 
 // SubmitCases implements elsewherev1.CaseServiceServer. Versions of one case
@@ -35,7 +38,7 @@ func (s *Service) SubmitCases(stream grpc.BidiStreamingServer[elsewherev1.Submit
 	answers := make(chan answer)
 	var workers sync.WaitGroup
 	for i := range queues {
-		queues[i] = make(chan *elsewherev1.SubmitCasesRequest, maxUnacknowledged)
+		queues[i] = make(chan *elsewherev1.SubmitCasesRequest, maxBehind)
 		workers.Go(func() {
 			for req := range queues[i] {
 				select {

@@ -68,6 +68,13 @@ func (c *caches) publish(view uint64, l *layer) {
 	}
 }
 
+// Forget empties the caches, for who has read or written much that nobody may ask for
+// again: what is kept from among much that is gone holds room that cannot be used.
+func (s *Store) Forget() {
+	s.caches.profiles.forget()
+	s.caches.records.forget()
+}
+
 // CacheStats returns the figures of the two caches by name: profiles, values.
 func (s *Store) CacheStats() map[string]graph.CacheStats {
 	return map[string]graph.CacheStats{"profiles": s.caches.profiles.stats(), "values": s.caches.records.stats()}
@@ -96,11 +103,21 @@ type cacheEntry[V any] struct {
 func (c *cache[K, V]) init(size int64, hash func(K) uint64) {
 	c.hash = hash
 	for i := range c.shards {
+		c.shards[i].max = size / cacheShards
+	}
+	c.forget()
+}
+
+// forget drops all entries, and the room for them.
+func (c *cache[K, V]) forget() {
+	for i := range c.shards {
 		s := &c.shards[i]
-		s.max = size / cacheShards
+		s.mu.Lock()
 		// The list is bounded by bytes, of which an entry takes some in any event.
 		// It refuses no size but 0.
 		s.lru, _ = simplelru.NewLRU(int(s.max/entryBytes)+1, func(_ K, e cacheEntry[V]) { s.stats.Bytes -= e.size })
+		s.stats.Bytes = 0
+		s.mu.Unlock()
 	}
 }
 

@@ -105,7 +105,9 @@ func TestCachesAnswerWhatTheStoreDoes(t *testing.T) {
 							t.Error(err)
 							return
 						}
-						changes.Add(1)
+						if changes.Add(1)%100 == 0 {
+							s.Forget()
+						}
 					}
 				})
 			}
@@ -130,6 +132,14 @@ func TestCachesAnswerWhatTheStoreDoes(t *testing.T) {
 			writers.Wait()
 			cancel()
 			readers.Wait()
+			defer func() {
+				s.Forget()
+				for name, stats := range s.CacheStats() {
+					if stats.Bytes != 0 {
+						t.Errorf("%s: %d bytes are left", name, stats.Bytes)
+					}
+				}
+			}()
 			for name, stats := range s.CacheStats() {
 				if size == 0 && (stats.Hits == 0 || stats.Misses == 0) {
 					t.Errorf("%s: %+v", name, stats)

@@ -47,6 +47,10 @@ const (
 	// memoryThreshold is the longest value that Badger takes in memory.
 	memoryThreshold = 1 << 20
 	valueLogBytes   = 64 << 20
+	// baseLevelBytes is the size of the first sorted level at least: about that of the
+	// tables above it, so that they are not merged into a small level only to be
+	// merged into the next one at once.
+	baseLevelBytes = 64 << 20
 )
 
 // Options say where a store is and how it behaves. Either Dir or Memory is set.
@@ -235,6 +239,7 @@ func engineOptions(dir string, o Options, log *slog.Logger) dgraph.Options {
 		WithMemTableSize(bufferBytes).
 		WithNumMemtables(bufferCount).
 		WithNumCompactors(2).
+		WithBaseLevelSize(baseLevelBytes).
 		WithCompression(options.None).
 		WithBlockCacheSize(0).
 		WithValueThreshold(valueThreshold).

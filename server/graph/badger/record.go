@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/elsewhere-project/elsewhere/server/evidence"
@@ -281,6 +282,19 @@ func decodeSpread(val []byte) (tenants, cases uint32, err error) {
 		return 0, 0, unreadable("value record")
 	}
 	return tenants, cases, nil
+}
+
+// decodeNamed reads no more of a record than the value, which the key does not hold.
+func decodeNamed(val []byte) (v evidence.Value, err error) {
+	// It is decoded of a copy, of which nothing else should stay.
+	d := decoder{s: string(val)}
+	if d.byte()&recordNamed != 0 {
+		v.Kind, v.Text = evidence.Kind(strings.Clone(d.str())), strings.Clone(d.str())
+	}
+	if d.bad || v.Kind == "" {
+		return evidence.Value{}, unreadable("value record")
+	}
+	return v, nil
 }
 
 // encodePosting writes what a sighting's key does not hold.

@@ -24,7 +24,7 @@ func (s *Store) Scan(ctx context.Context, workers int, to graph.Scan) error {
 		}
 		to.Size(size)
 		err = s.inRanges(spaceValue, workers, func(r keyRange) error {
-			return sn.scanValues(ctx, r, to.Value)
+			return sn.scanValues(ctx, r, to)
 		})
 		if err != nil {
 			return err
@@ -104,7 +104,7 @@ func (s *Store) cuts(space byte, most int) [][]byte {
 // checkEvery is how many keys are read between two looks at the context.
 const checkEvery = 1024
 
-func (s *snapshot) scanValues(ctx context.Context, r keyRange, to func(v evidence.Value, tenants, cases uint32)) error {
+func (s *snapshot) scanValues(ctx context.Context, r keyRange, to graph.Scan) error {
 	it := s.iterate([]byte{spaceValue})
 	defer it.Close()
 	it.Seek(r.from)
@@ -112,24 +112,46 @@ func (s *snapshot) scanValues(ctx context.Context, r keyRange, to func(v evidenc
 		if n%checkEvery == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		var tenants, cases uint32
-		err := s.value(it, func(val []byte) (err error) {
-			tenants, cases, err = decodeSpread(val)
-			return err
+		err := s.value(it, func(val []byte) error {
+			tenants, cases, err := decodeSpread(val)
+			if err != nil || tenants == 0 || tenants == 1 && (to.Alone == nil || !placed(it.Item().Key())) {
+				return err
+			}
+			v, _, _, exact, ok := cutValueKey(it.Item().Key()[1:])
+			switch {
+			case !ok:
+				return unreadable("value key")
+			case !exact:
+				if v, err = decodeNamed(val); err != nil {
+					return err
+				}
+			}
+			if tenants == 1 {
+				to.Alone(v)
+			} else {
+				to.Value(v, tenants, cases)
+			}
+			return nil
 		})
 		if err != nil {
 			return err
 		}
-		if tenants >= 2 {
-			v, _, err := s.at(it)
-			if err != nil {
-				return err
-			}
-			to(v, tenants, cases)
-		}
 		it.Next()
 	}
 	return nil
+}
+
+// placed reports whether the key of a record is that of an address, a network or a
+// name in the tree of domains.
+func placed(key []byte) bool {
+	if len(key) < 2 {
+		return false
+	}
+	switch key[1] &^ rawText {
+	case codeIP, codeCIDR, codeDomain, codeHostname:
+		return true
+	}
+	return false
 }
 
 // scanCases reads profiles and, beside them, the headers of the same cases.

@@ -131,6 +131,7 @@ func testSweepForce(t *testing.T, open Opener) {
 type scanned struct {
 	Size      uint32
 	Values    map[evidence.Value][2]uint32
+	Alone     map[evidence.Value]bool
 	Profiles  map[evidence.Ref]*evidence.Profile
 	Revisions map[evidence.Ref]uint32
 }
@@ -139,7 +140,9 @@ type scanned struct {
 func (s *store) compareScan(m *Model) {
 	s.Helper()
 	empty := func() scanned {
-		return scanned{0, map[evidence.Value][2]uint32{}, map[evidence.Ref]*evidence.Profile{}, map[evidence.Ref]uint32{}}
+		return scanned{
+			0, map[evidence.Value][2]uint32{}, map[evidence.Value]bool{}, map[evidence.Ref]*evidence.Profile{}, map[evidence.Ref]uint32{},
+		}
 	}
 	got, want := empty(), empty()
 	var mu sync.Mutex
@@ -152,6 +155,14 @@ func (s *store) compareScan(m *Model) {
 				s.Errorf("%v comes twice or after a case", v)
 			}
 			got.Values[v] = [2]uint32{tenants, cases}
+		},
+		Alone: func(v evidence.Value) {
+			mu.Lock()
+			defer mu.Unlock()
+			if got.Alone[v] || len(got.Profiles) > 0 {
+				s.Errorf("%v comes twice or after a case", v)
+			}
+			got.Alone[v] = true
 		},
 		Case: func(p *evidence.Profile, revision uint32) {
 			mu.Lock()
@@ -167,8 +178,14 @@ func (s *store) compareScan(m *Model) {
 	}
 	want.Size = m.Size()
 	for _, v := range m.Values() {
-		if sum := m.Summary(v); sum.Tenants >= 2 {
+		switch sum := m.Summary(v); {
+		case sum.Tenants >= 2:
 			want.Values[v] = [2]uint32{sum.Tenants, sum.Cases}
+		case sum.Tenants == 1:
+			switch v.Kind {
+			case evidence.KindIP, evidence.KindCIDR, evidence.KindDomain, evidence.KindHostname:
+				want.Alone[v] = true
+			}
 		}
 	}
 	s.view(func(sn graph.Snapshot) {

@@ -54,9 +54,12 @@ type Config struct {
 	// Only names the benchmarks to run, all if empty; see Names. The corpus is
 	// loaded for those that need it.
 	Only []string
-	// Dir gets the service's data and stays. It may not hold a store yet. "" is
-	// a temporary folder that is removed.
+	// Dir gets the service's data and stays. It may not hold a store yet, unless it
+	// is Loaded. "" is a temporary folder that is removed.
 	Dir string
+	// Loaded says that Dir holds the corpus of an earlier run, which is not loaded
+	// again.
+	Loaded bool
 	// Round is how long a measurement runs before its baseline has its turn;
 	// DefaultRound if 0.
 	Round time.Duration
@@ -166,7 +169,7 @@ func Run(ctx context.Context, c Config) (report *Report, err error) {
 			return nil, &UnknownError{name}
 		}
 	}
-	dir, cleanUp, err := folder(c.Dir)
+	dir, cleanUp, err := folder(c.Dir, c.Loaded)
 	if err != nil {
 		return nil, err
 	}
@@ -175,6 +178,9 @@ func Run(ctx context.Context, c Config) (report *Report, err error) {
 	defer func() { err = errors.Join(err, r.close()) }()
 	for _, b := range c.chosen() {
 		r.running.Store(&b.name)
+		if c.Loaded && b.name == "bulk" {
+			b.run = (*runner).again
+		}
 		if b.reopened && r.report.Data.Service == (Tables{}) {
 			err = r.reopen(ctx)
 		}
@@ -200,12 +206,12 @@ func (c Config) chosen() []benchmark {
 }
 
 // folder returns the folder to work in and what to do with it at the end.
-func folder(given string) (dir string, cleanUp func(), err error) {
+func folder(given string, loaded bool) (dir string, cleanUp func(), err error) {
 	if given == "" {
 		dir, err = os.MkdirTemp("", "elsewhere-bench-")
 		return dir, func() { _ = os.RemoveAll(dir) }, err
 	}
-	if _, err := os.Stat(storeFolder(given)); err == nil {
+	if _, err := os.Stat(storeFolder(given)); err == nil && !loaded {
 		return "", nil, ErrHoldsData
 	}
 	return given, func() { _ = os.RemoveAll(filepath.Join(given, rawFolder)) }, os.MkdirAll(given, 0o700)
@@ -214,7 +220,7 @@ func folder(given string) (dir string, cleanUp func(), err error) {
 // storeFolder is where a service keeps its data, in the folder that it is given.
 func storeFolder(dir string) string { return filepath.Join(dir, "store") }
 
-func (r *runner) close() error { return errors.Join(r.stopService(), r.closeRaw()) }
+func (r *runner) close() error { return errors.Join(r.stopService(), r.closeRaw(), r.noteLoaded()) }
 
 func (r *runner) closeRaw() error {
 	err := r.raw.close()

@@ -104,8 +104,8 @@ func TestMeasuresEverything(t *testing.T) {
 	// Each row with the rows that it is compared with.
 	want := map[string][]string{
 		"popular/many/10": nil, "popular/many/12": nil, "popular/one/10": nil, "popular/one/12": nil,
-		"bulk/made": nil, "bulk/stored": {"bulk/badger"}, "bulk/linked": nil, "bulk/badger": nil,
-		"cpu/stored": nil, "cpu/linked": nil,
+		"bulk/made": nil, "bulk/stored": {"bulk/badger"}, "bulk/linked": nil, "bulk/actors": nil, "bulk/badger": nil,
+		"cpu/stored": nil, "cpu/linked": nil, "cpu/actors": nil,
 		"memory/peak": nil, "memory/steady": nil, "start/cold": nil, "start/killed": nil,
 		"ping/1": nil, "ping/8": nil, "ping/64": nil,
 		"seen/1": {"ping/1", "ping/1"}, "seen/8": {"ping/8", "ping/8"}, "seen/64": {"ping/64", "ping/64"},
@@ -115,11 +115,11 @@ func TestMeasuresEverything(t *testing.T) {
 		"submit/links/1": {"submit/1"}, "submit/links/16": {"submit/16"},
 		"giant/alone": nil, "giant": nil, "giant/beside": {"giant/alone"},
 		"submit/badger/1": nil, "submit/badger/16": nil, "submit/set/1": nil, "submit/set/16": nil,
-		"relink": {"relink/scan"}, "relink/check": nil, "relink/scan": nil,
+		"relink": {"relink/scan"}, "relink/check": nil, "relink/scan": nil, "relink/actors": nil,
 	}
 	if runtime.GOOS != "linux" {
 		// Other systems do not tell how much memory and time a process takes.
-		for _, name := range []string{"memory/peak", "memory/steady", "cpu/stored", "cpu/linked"} {
+		for _, name := range []string{"memory/peak", "memory/steady", "cpu/stored", "cpu/linked", "cpu/actors"} {
 			delete(want, name)
 		}
 	}
@@ -193,7 +193,7 @@ func TestKeepsAGivenFolder(t *testing.T) {
 	c := quick(5, "seen-1000")
 	c.Dir = dir
 	r := run(t, c)
-	if n := len(r.Rows); n != 10 {
+	if n := len(r.Rows); n != 12 {
 		t.Errorf("%d rows, want those of the load, of the fill and of the one benchmark", n)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "store")); err != nil {
@@ -205,6 +205,41 @@ func TestKeepsAGivenFolder(t *testing.T) {
 	}
 	if _, err := bench.Run(t.Context(), c); !errors.Is(err, bench.ErrHoldsData) {
 		t.Errorf("a second run in one folder: %v", err)
+	}
+}
+
+// TestGoesOnInAFolder measures what another run has loaded, with cases of its own.
+func TestGoesOnInAFolder(t *testing.T) {
+	c := quick(9, "submit")
+	c.Dir = filepath.Join(t.TempDir(), "new")
+	first := run(t, c)
+	c.Loaded = true
+	c.Only = []string{"submit", "relink"}
+	second := run(t, c)
+	cases := func(r *bench.Report, name string) int {
+		for _, row := range r.Rows {
+			if row.Name == name {
+				return row.N
+			}
+		}
+		t.Errorf("no row %s", name)
+		return 0
+	}
+	if first.Data.Postings != second.Data.Postings || second.Data.Cases != 9 || slices.ContainsFunc(second.Rows, func(row bench.Row) bool { return row.Name == "bulk/stored" }) {
+		t.Errorf("%+v was loaded, then %+v", first.Data, second.Data)
+	}
+	// What was submitted twice would be there once.
+	submitted := 9 + cases(first, "submit/1") + cases(first, "submit/16") + cases(second, "submit/1") + cases(second, "submit/16")
+	if n := cases(second, "relink"); n <= submitted {
+		t.Errorf("%d cases are linked anew, of more than %d", n, submitted)
+	}
+	c.Corpus.Seed++
+	if _, err := bench.Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), "other --cases") {
+		t.Errorf("with another corpus: %v", err)
+	}
+	c.Dir = t.TempDir()
+	if _, err := bench.Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), "holds no corpus of an earlier run") {
+		t.Errorf("in an empty folder: %v", err)
 	}
 }
 

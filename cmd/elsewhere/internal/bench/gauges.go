@@ -16,10 +16,11 @@ import (
 
 // The service's metrics that are read.
 const (
-	gaugeMarks = "elsewhere_linker_backlog_marks"
-	gaugeAge   = "elsewhere_linker_backlog_oldest_age_seconds"
-	gaugeSweep = "elsewhere_linker_sweep_pending"
-	gaugeHeap  = "go_memstats_heap_alloc_bytes"
+	gaugeMarks  = "elsewhere_linker_backlog_marks"
+	gaugeAge    = "elsewhere_linker_backlog_oldest_age_seconds"
+	gaugeSweep  = "elsewhere_linker_sweep_pending"
+	gaugeActors = "elsewhere_actors_pending"
+	gaugeHeap   = "go_memstats_heap_alloc_bytes"
 )
 
 // backlog is what the linker has not done yet.
@@ -27,9 +28,12 @@ type backlog struct {
 	marks    int
 	age      time.Duration
 	sweeping bool
+	grouping bool // actors are not current
 }
 
-func (b backlog) done() bool { return b.marks == 0 && !b.sweeping }
+func (b backlog) linked() bool { return b.marks == 0 && !b.sweeping }
+
+func (b backlog) done() bool { return b.linked() && !b.grouping }
 
 // A service that is busy may miss a reading of its metrics, but not all.
 const (
@@ -42,11 +46,11 @@ var errMetrics = errors.New("metrics of the service")
 
 // backlog asks the service how far its linker is.
 func (s *service) backlog(ctx context.Context) (b backlog, err error) {
-	g, err := s.gauges(ctx, gaugeMarks, gaugeAge, gaugeSweep)
+	g, err := s.gauges(ctx, gaugeMarks, gaugeAge, gaugeSweep, gaugeActors)
 	if err != nil {
 		return b, err
 	}
-	return backlog{int(g[gaugeMarks]), time.Duration(g[gaugeAge] * float64(time.Second)), g[gaugeSweep] != 0}, nil
+	return backlog{int(g[gaugeMarks]), time.Duration(g[gaugeAge] * float64(time.Second)), g[gaugeSweep] != 0, g[gaugeActors] != 0}, nil
 }
 
 // gauges reads metrics without labels.

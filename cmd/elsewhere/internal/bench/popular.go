@@ -126,7 +126,7 @@ func (r *runner) decade(ctx context.Context, s *service, g corpus.Generator, fro
 		d.stopped = done.After(until) && i+1 < r.Popular
 	}
 	slices.Sort(d.latencies)
-	d.settled, err = r.settle(ctx, s, r.Limit)
+	d.settled, err = r.settle(ctx, s, r.Limit, backlog.linked)
 	d.linked = time.Since(began)
 	return d, err
 }

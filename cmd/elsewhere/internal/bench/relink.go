@@ -30,8 +30,9 @@ type rebuilding struct {
 	// CheckSeconds is how long the check took that comes before the links, 0
 	// while it runs.
 	CheckSeconds float64 `json:"checkSeconds"`
-	// RebuildSeconds is how long the rest took.
+	// RebuildSeconds is how long the links took, ActorSeconds what followed them.
 	RebuildSeconds float64 `json:"rebuildSeconds"`
+	ActorSeconds   float64 `json:"actorSeconds"`
 	// Apart says that the check was timed by itself and taken off: the rebuild
 	// did not say when it began.
 	Apart bool `json:"apart"`
@@ -63,12 +64,15 @@ func Rebuild(ctx context.Context, dir, profile string, out io.Writer) (err error
 	}
 	config := server.Config{DataDir: dir}
 	var now rebuilding
-	var linking, said time.Time
+	var linking, linked, said time.Time
 	say := json.NewEncoder(out)
 	began := time.Now()
 	err = server.Check(ctx, config, true,
-		func(done, _ int) {
+		func(done, of int) {
 			at := time.Now()
+			if done == of && of > 0 {
+				linked = at
+			}
 			if linking.IsZero() {
 				linking = at
 				now.CheckSeconds, now.Apart = at.Sub(began).Seconds(), done > 0
@@ -81,10 +85,14 @@ func Rebuild(ctx context.Context, dir, profile string, out io.Writer) (err error
 			}
 		},
 		func(string) { now.Differences++ })
-	if !linking.IsZero() {
-		now.RebuildSeconds = time.Since(linking).Seconds()
+	ended := time.Now()
+	if linked.IsZero() {
+		linked = ended
 	}
-	both := time.Since(began)
+	if !linking.IsZero() {
+		now.RebuildSeconds, now.ActorSeconds = linked.Sub(linking).Seconds(), ended.Sub(linked).Seconds()
+	}
+	both := linked.Sub(began)
 	if err == nil && (now.Apart || linking.IsZero()) {
 		now.Apart = true
 		again := time.Now()
@@ -148,7 +156,7 @@ func (r *runner) relink(ctx context.Context) error {
 		r.add(scanned, check)
 		return nil
 	}
-	relink := row("relink", "check --rebuild without its check; bytes: most anonymous memory, check included", end.RebuildSeconds)
+	relink := row("relink", "the links of check --rebuild, without its check; bytes: most anonymous memory, check included", end.RebuildSeconds)
 	relink.Bytes = peak
 	if behind {
 		relink.note("the linker's backlog, which it drains first, included")
@@ -166,6 +174,9 @@ func (r *runner) relink(ctx context.Context) error {
 		relink = relink.bound(ofBytes, Goal{AtMost: goalRelinkMemory, Cases: million})
 	}
 	r.add(scanned, check, relink)
+	if !end.Stopped {
+		r.add(row("relink/actors", "the actors anew, after the links", end.ActorSeconds))
+	}
 	return nil
 }
 

@@ -118,9 +118,9 @@ const (
 	pausePerAsk = 20
 )
 
-// settle waits until all that was submitted is linked, or for a time. It reports
+// settle waits until the service is as far as is asked, or for a time. It reports
 // whether it is.
-func (r *runner) settle(ctx context.Context, s *service, limit time.Duration) (bool, error) {
+func (r *runner) settle(ctx context.Context, s *service, limit time.Duration, far func(backlog) bool) (bool, error) {
 	for began := time.Now(); ; {
 		asked := time.Now()
 		b, err := s.backlog(ctx)
@@ -128,13 +128,13 @@ func (r *runner) settle(ctx context.Context, s *service, limit time.Duration) (b
 			return false, err
 		}
 		took := time.Since(asked)
-		if b.done() {
+		if far(b) {
 			return true, nil
 		}
 		if time.Since(began) >= limit {
 			return false, nil
 		}
-		r.Progress("waiting for the links: " + b.String())
+		r.Progress("waiting for links and actors: " + b.String())
 		if err := wait(ctx, min(max(pausePerAsk*took, leastPause), mostPause)); err != nil {
 			return false, err
 		}
@@ -142,8 +142,11 @@ func (r *runner) settle(ctx context.Context, s *service, limit time.Duration) (b
 }
 
 func (b backlog) String() string {
-	if b.marks == 0 && b.sweeping {
+	switch {
+	case b.marks == 0 && b.sweeping:
 		return "a look at every value is under way"
+	case b.marks == 0:
+		return "actors are not current"
 	}
 	return fmt.Sprintf("%d values to go, the oldest for %v", b.marks, b.age.Round(time.Second))
 }
@@ -159,7 +162,7 @@ func (r *runner) settled(ctx context.Context) error {
 	if r.behind {
 		limit = r.Round
 	}
-	done, err := r.settle(ctx, r.service, limit)
+	done, err := r.settle(ctx, r.service, limit, backlog.done)
 	r.behind = !done
 	return err
 }
