@@ -33,6 +33,8 @@ background; each says by which version it was.`,
 			return usageError{fmt.Errorf("no command model %q", args[0])}
 		},
 		RunE: func(*cobra.Command, []string) error { return nil },
+		// What is wrong is the command, not a flag that is another's.
+		FParseErrWhitelist: cobra.FParseErrWhitelist{UnknownFlags: true},
 	}
 	cmd.AddCommand(a.modelShowCommand(), a.modelListCommand(), a.modelProposeCommand(), a.modelApplyCommand(), a.modelRollbackCommand())
 	return cmd
