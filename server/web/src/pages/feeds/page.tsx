@@ -1,0 +1,5 @@
+import type { Route } from "../../app/route.ts";
+
+export default function Page({ route }: { route: Route }) {
+  return <h1>feeds {route.path.join("/")}</h1>;
+}
