@@ -38,7 +38,8 @@ func (s *Store) Anchor(ctx context.Context, a graph.Anchor, was []graph.Anchor, 
 	if err := s.room.admit(ctx); err != nil {
 		return err
 	}
-	return s.writeCase(ctx, func(w *writer, c *change) error {
+	// What is in the way has to be committed, so that who reads again sees it.
+	return s.write(ctx, true, func(w *writer, c *change) error {
 		m, err := c.meta(a.Ref)
 		if err != nil {
 			return err
