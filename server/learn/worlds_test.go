@@ -144,7 +144,13 @@ func (d drawn) fresh(t testing.TB, seed uint64, m *link.Model) (before, after fl
 	return w.loss(t, link.Version1()), w.loss(t, m)
 }
 
-const drawnSeeds = 8
+// drawnSeeds is how many worlds of each sort are drawn.
+func drawnSeeds() int {
+	if testing.Short() {
+		return 3
+	}
+	return 8
+}
 
 // TestSharesAreFound plants other m than the model has, and holds that they are found
 // and that unknown pairs are judged better with them.
@@ -153,7 +159,7 @@ func TestSharesAreFound(t *testing.T) {
 		{Name: "kind.url.m", Value: .8}, {Name: "referenced.unknown.m", Value: .4}, {Name: "kind.ja4.m", Value: .02},
 	}}
 	found := make(map[string]int)
-	for seed := range uint64(drawnSeeds) {
+	for seed := range uint64(drawnSeeds()) {
 		p, m := d.learned(t, seed)
 		for _, want := range []struct {
 			name      string
@@ -173,8 +179,8 @@ func TestSharesAreFound(t *testing.T) {
 		}
 	}
 	for name, n := range found {
-		if n < drawnSeeds-1 {
-			t.Errorf("%s was found %d times of %d", name, n, drawnSeeds)
+		if n < drawnSeeds()-1 {
+			t.Errorf("%s was found %d times of %d", name, n, drawnSeeds())
 		}
 	}
 	if len(found) != len(d.truth) {
@@ -185,7 +191,7 @@ func TestSharesAreFound(t *testing.T) {
 // TestSiblingsAreFound plants actors with more cases than the model has it.
 func TestSiblingsAreFound(t *testing.T) {
 	d := drawn{sizes: []int{5}, several: true, truth: []link.Change{{Name: "siblings", Value: 4}, {Name: "name.other.alpha", Value: 2}}}
-	for seed := range uint64(drawnSeeds) {
+	for seed := range uint64(drawnSeeds()) {
 		p, m := d.learned(t, seed)
 		if got := change(p, "siblings"); !(got > 1.5 && got <= 2) {
 			t.Errorf("seed %d: siblings are %v: %s", seed, got, reason(p, "siblings"))
@@ -209,7 +215,7 @@ func TestNothingIsProposedThatDoesHarm(t *testing.T) {
 		"wrong": {sizes: []int{1, 2, 3}, wrong: .05},
 		"flood": {sizes: []int{1, 2, 3}, flood: 200},
 	} {
-		for seed := range uint64(drawnSeeds) {
+		for seed := range uint64(drawnSeeds()) {
 			p, m := d.learned(t, seed)
 			before, after := d.fresh(t, seed, m)
 			t.Logf("%s %d: %.4f to %.4f held out, %.4f to %.4f unknown", name, seed, p.Before, p.After, before, after)

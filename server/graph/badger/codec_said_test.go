@@ -50,7 +50,7 @@ func FuzzDecodeSaid(f *testing.F) {
 		encodeFanout(graph.Fanout{Day: 20_000, Made: 60, Wide: true, Alarm: true}),
 		encodeRegrouping(graph.Regrouping{Pending: true, Actors: true, After: b}),
 		encodeRegrouping(graph.Regrouping{Pending: true, Reviews: true, After: a, Other: b}),
-		historySize{kept: 9_999, dropped: 1}.encode(),
+		historySize{Kept: 9_999, Dropped: 1}.encode(),
 		sweepWhy{corpus: true, from: "model 2"}.encode(),
 		appendString(appendString(appendString(appendString(nil, "t"), "1"), ""), ""),
 	} {

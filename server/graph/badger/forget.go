@@ -65,8 +65,8 @@ func (c *change) uncount(event []byte) error {
 		return err
 	}
 	size, err := decodeHistorySize(val)
-	if err == nil && size.kept > 0 {
-		size.kept--
+	if err == nil && size.Kept > 0 {
+		size.Kept--
 		c.set(key, size.encode())
 	}
 	return err

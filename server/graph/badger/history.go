@@ -74,15 +74,15 @@ func (c *change) keepEvents(at time.Time, events []graph.ActorEvent) error {
 }
 
 // historySize says how many events a history has and how many it had before.
-type historySize struct{ kept, dropped uint64 }
+type historySize struct{ Kept, Dropped uint64 }
 
 func (h historySize) encode() []byte {
-	return binary.AppendUvarint(binary.AppendUvarint(nil, h.kept), h.dropped)
+	return binary.AppendUvarint(binary.AppendUvarint(nil, h.Kept), h.Dropped)
 }
 
 func decodeHistorySize(val []byte) (h historySize, err error) {
 	d := decoder{s: string(val)}
-	h.kept, h.dropped = d.uvarint(), d.uvarint()
+	h.Kept, h.Dropped = d.uvarint(), d.uvarint()
 	return h, d.done("size of a history")
 }
 
@@ -102,17 +102,17 @@ func (c *change) boundHistory(founder evidence.Ref, added uint64) error {
 		if size, err = decodeHistorySize(val); err != nil {
 			return err
 		}
-	} else if size.kept, err = c.countEvents(founder); err != nil {
+	} else if size.Kept, err = c.countEvents(founder); err != nil {
 		return err
 	}
-	size.kept += added
-	if size.kept >= graph.MaxActorEvents+trimTogether {
-		gone, err := c.dropEvents(founder, size.kept-graph.MaxActorEvents)
+	size.Kept += added
+	if size.Kept >= graph.MaxActorEvents+trimTogether {
+		gone, err := c.dropEvents(founder, size.Kept-graph.MaxActorEvents)
 		if err != nil {
 			return err
 		}
-		size.kept -= gone
-		size.dropped += gone
+		size.Kept -= gone
+		size.Dropped += gone
 	}
 	c.set(key, size.encode())
 	return nil
@@ -194,5 +194,5 @@ func (s *snapshot) ActorEventsDropped(founder evidence.Ref) (uint64, error) {
 		size, err = decodeHistorySize(val)
 		return err
 	})
-	return size.dropped, err
+	return size.Dropped, err
 }
