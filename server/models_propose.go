@@ -38,7 +38,7 @@ func (m *models) Propose(ctx context.Context, by, note string, judged []learn.Ju
 	err := m.known.store.View(ctx, func(s graph.Snapshot) error {
 		c := comparer{snapshot: s, rules: m.known.rulesOf, profiles: make(map[evidence.Ref]*evidence.Profile)}
 		var err error
-		if out.Proposal, err = learn.Propose(ctx, base, judged, c.explain); err != nil || len(out.Changes) == 0 {
+		if out.Proposal, err = learn.Propose(ctx, base, judged, &c); err != nil || len(out.Changes) == 0 {
 			return err
 		}
 		if learned, err = base.With(0, out.Changes); err != nil {
@@ -137,8 +137,8 @@ func (c *comparer) pair(m *link.Model, a, b evidence.Ref) (x, y *evidence.Profil
 	return x, y, err
 }
 
-// explain is a learn.Explain.
-func (c *comparer) explain(m *link.Model, a, b evidence.Ref) (link.Explanation, error) {
+// Explain implements learn.Cases.
+func (c *comparer) Explain(m *link.Model, a, b evidence.Ref) (link.Explanation, error) {
 	x, y, err := c.pair(m, a, b)
 	if err != nil {
 		return link.Explanation{}, err
@@ -148,6 +148,15 @@ func (c *comparer) explain(m *link.Model, a, b evidence.Ref) (link.Explanation, 
 		return link.Explanation{}, err
 	}
 	return *e, nil
+}
+
+// InBoth implements learn.Cases.
+func (c *comparer) InBoth(m *link.Model, a, b evidence.Ref) ([]link.InBoth, error) {
+	x, y, err := c.pair(m, a, b)
+	if err != nil {
+		return nil, err
+	}
+	return c.scorer.InBoth(x, y)
 }
 
 // tiers counts pairs by their tiers under two models: those judged and the first

@@ -343,3 +343,57 @@ func TestJudgedPairsAreChecked(t *testing.T) {
 		t.Errorf("%v", p)
 	}
 }
+
+// TestModelFromConfirmedClusters holds that m and the number of siblings come from
+// clusters that people confirmed, with the numbers they come from, and that what was
+// proposed is what the next version says.
+func TestModelFromConfirmedClusters(t *testing.T) {
+	d := start(t, server.Config{Memory: true})
+	judged := d.reviewed(t)
+	for n := range 14 {
+		var refs []string
+		for i := range 3 {
+			tenant := fmt.Sprintf("actor%d-%d", n, i)
+			observables := []*elsewherev1.Observable{
+				obs("domain", fmt.Sprintf("campaign-%d.net", n), "referenced"),
+				obs("file_hash", fmt.Sprintf("%064x", n+1), "referenced"),
+				// Of its addresses an actor uses none twice.
+				obs("ip", fmt.Sprintf("45.%d.%d.7", 90+n, i), "login_source"),
+			}
+			d.submit(t, newCase(tenant, "1", observables...))
+			refs = append(refs, tenant+"/1")
+		}
+		for _, pair := range [][2]int{{0, 1}, {1, 2}, {0, 2}} {
+			judged = append(judged, elsewherev1.JudgedPair_builder{A: refs[pair[0]], B: refs[pair[1]], Same: true}.Build())
+		}
+	}
+	d.settle(t)
+	p := d.propose(t, judged, false)
+	considered := make(map[string]*elsewherev1.LearnedParameter)
+	for _, c := range p.GetConsidered() {
+		considered[c.GetName()] = c
+	}
+	for name, want := range map[string]struct{ same, different uint32 }{
+		"name.other.m": {42, 0}, "kind.file_hash.m": {42, 0}, "siblings": {42 + 19, 0},
+	} {
+		c := considered[name]
+		if c.GetSame() != want.same || c.GetDifferent() != want.different || c.GetReason() == "" {
+			t.Errorf("%s: %v, want %d and %d", name, c, want.same, want.different)
+		}
+	}
+	if c := considered["address.unknown.m"]; c.GetSame() != 0 || c.GetDifferent() < 30 || !(c.GetToValue() < c.GetFromValue()) {
+		t.Errorf("addresses that no actor uses twice: %v", c)
+	}
+	if m := p.GetModel(); !(m.GetLogLossAfter() < m.GetLogLossBefore()) {
+		t.Errorf("proposed %v", m)
+	}
+	res, err := d.models().GetModel(t.Context(), elsewherev1.GetModelRequest_builder{Version: p.GetModel().GetVersion()}.Build())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range res.GetParameters() {
+		if want := considered[c.GetName()]; want.GetApplied() && want.GetToValue() != c.GetValue() {
+			t.Errorf("%s is %v, proposed was %v", c.GetName(), c.GetValue(), want)
+		}
+	}
+}

@@ -273,6 +273,15 @@ func (v *TrialView) Explain(a, b evidence.Ref) (*link.Explanation, error) {
 	return v.scorer.Explain(x, y)
 }
 
+// InBoth compares what kinds of evidence two cases have; see link.Scorer.
+func (v *TrialView) InBoth(a, b evidence.Ref) ([]link.InBoth, error) {
+	x, y, err := v.pair(a, b)
+	if err != nil {
+		return nil, err
+	}
+	return v.scorer.InBoth(x, y)
+}
+
 // Kept reports whether the linker has to store the pair.
 func (v *TrialView) Kept(a, b evidence.Ref) (bool, error) {
 	o, err := v.scorer.Stored(a, b)

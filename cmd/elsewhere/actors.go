@@ -220,6 +220,9 @@ func (a *app) actorHistoryCommand() *cobra.Command {
 					if err != nil {
 						return err
 					}
+					if page.GetOlderDropped() {
+						a.warn("older events are not kept")
+					}
 				}
 				return nil
 			})

@@ -48,6 +48,8 @@ given with serve --mmdb are not in the folder and not shown here.`,
 		},
 		RunE:        func(*cobra.Command, []string) error { return nil },
 		Annotations: map[string]string{noServer: "", noJSON: ""},
+		// What is wrong is the command, not a flag that is another's.
+		FParseErrWhitelist: cobra.FParseErrWhitelist{UnknownFlags: true},
 	}
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&d.data, "data", "", "`folder` of the store, the feeds lie in feeds below it; default $XDG_DATA_HOME/elsewhere or ~/.local/share/elsewhere")

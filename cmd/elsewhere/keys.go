@@ -35,6 +35,8 @@ func group(use, short, long string, commands ...*cobra.Command) *cobra.Command {
 			return usageError{fmt.Errorf("no command %q of %s: there are %s", given[0], use, all)}
 		},
 		RunE: func(*cobra.Command, []string) error { return nil },
+		// What is wrong is the command, not a flag that is another's.
+		FParseErrWhitelist: cobra.FParseErrWhitelist{UnknownFlags: true},
 	}
 	cmd.AddCommand(commands...)
 	return cmd

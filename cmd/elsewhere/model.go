@@ -33,6 +33,8 @@ background; each says by which version it was.`,
 			return usageError{fmt.Errorf("no command model %q", args[0])}
 		},
 		RunE: func(*cobra.Command, []string) error { return nil },
+		// What is wrong is the command, not a flag that is another's.
+		FParseErrWhitelist: cobra.FParseErrWhitelist{UnknownFlags: true},
 	}
 	cmd.AddCommand(a.modelShowCommand(), a.modelListCommand(), a.modelProposeCommand(), a.modelApplyCommand(), a.modelRollbackCommand())
 	return cmd
@@ -139,8 +141,11 @@ chances. The order says nothing and repetitions count once. 200 labels are a goo
 beginning: half from what links --min-tier lead shows, half from pairs that share
 something and have a likelihood below .05.
 
-What is learned: how many unrelated users a class of values has, from pairs that have
-nothing else in common, and a scale and shift of the whole. Each is kept only if it judges pairs better that were held out while learning.`,
+What is learned: how many unrelated users a class of values has (alpha), from pairs that
+have nothing else in common; how often cases of one actor share a value of a class (m) and
+how many cases an actor has (siblings), from clusters of confirmed pairs; and a scale and
+shift of the whole. Each is kept only if it judges pairs better that were held out while
+learning; siblings only beside a learned alpha, and at most twice or half of what they were.`,
 		Example: `  elsewhere model propose --labels reviews.jsonl --note "first quarter"
   elsewhere model propose --labels - --dry-run
   elsewhere model propose --reviews`,

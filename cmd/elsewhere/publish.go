@@ -31,6 +31,8 @@ valid, is withdrawn where it was sent.`,
 			return usageError{fmt.Errorf("no command publish %q", args[0])}
 		},
 		RunE: func(*cobra.Command, []string) error { return nil },
+		// What is wrong is the command, not a flag that is another's.
+		FParseErrWhitelist: cobra.FParseErrWhitelist{UnknownFlags: true},
 	}
 	cmd.AddCommand(a.publishMISPCommand(), a.publishGitHubCommand(), a.publishListCommand())
 	return cmd

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"time"
 
@@ -33,6 +34,10 @@ const (
 
 // ActorEvent is an entry of an actor's history.
 type ActorEvent struct {
+	// Place is where it stands among the events of all actors: later ones have a
+	// larger place, and an event that is kept under two founders has one. It is
+	// opaque, and set by who reads.
+	Place  EventPlace
 	Change ActorChange
 	Time   time.Time // when it was stored, UTC, microseconds
 	// From and To are founders, zero where there is none.
@@ -45,8 +50,17 @@ type ActorEvent struct {
 	Author, Text string
 }
 
-// MaxEventMembers is how many cases an event names.
-const MaxEventMembers = 100
+// EventPlace is a place in the order of all events of actors.
+type EventPlace string
+
+// Bounds of histories.
+const (
+	// MaxEventMembers is how many cases an event names.
+	MaxEventMembers = 100
+	// MaxActorEvents is how many events are kept under one founder, the newest; some
+	// more may be there until the next is kept.
+	MaxActorEvents = 10_000
+)
 
 // Anchor is what a person calls an actor. It hangs on a case and goes where the case
 // goes.
@@ -58,6 +72,9 @@ type Anchor struct {
 	Author  string
 	Time    time.Time // UTC, microseconds
 }
+
+// ErrAnchorChanged is returned where somebody else has changed a name meanwhile.
+var ErrAnchorChanged = errors.New("somebody else has changed the name meanwhile")
 
 // Fanout is how widely a case is linked. The zero value stands for cases that no
 // alarm has to know of.
@@ -85,7 +102,12 @@ type Anchors interface {
 	// Anchor puts a name in the place of what hung on the case before; with no name,
 	// alias or note it takes it away. The event is kept under the founder To of the
 	// actor; the zero event is none. ErrNotFound if the case is not stored.
-	Anchor(ctx context.Context, a Anchor, e ActorEvent) error
+	//
+	// was is what hung on cases when the change was decided on (Actors.AnchorOf). If
+	// something else hangs on one of them now, nothing is changed and the error is
+	// ErrAnchorChanged; what hangs on another of them than a.Ref goes. All of it is
+	// one change.
+	Anchor(ctx context.Context, a Anchor, was []Anchor, e ActorEvent) error
 	// ForgetEvents takes the cases of a tenant out of all histories of actors; an
 	// event that is about nothing else goes.
 	ForgetEvents(ctx context.Context, tenant string) error
@@ -100,8 +122,12 @@ type Actors interface {
 	// ActorsAfter yields the actors after a founder (the zero Ref: all), in order of
 	// founder.
 	ActorsAfter(evidence.Ref) iter.Seq2[*Actor, error]
-	// ActorEvents yields the history that is kept under a founder, oldest first.
-	ActorEvents(founder evidence.Ref) iter.Seq2[ActorEvent, error]
+	// ActorEvents yields the history that is kept under a founder, newest first: those
+	// up to a place, which itself is one of them, all if it is "".
+	ActorEvents(founder evidence.Ref, upTo EventPlace) iter.Seq2[ActorEvent, error]
+	// ActorEventsDropped returns how many events under a founder were dropped because
+	// newer ones are more than MaxActorEvents.
+	ActorEventsDropped(founder evidence.Ref) (uint64, error)
 	// AnchorOf returns what hangs on a case; the zero Anchor if nothing does.
 	AnchorOf(evidence.Ref) (Anchor, error)
 	// FanoutOf returns the stored fan-out of a case.
@@ -113,6 +139,9 @@ type Actors interface {
 	Tallies(tenant string, day int32) iter.Seq2[Tally, error]
 	// RowsOfCase yields the rows of a case, in order of the other end.
 	RowsOfCase(evidence.Ref) iter.Seq2[Row, error]
+	// LinkedCases yields the cases after one (the zero Ref: all) that have rows, in
+	// order, each once.
+	LinkedCases(after evidence.Ref) iter.Seq2[evidence.Ref, error]
 }
 
 // Touched is an entry in the list of what has to be looked at because something
@@ -130,9 +159,11 @@ type TouchMark struct {
 // asked for because the store had no actors before, or by hand.
 type Regrouping struct {
 	Pending bool
-	// Actors says that the cases with rows are done, up to After else.
-	Actors bool
-	After  evidence.Ref
+	// Reviews says that the cases with rows are done, Actors that the reviewed pairs
+	// are too. What is under way is done up to After, of reviewed pairs up to After
+	// and Other.
+	Reviews, Actors bool
+	After, Other    evidence.Ref
 }
 
 // Grouping is the part of a RelinkBatch that is about actors.

@@ -25,15 +25,15 @@ const (
 const (
 	siblingsName = "siblings"
 	alphaSuffix  = ".alpha"
+	shareSuffix  = ".m"
 )
 
-func rowOf(name string) string { return strings.TrimSuffix(name, alphaSuffix) }
-
-// alphas are what was learned of rows.
-type alphas struct {
-	changes    []link.Change
-	considered []Considered
+// rowOf returns the row of an alpha or an m.
+func rowOf(name string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(name, alphaSuffix), shareSuffix)
 }
+
+const noChange = "no change"
 
 // value returns a constant that every model has.
 func value(m *link.Model, name string) float64 {
@@ -44,8 +44,8 @@ func value(m *link.Model, name string) float64 {
 // learnAlphas learns, for each row of constants, how many unrelated users its
 // values have that nobody has seen. A row is one class in one role, so that what
 // published reports say of their addresses says nothing of sign-ins. only are the
-// rows to learn, all if nil.
-func (l *lesson) learnAlphas(seen []observation, only map[string]bool) (out alphas) {
+// rows to learn, all if nil; constant tells the m and the siblings beside which.
+func (l *lesson) learnAlphas(seen []observation, only map[string]bool, constant func(name string) float64) (out []Considered) {
 	byRow := make(map[string][]observation)
 	for _, o := range seen {
 		if o.row != "" && (only == nil || only[o.row]) {
@@ -58,17 +58,14 @@ func (l *lesson) learnAlphas(seen []observation, only map[string]bool) (out alph
 	}
 	slices.Sort(rows)
 	for _, row := range rows {
-		if c, ok := l.learnAlpha(row, byRow[row]); ok {
-			out.considered = append(out.considered, c)
-			if c.Applied {
-				out.changes = append(out.changes, link.Change{Name: c.Name, Value: c.To, Origin: c.Reason})
-			}
+		if c, ok := l.learnAlpha(row, byRow[row], constant); ok {
+			out = append(out, c)
 		}
 	}
 	return out
 }
 
-func (l *lesson) learnAlpha(row string, seen []observation) (Considered, bool) {
+func (l *lesson) learnAlpha(row string, seen []observation, constant func(name string) float64) (Considered, bool) {
 	alpha, ok := l.base.Parameter(row + alphaSuffix)
 	if !ok {
 		return Considered{}, false
@@ -89,13 +86,13 @@ func (l *lesson) learnAlpha(row string, seen []observation) (Considered, bool) {
 	case reports && strings.HasPrefix(row, "address."):
 		c.Reason = "published reports say nothing of sign-ins"
 	default:
-		prior := float64(value(l.defaults, row+".m")*value(l.defaults, siblingsName)) / value(l.defaults, row+alphaSuffix)
-		learned := estimate(seen, prior, float64(value(l.base, row+".m")*value(l.base, siblingsName)))
+		prior := float64(value(l.defaults, row+shareSuffix)*value(l.defaults, siblingsName)) / value(l.defaults, row+alphaSuffix)
+		learned := estimate(seen, prior, float64(constant(row+shareSuffix)*constant(siblingsName)))
 		c.To = significant(min(mostAlpha, max(leastAlpha, learned, alpha.Min)))
 		if c.Applied = c.To != c.From; c.Applied {
 			c.Reason = origin(len(seen))
 		} else {
-			c.Reason = "no change"
+			c.Reason = noChange
 		}
 	}
 	return c, true

@@ -2,14 +2,14 @@
 // people judged (SCORING.md A8).
 //
 // It knows the score's explanations and the arithmetic of a few parameters: how
-// many unrelated users a class of values has, and a scale and shift of the whole. It never applies what it proposes, keeps nothing,
-// reads no store and has no clock; the same judged pairs in any order give the same
-// proposal.
+// many unrelated users a class of values has, how often cases of one actor share a
+// value of a class, how many cases an actor has, and a scale and shift of the whole.
+// It never applies what it proposes, keeps nothing, reads no store and has no clock;
+// the same judged pairs in any order give the same proposal.
 //
-// Two constants that could be learned are not. m, the share of an actor's cases that
-// have a value of a kind in common, cannot be told from pairs that were looked at
-// because they share something, and a lone match only knows m/alpha. siblings from
-// the clusters of confirmed pairs lifted every class, also those that nobody had
-// judged: measured on made-up cases it cost precision and gained nothing that the
-// shift does not give.
+// Nothing is proposed that does not judge pairs better which were held out while it
+// was learned. m and the number of siblings come from clusters of confirmed pairs.
+// Pairs that were looked at because they share something say too much of what they
+// share, so a pair speaks of m only where it shares something else too; and clusters of
+// confirmed pairs are larger than those of all cases, so siblings at most double.
 package learn

@@ -5,10 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
-	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/link"
 )
 
@@ -27,8 +25,9 @@ type lesson struct {
 	// defaults is the model of the program that base is made from. What is learned
 	// is held back towards it, so that the same pairs say the same once more.
 	defaults *link.Model
-	explain  Explain
+	cases    Cases
 	seen     []observation
+	clusters []cluster
 	parts    [][]int // of seen, held out in turn
 }
 
@@ -43,11 +42,13 @@ type observation struct {
 	// row is the one row of constants that all evidence but behaviour is of, where
 	// it lies in one group; else "".
 	row string
+	// rows are those that any of the evidence is of.
+	rows []string
 }
 
 // observe explains a pair.
 func (l *lesson) observe(m *link.Model, j Judged) (observation, error) {
-	e, err := l.explain(m, j.A, j.B)
+	e, err := l.cases.Explain(m, j.A, j.B)
 	if err != nil {
 		return observation{}, &PairError{j.A, j.B, err}
 	}
@@ -64,6 +65,7 @@ func (l *lesson) observe(m *link.Model, j Judged) (observation, error) {
 					rows++
 				}
 				o.row = v.Row
+				o.rows = append(o.rows, v.Row)
 			}
 		}
 	}
@@ -73,26 +75,8 @@ func (l *lesson) observe(m *link.Model, j Judged) (observation, error) {
 	return o, nil
 }
 
-// logLoss is the mean loss of observations in bits, by pull.
-func logLoss(seen []observation) float64 {
-	var sum, weights float64
-	for i := range seen {
-		o := &seen[i]
-		p := o.chance
-		if !o.Same {
-			p = 1 - p
-		}
-		sum -= float64(o.pull * math.Log2(max(p, leastChance)))
-		weights += o.pull
-	}
-	return sum / weights
-}
-
-// leastChance is what a likelihood of 0 counts as: it is rounded to millionths.
-const leastChance = 5e-7
-
 // propose learns step by step and keeps of each step what judges held-out pairs
-// better: alpha row by row, then the calibration.
+// better: alpha row by row, then m row by row, then siblings, then the calibration.
 func (l *lesson) propose(ctx context.Context, p *Proposal) error {
 	if len(l.seen) < MinReviews {
 		p.Considered = append(p.Considered, Considered{
@@ -104,63 +88,191 @@ func (l *lesson) propose(ctx context.Context, p *Proposal) error {
 	temper(l.seen)
 	l.parts = folds(l.seen)
 	p.Folds = len(l.parts)
-	learned := l.learnAlphas(l.seen, nil)
+	var err error
+	if l.clusters, err = l.confirmed(ctx); err != nil {
+		return err
+	}
 	if p.Folds < 2 {
-		p.Considered = learned.considered
-		refuse(p.Considered, "all judged pairs hang together, so that none can be held out")
+		for _, s := range l.steps() {
+			considered := s.learn(choice{})
+			refuse(considered, "all judged pairs hang together, so that none can be held out")
+			p.Considered = append(p.Considered, considered...)
+		}
+		slices.SortFunc(p.Considered, compareConsidered)
 		return nil
 	}
 	p.Before = logLoss(l.seen)
 	p.After = p.Before
-	only, held, err := l.rows(ctx, learned)
+	var kept choice
+	best := l.seen
+	for _, s := range l.steps() {
+		considered := s.learn(kept)
+		if kept, best, err = l.keep(ctx, kept, best, s, considered); err != nil {
+			return err
+		}
+		p.Considered = append(p.Considered, considered...)
+	}
+	p.After = logLoss(best)
+	p.Changes = l.changes(l.seen, l.clusters, kept)
+	together(p)
+	return l.calibrate(ctx, p, kept)
+}
+
+// together brings what was considered one after the other up to what is proposed: an
+// alpha follows the m and the siblings that were taken after it.
+func together(p *Proposal) {
+	for i := range p.Considered {
+		c := &p.Considered[i]
+		at := slices.IndexFunc(p.Changes, func(x link.Change) bool { return x.Name == c.Name })
+		switch {
+		case at >= 0:
+			c.To = p.Changes[at].Value
+		case c.Applied:
+			c.To, c.Applied, c.Reason = c.From, false, noChange
+		}
+	}
+}
+
+// choice is what of all that can be learned is taken.
+type choice struct {
+	alphas, shares map[string]bool // by row
+	siblings       bool
+}
+
+// step is one kind of constants that is learned.
+type step struct {
+	// learn says what there is to learn beside what was kept.
+	learn func(kept choice) []Considered
+	// with returns the choice with these constants too.
+	with func(kept choice, rows map[string]bool) choice
+	// speaks reports whether a pair speaks of a row; nil where rows are not judged
+	// by their own pairs.
+	speaks func(o *observation, row string) bool
+	// better reports whether pairs are judged better after than before.
+	better func(before, after []observation) bool
+}
+
+// constant returns a constant of the model that learns.
+func (l *lesson) constant(name string) float64 { return value(l.base, name) }
+
+// steps returns what is learned, in order.
+func (l *lesson) steps() []step {
+	return []step{
+		{
+			learn: func(choice) []Considered { return l.learnAlphas(l.seen, nil, l.constant) },
+			with: func(kept choice, rows map[string]bool) choice {
+				kept.alphas = rows
+				return kept
+			},
+			speaks: func(o *observation, row string) bool { return o.row == row },
+			better: func(before, after []observation) bool { return logLoss(after) < logLoss(before) },
+		},
+		{
+			learn: func(choice) []Considered { return l.learnShares(l.clusters, nil) },
+			with: func(kept choice, rows map[string]bool) choice {
+				kept.shares = rows
+				return kept
+			},
+			speaks: func(o *observation, row string) bool { return slices.Contains(o.rows, row) },
+			better: clearly,
+		},
+		{
+			learn: func(kept choice) []Considered {
+				considered := l.learnSiblings(l.clusters)
+				if len(kept.alphas) == 0 {
+					refuse(considered, "goes with alphas that were learned, and none was")
+				}
+				return considered
+			},
+			with: func(kept choice, rows map[string]bool) choice {
+				kept.siblings = len(rows) > 0
+				return kept
+			},
+			better: clearly,
+		},
+	}
+}
+
+// changes returns what a choice comes to for some pairs and clusters.
+func (l *lesson) changes(seen []observation, clusters []cluster, c choice) []link.Change {
+	var out []link.Change
+	taken := make(map[string]float64)
+	take := func(considered []Considered) {
+		for _, x := range considered {
+			if x.Applied {
+				taken[x.Name] = x.To
+				out = append(out, link.Change{Name: x.Name, Value: x.To, Origin: x.Reason})
+			}
+		}
+	}
+	if len(c.shares) > 0 {
+		take(l.learnShares(clusters, c.shares))
+	}
+	if c.siblings {
+		take(l.learnSiblings(clusters))
+	}
+	if len(c.alphas) > 0 {
+		take(l.learnAlphas(seen, c.alphas, func(name string) float64 {
+			if v, ok := taken[name]; ok {
+				return v
+			}
+			return l.constant(name)
+		}))
+	}
+	return out
+}
+
+const noGain = "held-out pairs are judged no better with it"
+
+// keep adds to a choice those constants of a step with which held-out pairs are judged
+// better: their own pairs, and all together. It notes in considered what it refuses,
+// and returns all pairs as they are judged with the choice.
+func (l *lesson) keep(ctx context.Context, kept choice, best []observation, s step, considered []Considered) (choice, []observation, error) {
+	rows := make(map[string]bool)
+	for _, c := range considered {
+		if c.Applied {
+			rows[rowOf(c.Name)] = true
+		}
+	}
+	if len(rows) == 0 {
+		return kept, best, nil
+	}
+	held, err := l.heldOut(ctx, s.with(kept, rows), false)
 	if err != nil {
-		return err
+		return kept, nil, err
 	}
-	p.Considered = learned.considered
-	if loss := logLoss(held); len(only) > 0 && loss < p.After {
-		p.After = loss
-	} else {
-		refuse(p.Considered, noGain)
-		only = map[string]bool{}
+	refused := false
+	for i := range considered {
+		c := &considered[i]
+		if !c.Applied || s.speaks == nil {
+			continue
+		}
+		row := rowOf(c.Name)
+		others := func(o observation) bool { return !s.speaks(&o, row) }
+		before, after := slices.DeleteFunc(slices.Clone(best), others), slices.DeleteFunc(slices.Clone(held), others)
+		if !s.better(before, after) {
+			c.Applied, c.Reason, refused = false, noGain, true
+			delete(rows, row)
+		}
 	}
-	p.Changes = l.learnAlphas(l.seen, only).changes
-	return l.calibrate(ctx, p, only)
+	if refused {
+		if held, err = l.heldOut(ctx, s.with(kept, rows), false); err != nil {
+			return kept, nil, err
+		}
+	}
+	if len(rows) == 0 || !s.better(best, held) {
+		refuse(considered, noGain)
+		return kept, best, nil
+	}
+	return s.with(kept, rows), held, nil
 }
 
 func tooFew() string {
 	return fmt.Sprintf("too few pairs; %d of one actor and as many of several are needed", minOutcome)
 }
 
-const noGain = "held-out pairs are judged no better with it"
-
-// rows keeps those rows whose own pairs are judged better when held out, and
-// returns all pairs as they were judged then.
-func (l *lesson) rows(ctx context.Context, learned alphas) (only map[string]bool, held []observation, err error) {
-	only = make(map[string]bool)
-	for _, c := range learned.considered {
-		if c.Applied {
-			only[rowOf(c.Name)] = true
-		}
-	}
-	if held, err = l.heldOut(ctx, only, false); err != nil {
-		return nil, nil, err
-	}
-	for i := range learned.considered {
-		c := &learned.considered[i]
-		row := rowOf(c.Name)
-		own := func(o observation) bool { return o.row != row }
-		before, after := slices.DeleteFunc(slices.Clone(l.seen), own), slices.DeleteFunc(slices.Clone(held), own)
-		if c.Applied && logLoss(after) >= logLoss(before) {
-			c.Applied, c.Reason = false, noGain
-			delete(only, row)
-		}
-	}
-	held, err = l.heldOut(ctx, only, false)
-	return only, held, err
-}
-
 // calibrate learns scale and shift of the scores with what was learned so far.
-func (l *lesson) calibrate(ctx context.Context, p *Proposal, only map[string]bool) error {
+func (l *lesson) calibrate(ctx context.Context, p *Proposal, kept choice) error {
 	m, err := l.base.With(l.base.Version(), p.Changes)
 	if err != nil {
 		return err
@@ -175,7 +287,7 @@ func (l *lesson) calibrate(ctx context.Context, p *Proposal, only map[string]boo
 	switch {
 	case min(p.Same, p.Reviews-p.Same) < minOutcome:
 	default:
-		held, err := l.heldOut(ctx, only, true)
+		held, err := l.heldOut(ctx, kept, true)
 		if err != nil {
 			return err
 		}
@@ -189,17 +301,19 @@ func (l *lesson) calibrate(ctx context.Context, p *Proposal, only map[string]boo
 	}
 	p.Considered = append(p.Considered, c.considered(m, p, applied, why)...)
 	slices.SortFunc(p.Changes, func(x, y link.Change) int { return cmp.Compare(x.Name, y.Name) })
-	slices.SortFunc(p.Considered, func(x, y Considered) int { return cmp.Compare(x.Name, y.Name) })
+	slices.SortFunc(p.Considered, compareConsidered)
 	return nil
 }
 
+func compareConsidered(x, y Considered) int { return cmp.Compare(x.Name, y.Name) }
+
 // heldOut returns every pair as a model judges it that learned from the pairs of
 // the other parts.
-func (l *lesson) heldOut(ctx context.Context, only map[string]bool, calibrated bool) ([]observation, error) {
+func (l *lesson) heldOut(ctx context.Context, c choice, calibrated bool) ([]observation, error) {
 	out := slices.Clone(l.seen)
 	for _, part := range l.parts {
-		train, test := l.split(part)
-		m, err := l.base.With(l.base.Version(), l.learnAlphas(train, only).changes)
+		train, test, clusters := l.split(part)
+		m, err := l.base.With(l.base.Version(), l.changes(train, clusters, c))
 		if err != nil {
 			return nil, err
 		}
@@ -244,8 +358,8 @@ func (l *lesson) under(ctx context.Context, m *link.Model, seen []observation) (
 	return out, nil
 }
 
-// split returns the pairs outside and inside a part.
-func (l *lesson) split(part []int) (train, test []observation) {
+// split returns the pairs outside and inside a part, and the clusters outside.
+func (l *lesson) split(part []int) (train, test []observation, clusters []cluster) {
 	in := make(map[int]bool, len(part))
 	for _, i := range part {
 		in[i] = true
@@ -257,100 +371,10 @@ func (l *lesson) split(part []int) (train, test []observation) {
 			train = append(train, o)
 		}
 	}
-	return train, test
-}
-
-// minOutcome is the number of judged pairs of either kind below which scale and
-// shift are left alone: from links that are nearly all right nobody learns where
-// right ones end.
-const minOutcome = 15
-
-// How many pairs like those that people are shown one pair may stand for. Unlikely
-// pairs stand for thousands, and hold likelihoods down; but one of them that turns
-// out to be of one actor is luck, and must not raise all the others.
-const (
-	mostPullDifferent = 50
-	mostPullSame      = 5
-)
-
-// shown is the likelihood from which on people are shown a pair: tier lead.
-const shown = .05
-
-// temper sets what pairs pull.
-func temper(seen []observation) {
-	var weights []float64
-	for i := range seen {
-		if seen[i].chance >= shown {
-			weights = append(weights, seen[i].Weight)
+	for _, c := range l.clusters {
+		if !in[c.at] {
+			clusters = append(clusters, c)
 		}
 	}
-	typical := 1.
-	if len(weights) > 0 {
-		slices.Sort(weights)
-		typical = weights[len(weights)/2]
-	}
-	for i := range seen {
-		o := &seen[i]
-		most := float64(mostPullDifferent)
-		if o.Same {
-			most = mostPullSame
-		}
-		o.pull = min(o.Weight/typical, most)
-	}
-}
-
-// maxFolds is in how many parts pairs are held out.
-const maxFolds = 5
-
-// folds deals the pairs into parts; pairs that hang together by their cases stay in
-// one, since what is learned of one is learned of the others.
-func folds(seen []observation) [][]int {
-	all := components(seen)
-	parts := make([][]int, min(maxFolds, len(all)))
-	for _, c := range all {
-		least := 0
-		for i := range parts {
-			if len(parts[i]) < len(parts[least]) {
-				least = i
-			}
-		}
-		parts[least] = append(parts[least], c...)
-	}
-	for _, part := range parts {
-		slices.Sort(part)
-	}
-	return parts
-}
-
-// components returns the pairs that hang together by their cases, the largest
-// component first.
-func components(seen []observation) [][]int {
-	root := make(map[evidence.Ref]evidence.Ref)
-	var find func(evidence.Ref) evidence.Ref
-	find = func(r evidence.Ref) evidence.Ref {
-		up, ok := root[r]
-		if !ok || up == r {
-			return r
-		}
-		root[r] = find(up)
-		return root[r]
-	}
-	for i := range seen {
-		a, b := find(seen[i].A), find(seen[i].B)
-		if a.Compare(b) > 0 {
-			a, b = b, a
-		}
-		root[b] = a
-	}
-	members := make(map[evidence.Ref][]int)
-	for i := range seen {
-		at := find(seen[i].A)
-		members[at] = append(members[at], i)
-	}
-	out := make([][]int, 0, len(members))
-	for _, m := range members {
-		out = append(out, m)
-	}
-	slices.SortFunc(out, func(x, y []int) int { return cmp.Or(cmp.Compare(len(y), len(x)), cmp.Compare(x[0], y[0])) })
-	return out
+	return train, test, clusters
 }

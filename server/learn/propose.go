@@ -20,9 +20,15 @@ type Judged struct {
 	Weight float64
 }
 
-// Explain compares two cases under a model. The error of a case that does not exist
-// is returned as it is.
-type Explain func(m *link.Model, a, b evidence.Ref) (link.Explanation, error)
+// Cases is what is asked about the judged cases. The error of a case that does not
+// exist is returned as it is.
+type Cases interface {
+	// Explain compares two cases under a model.
+	Explain(m *link.Model, a, b evidence.Ref) (link.Explanation, error)
+	// InBoth returns the rows of constants of a model of which both cases have
+	// values, and whether they have one in common.
+	InBoth(m *link.Model, a, b evidence.Ref) ([]link.InBoth, error)
+}
 
 // Proposal is what was learned, and how well it did on pairs that it had not seen.
 type Proposal struct {
@@ -74,10 +80,10 @@ const MinReviews = 20
 
 // Propose learns from judged pairs what to change in base. The order of the pairs
 // and of the two cases of a pair says nothing, repetitions count once. Errors are
-// *ContradictionError, *PairError and those of ctx. Alpha is learned
+// *ContradictionError, *PairError and those of ctx. Alpha and m are learned
 // from the defaults of the program and not from base, so that pairs that base was
 // learned from count once.
-func Propose(ctx context.Context, base *link.Model, judged []Judged, explain Explain) (*Proposal, error) {
+func Propose(ctx context.Context, base *link.Model, judged []Judged, cases Cases) (*Proposal, error) {
 	pairs, err := distinct(judged)
 	if err != nil {
 		return nil, err
@@ -86,7 +92,7 @@ func Propose(ctx context.Context, base *link.Model, judged []Judged, explain Exp
 	if !ok {
 		return nil, &link.UnknownBaseError{Version: base.Version(), Base: base.Base()}
 	}
-	l := &lesson{base: base, defaults: defaults, explain: explain}
+	l := &lesson{base: base, defaults: defaults, cases: cases}
 	for _, j := range pairs {
 		if err := ctx.Err(); err != nil {
 			return nil, err

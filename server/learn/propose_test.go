@@ -24,6 +24,8 @@ import (
 type world struct {
 	judged []learn.Judged
 	shared map[[2]evidence.Ref][]common
+	// both are the rows of which the cases of a pair both have values.
+	both map[[2]evidence.Ref][]link.InBoth
 
 	model  *link.Model // of values
 	values map[string]float64
@@ -92,9 +94,19 @@ func (w *world) explain(m *link.Model, a, b evidence.Ref) (link.Explanation, err
 	return e, nil
 }
 
+// Explain implements learn.Cases.
+func (w *world) Explain(m *link.Model, a, b evidence.Ref) (link.Explanation, error) {
+	return w.explain(m, a, b)
+}
+
+// InBoth implements learn.Cases.
+func (w *world) InBoth(_ *link.Model, a, b evidence.Ref) ([]link.InBoth, error) {
+	return w.both[[2]evidence.Ref{a, b}], nil
+}
+
 func (w *world) propose(t testing.TB, m *link.Model) *learn.Proposal {
 	t.Helper()
-	p, err := learn.Propose(t.Context(), m, w.judged, w.explain)
+	p, err := learn.Propose(t.Context(), m, w.judged, w)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +289,7 @@ func TestTooFew(t *testing.T) {
 	if len(p.Changes) != 0 || p.Folds != 0 || !math.IsNaN(p.Before) || !strings.Contains(reason(p, "everything"), "too few") {
 		t.Errorf("%+v", p)
 	}
-	if p, err := learn.Propose(t.Context(), link.Version1(), nil, w.explain); err != nil || len(p.Changes) != 0 {
+	if p, err := learn.Propose(t.Context(), link.Version1(), nil, &w); err != nil || len(p.Changes) != 0 {
 		t.Errorf("%+v, %v", p, err)
 	}
 }
@@ -316,7 +328,7 @@ func TestErrorsNameThePair(t *testing.T) {
 	}
 	j := w.judged[3]
 	var contradiction *learn.ContradictionError
-	_, err := learn.Propose(t.Context(), link.Version1(), append(slices.Clone(w.judged), learn.Judged{A: j.B, B: j.A}), w.explain)
+	_, err := learn.Propose(t.Context(), link.Version1(), append(slices.Clone(w.judged), learn.Judged{A: j.B, B: j.A}), &w)
 	if !errors.As(err, &contradiction) || contradiction.A != j.A || contradiction.B != j.B || !strings.Contains(err.Error(), "a003/1") {
 		t.Errorf("contradiction: %v", err)
 	}
@@ -327,7 +339,7 @@ func TestErrorsNameThePair(t *testing.T) {
 		{A: ref("x/1"), B: ref("y/1"), Weight: math.NaN()},
 		{A: ref("x/1"), B: ref("y/1"), Weight: math.Inf(1)},
 	} {
-		_, err := learn.Propose(t.Context(), link.Version1(), append(slices.Clone(w.judged), bad), w.explain)
+		_, err := learn.Propose(t.Context(), link.Version1(), append(slices.Clone(w.judged), bad), &w)
 		pair, ok := errors.AsType[*learn.PairError](err)
 		if !ok || !strings.Contains(err.Error(), bad.A.String()) {
 			t.Errorf("%+v: %v", bad, err)
@@ -337,7 +349,7 @@ func TestErrorsNameThePair(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := learn.Propose(ctx, link.Version1(), w.judged, w.explain); !errors.Is(err, context.Canceled) {
+	if _, err := learn.Propose(ctx, link.Version1(), w.judged, &w); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }
@@ -364,7 +376,7 @@ func TestOrderSaysNothing(t *testing.T) {
 			w.pair(fmt.Sprintf("t%03d/1", a), fmt.Sprintf("t%03d/1", b), rapid.Bool().Draw(t, "same"), shared...)
 			w.judged[len(w.judged)-1].Weight = rapid.Float64Range(.1, 50).Draw(t, "weight")
 		}
-		want, err := learn.Propose(t.Context(), link.Version1(), w.judged, w.explain)
+		want, err := learn.Propose(t.Context(), link.Version1(), w.judged, &w)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -377,7 +389,7 @@ func TestOrderSaysNothing(t *testing.T) {
 				other = append(other, other[i])
 			}
 		}
-		got, err := learn.Propose(t.Context(), link.Version1(), other, w.explain)
+		got, err := learn.Propose(t.Context(), link.Version1(), other, &w)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,7 +16,7 @@ import (
 // marks do not end.
 const (
 	touchedPerStep = 4_096
-	casesPerPage   = 2_048
+	touchedPerPage = 2_048
 	actorsPerPage  = 256
 	groupEvery     = 8
 )
@@ -304,69 +304,4 @@ func (g *clusters) Reviews(_ context.Context, ref evidence.Ref) (reviews []actor
 		add(*g.instead)
 	}
 	return reviews, nil
-}
-
-// regroup goes on with a look at every case, if there is one.
-func (l *Linker) regroup(ctx context.Context) (more bool, err error) {
-	at, err := l.store.Regrouping(ctx)
-	if err != nil || !at.Pending {
-		return false, err
-	}
-	var b graph.RelinkBatch
-	b.Regrouping = &at
-	touch := func(refs ...evidence.Ref) {
-		for _, ref := range refs {
-			b.Touch = append(b.Touch, graph.Touched{A: ref})
-		}
-	}
-	err = l.store.View(ctx, func(s graph.Snapshot) error {
-		if at.Actors {
-			return touchActors(s, &at, touch)
-		}
-		n := 0
-		for row, err := range s.RowsAfter(at.After) {
-			if err != nil {
-				return err
-			}
-			if row.A != at.After {
-				if n++; n > casesPerPage {
-					return nil
-				}
-				at.After = row.A
-			}
-			touch(row.A, row.B)
-		}
-		at.Actors, at.After = true, evidence.Ref{}
-		// Confirmed pairs of one tenant have no row.
-		for r, err := range s.ReviewsAfter(graph.RowKey{}) {
-			if err != nil {
-				return err
-			}
-			b.Touch = append(b.Touch, graph.Touched(r.RowKey))
-			touch(r.A, r.B)
-		}
-		return nil
-	})
-	if err != nil {
-		return false, err
-	}
-	return true, l.store.Relink(ctx, b)
-}
-
-// touchActors touches the members of some actors: those that nothing holds together
-// any more have no rows.
-func touchActors(s graph.Snapshot, at *graph.Regrouping, touch func(...evidence.Ref)) error {
-	n := 0
-	for a, err := range s.ActorsAfter(at.After) {
-		if err != nil {
-			return err
-		}
-		if n++; n > actorsPerPage {
-			return nil
-		}
-		at.After = a.Founder
-		touch(a.Members...)
-	}
-	*at = graph.Regrouping{}
-	return nil
 }

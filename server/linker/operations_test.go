@@ -12,6 +12,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/elsewhere-project/elsewhere/server/actor"
+	"github.com/elsewhere-project/elsewhere/server/erase"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/graph/badger"
@@ -162,6 +163,24 @@ func (w *operationWorld) draw(day int) operation {
 		return operation{fmt.Sprint("review ", r.RowKey, r.Verdict), []string{x.String(), y.String()}, day, func(d *deployment) {
 			if d.cases[r.A] != nil && d.cases[r.B] != nil {
 				d.must(d.store.Judge(d.Context(), r))
+			}
+		}}
+	case n == 9 && w.IntN(2) == 0:
+		tenant := fmt.Sprintf("t%02d", w.IntN(w.tenants))
+		about := []string{"trust " + tenant}
+		for id := range 4 {
+			about = append(about, evidence.Ref{Tenant: tenant, Case: fmt.Sprint(id)}.String())
+		}
+		return operation{"erase " + tenant, about, day, func(d *deployment) {
+			for _, trace := range []erase.Trace{
+				erase.Cases{Store: d.store, Deleter: d.store}, erase.Histories{Store: d.store}, erase.Events{Store: d.store},
+			} {
+				d.must(trace.Erase(d.Context(), tenant, func(uint64) {}))
+			}
+			for ref := range d.cases {
+				if ref.Tenant == tenant {
+					delete(d.cases, ref)
+				}
 			}
 		}}
 	case n == 7:

@@ -15,7 +15,7 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/link"
 )
 
-var scaleCases = flag.Int("scale.cases", 2_000, "cases of TestIncrementalIsBatch; a fourth of them come after the others are linked")
+var scaleCases = flag.Int("scale.cases", 4_000, "cases of TestIncrementalIsBatch; a fourth of them come after the others are linked")
 
 // TestIncrementalIsBatch lets cases come in while actors are kept current, holds the
 // actors to those that are found all at once, and tells the time of both.

@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -126,35 +125,54 @@ func (s *Service) UpdateActor(ctx context.Context, req *elsewherev1.UpdateActorR
 	return elsewherev1.UpdateActorResponse_builder{Actor: a}.Build(), nil
 }
 
+// renameTries is how often a change of a name is made anew because somebody else has
+// changed it meanwhile.
+const renameTries = 100
+
 func (s *Service) updateActor(ctx context.Context, req *elsewherev1.UpdateActorRequest) (*elsewherev1.Actor, error) {
-	var now, old graph.Anchor
+	for try := 1; ; try++ {
+		err := s.renameOnce(ctx, req)
+		if errors.Is(err, graph.ErrAnchorChanged) && try < renameTries {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return s.actor(ctx, req.GetActor().GetId())
+	}
+}
+
+// renameOnce makes a change of what is there now, graph.ErrAnchorChanged if it is not
+// any more when the change is written.
+func (s *Service) renameOnce(ctx context.Context, req *elsewherev1.UpdateActorRequest) error {
+	var now graph.Anchor
+	var was []graph.Anchor
 	var founder evidence.Ref
 	err := s.view(ctx, func(v access.Viewer, snap graph.Snapshot) error {
 		a, w, err := actorAt(v, snap, "actor.id", req.GetActor().GetId())
 		if err != nil {
 			return err
 		}
-		founder, old, now = a.Founder, w.anchor, w.anchor
-		if old.Time.IsZero() {
+		founder, now = a.Founder, w.anchor
+		if now.Time.IsZero() {
 			now.Ref = w.founder
 		}
 		now.Author, now.Time = v.Name(), s.clock().UTC().Truncate(time.Microsecond)
-		return s.rename(&now, w, req)
+		if err := s.rename(&now, w, req); err != nil {
+			return err
+		}
+		if !w.anchor.Time.IsZero() && w.anchor.Ref != now.Ref {
+			was = append(was, w.anchor)
+		}
+		hung, err := snap.AnchorOf(now.Ref)
+		was = append(was, hung)
+		return err
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	event := graph.ActorEvent{Change: graph.ActorNamed, To: founder, Members: []evidence.Ref{now.Ref}, Author: now.Author, Text: now.Name}
-	if err := s.store.Anchor(ctx, now, event); err != nil {
-		return nil, err
-	}
-	if !old.Time.IsZero() && old.Ref != now.Ref {
-		moved := graph.Anchor{Ref: old.Ref}
-		if err := s.store.Anchor(ctx, moved, graph.ActorEvent{}); err != nil && !errors.Is(err, graph.ErrNotFound) {
-			return nil, err
-		}
-	}
-	return s.actor(ctx, req.GetActor().GetId())
+	return s.store.Anchor(ctx, now, was, event)
 }
 
 // rename applies a request to what hangs on a case.
@@ -203,131 +221,6 @@ func (s *Service) rename(a *graph.Anchor, w *actorView, req *elsewherev1.UpdateA
 		}
 	}
 	return nil
-}
-
-// Bounds of a history: how many actors that went into this one are followed, and how
-// many events are read of all.
-const (
-	maxHistories     = 64
-	maxHistoryEvents = 10_000
-)
-
-// ActorHistory implements elsewherev1.CorrelationServiceServer.
-func (s *Service) ActorHistory(ctx context.Context, req *elsewherev1.ActorHistoryRequest) (*elsewherev1.ActorHistoryResponse, error) {
-	res, err := s.actorHistory(ctx, req)
-	return res, toStatus(ctx, s.log, err)
-}
-
-func (s *Service) actorHistory(ctx context.Context, req *elsewherev1.ActorHistoryRequest) (*elsewherev1.ActorHistoryResponse, error) {
-	size, err := pageSize(req.GetPageSize())
-	if err != nil {
-		return nil, err
-	}
-	if err := s.settled(ctx); err != nil {
-		return nil, err
-	}
-	var res elsewherev1.ActorHistoryResponse_builder
-	err = s.view(ctx, func(v access.Viewer, snap graph.Snapshot) error {
-		a, _, err := actorAt(v, snap, "actor", req.GetActor())
-		if err != nil {
-			return err
-		}
-		query := []string{"ActorHistory", req.GetActor()}
-		done := 0
-		if err := s.openToken(v, req.GetPageToken(), &done, query...); err != nil {
-			return err
-		}
-		events, err := eventsOf(snap, a.Founder)
-		if err != nil {
-			return err
-		}
-		for i := range events {
-			e, err := s.wireEvent(v, snap, &events[i])
-			if err != nil {
-				return err
-			}
-			if e == nil || i < done {
-				continue
-			}
-			if len(res.Events) == size {
-				res.NextPageToken, err = s.sealToken(v, i, query...)
-				return err
-			}
-			res.Events = append(res.Events, e)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return res.Build(), nil
-}
-
-// eventsOf returns what became of an actor and of those that went into it, newest
-// first.
-func eventsOf(snap graph.Snapshot, founder evidence.Ref) ([]graph.ActorEvent, error) {
-	var all []graph.ActorEvent
-	seen := map[evidence.Ref]bool{founder: true}
-	for todo := []evidence.Ref{founder}; len(todo) > 0; todo = todo[1:] {
-		for e, err := range snap.ActorEvents(todo[0]) {
-			if err != nil {
-				return nil, err
-			}
-			if len(all) == maxHistoryEvents {
-				break
-			}
-			// An event is kept under both actors that it names.
-			if e.From == (evidence.Ref{}) || !seen[e.From] || !seen[e.To] || todo[0] == e.From || e.From == e.To {
-				all = append(all, e)
-			}
-			before := e.Change == graph.ActorRenamed || e.Change == graph.ActorMerged
-			if before && e.To == todo[0] && !seen[e.From] && len(seen) < maxHistories {
-				seen[e.From] = true
-				todo = append(todo, e.From)
-			}
-		}
-	}
-	slices.SortStableFunc(all, func(x, y graph.ActorEvent) int {
-		return cmp.Or(y.Time.Compare(x.Time), cmp.Compare(y.Change, x.Change), x.From.Compare(y.From), x.To.Compare(y.To))
-	})
-	return slices.CompactFunc(all, func(x, y graph.ActorEvent) bool {
-		return x.Time.Equal(y.Time) && x.Change == y.Change && x.From == y.From && x.To == y.To && slices.Equal(x.Members, y.Members)
-	}), nil
-}
-
-// wireEvent writes an event as far as the viewer may know of it, nil if that is not
-// at all.
-func (s *Service) wireEvent(v access.Viewer, snap graph.Snapshot, e *graph.ActorEvent) (*elsewherev1.ActorEvent, error) {
-	b := elsewherev1.ActorEvent_builder{
-		Time: toTimestamp(e.Time), Change: elsewherev1.ActorChange(e.Change), Author: e.Author, Text: e.Text,
-		MoreMembers: e.More > 0,
-	}
-	for _, m := range e.Members {
-		if !v.Reads(m.Tenant) {
-			b.MoreMembers = true
-			continue
-		}
-		h, err := snap.Header(m)
-		if errors.Is(err, graph.ErrNotFound) || err == nil && !v.ReadsCase(h) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		b.Members = append(b.Members, m.String())
-	}
-	if len(b.Members) == 0 && !v.ReadsAll() {
-		return nil, nil
-	}
-	for _, end := range []struct {
-		ref evidence.Ref
-		out *string
-	}{{e.From, &b.From}, {e.To, &b.To}} {
-		if end.ref != (evidence.Ref{}) && v.Reads(end.ref.Tenant) {
-			*end.out = s.key.ActorID(end.ref)
-		}
-	}
-	return b.Build(), nil
 }
 
 // linksOfActor lists the links among the cases of an actor.

@@ -53,6 +53,8 @@ func toStatus(ctx context.Context, log *slog.Logger, err error) error {
 		})
 	case errors.Is(err, graph.ErrNotFound):
 		return status.Error(codes.NotFound, graph.ErrNotFound.Error())
+	case errors.Is(err, graph.ErrAnchorChanged):
+		return withDetails(codes.Aborted, graph.ErrAnchorChanged.Error(), &errdetails.ErrorInfo{Reason: "NAME_CHANGED", Domain: errorDomain})
 	case errors.Is(err, errNoActor):
 		return status.Error(codes.NotFound, errNoActor.Error())
 	case errors.Is(err, link.ErrSameCase):

@@ -40,10 +40,10 @@ const (
 	// that none goes while a cursor before it is still taken.
 	cutEvery = time.Hour
 	cutLate  = time.Hour
-	// roomWithin is how long events wait for watchers that have no room for them. A
+	// defaultRoom is how long events wait for watchers that have no room for them. A
 	// change of the model may move more links at once than a buffer holds, and who
 	// reads on gets them all; who does not costs the others this once.
-	roomWithin = 200 * time.Millisecond
+	defaultRoom = 200 * time.Millisecond
 	// sendWithin is how long the end of a watching waits for a message on its way.
 	sendWithin = 500 * time.Millisecond
 	// retryAfter is how long reading rests after an error of the store.
@@ -54,6 +54,8 @@ const (
 type Options struct {
 	Checkpoint time.Duration
 	Clock      func() time.Time // nil: time.Now
+	// Room is how long events wait for watchers that have no room for them.
+	Room time.Duration
 }
 
 // Hub hands events out. Create it with Open and start Run once.
@@ -91,6 +93,9 @@ type watcher struct {
 func Open(ctx context.Context, store Store, log *slog.Logger, o Options) (*Hub, error) {
 	if o.Checkpoint == 0 {
 		o.Checkpoint = DefaultCheckpoint
+	}
+	if o.Room == 0 {
+		o.Room = defaultRoom
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
@@ -176,7 +181,7 @@ func (h *Hub) handOut(ctx context.Context) error {
 // waitForRoom waits until every watcher has room for what is read at once, within
 // bounds.
 func (h *Hub) waitForRoom(ctx context.Context) error {
-	over := time.NewTimer(roomWithin)
+	over := time.NewTimer(h.options.Room)
 	defer over.Stop()
 	for h.crowded() {
 		select {

@@ -2,6 +2,7 @@ package watch_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -30,11 +31,16 @@ func newHub(t *testing.T) *hubs {
 // newHubAt is newHub with a clock that the store does not share.
 func newHubAt(t *testing.T, clock func() time.Time) *hubs {
 	t.Helper()
+	return newHubWith(t, watch.Options{Clock: clock})
+}
+
+func newHubWith(t *testing.T, o watch.Options) *hubs {
+	t.Helper()
 	store, err := badger.Open(t.Context(), badger.Options{Memory: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	hub, err := watch.Open(t.Context(), store, slog.New(slog.DiscardHandler), watch.Options{Clock: clock})
+	hub, err := watch.Open(t.Context(), store, slog.New(slog.DiscardHandler), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,6 +192,76 @@ func TestErased(t *testing.T) {
 	}
 	if e := (<-late).Event; e.ID != stone.ID {
 		t.Errorf("heard %+v", e)
+	}
+}
+
+// flood logs that many events of one pair, a few to a change.
+func (h *hubs) flood(n int) {
+	h.t.Helper()
+	for i := range n {
+		h.relink(graph.RelinkBatch{Put: []graph.Row{rowOf(link.Strong, int32(i), 0, false)}})
+	}
+}
+
+// TestSlowIsWaitedFor: who reads on gets all there is, as long as events wait for him.
+func TestSlowIsWaitedFor(t *testing.T) {
+	h := newHubWith(t, watch.Options{Room: 24 * time.Hour, Checkpoint: 24 * time.Hour})
+	heard := h.hear(link.Strong, 0)
+	const events = 3_000
+	h.flood(events)
+	for i := range events {
+		if m := <-heard; m.Event == nil || m.Event.Link.Millibits != int32(i) {
+			t.Fatalf("message %d is %+v", i, m)
+		}
+	}
+}
+
+// TestSlowIsLetGo: who does not read is told where he stood, at once where events do not
+// wait, and goes on from there.
+func TestSlowIsLetGo(t *testing.T) {
+	h := newHubWith(t, watch.Options{Room: time.Nanosecond, Checkpoint: 24 * time.Hour})
+	scope := watch.Scope{Viewer: access.Open(), MinTier: link.Strong}
+	reads, began, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	var heard []int32
+	go func() {
+		ended <- h.hub.Watch(t.Context(), scope, watch.Start{}, func(m watch.Message) error {
+			if m.Event == nil {
+				close(began)
+				return nil
+			}
+			heard = append(heard, m.Event.Link.Millibits)
+			<-reads
+			return nil
+		})
+	}()
+	<-began
+	const events = 3_000
+	h.flood(events)
+	err := <-ended
+	close(reads)
+	slow, ok := errors.AsType[*watch.SlowError](err)
+	if !ok {
+		t.Fatal(err)
+	}
+	if len(heard) > 1 {
+		t.Fatalf("who does not read heard of %d events", len(heard))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	next := int32(0)
+	err = h.hub.Watch(ctx, scope, watch.Start{Cursor: &slow.Last}, func(m watch.Message) error {
+		if m.Event == nil {
+			return nil
+		}
+		if m.Event.Link.Millibits != next {
+			t.Errorf("heard of event %d, want %d", m.Event.Link.Millibits, next)
+		}
+		if next++; next == events {
+			cancel()
+		}
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }
 

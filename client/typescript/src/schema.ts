@@ -848,6 +848,8 @@ export interface components {
             /** @description Newest first. */
             events?: components["schemas"]["ActorEvent"][];
             nextPageToken?: string;
+            /** @description On the last page: older events are not kept. Said to who reads all tenants. */
+            olderDropped?: boolean;
         };
         /**
          * @description `Any` contains an arbitrary serialized protocol buffer message along with a

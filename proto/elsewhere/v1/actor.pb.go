@@ -1857,6 +1857,7 @@ type ActorHistoryResponse struct {
 	state                    protoimpl.MessageState `protogen:"opaque.v1"`
 	xxx_hidden_Events        *[]*ActorEvent         `protobuf:"bytes,1,rep,name=events"`
 	xxx_hidden_NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken"`
+	xxx_hidden_OlderDropped  bool                   `protobuf:"varint,3,opt,name=older_dropped,json=olderDropped"`
 	unknownFields            protoimpl.UnknownFields
 	sizeCache                protoimpl.SizeCache
 }
@@ -1902,6 +1903,13 @@ func (x *ActorHistoryResponse) GetNextPageToken() string {
 	return ""
 }
 
+func (x *ActorHistoryResponse) GetOlderDropped() bool {
+	if x != nil {
+		return x.xxx_hidden_OlderDropped
+	}
+	return false
+}
+
 func (x *ActorHistoryResponse) SetEvents(v []*ActorEvent) {
 	x.xxx_hidden_Events = &v
 }
@@ -1910,12 +1918,18 @@ func (x *ActorHistoryResponse) SetNextPageToken(v string) {
 	x.xxx_hidden_NextPageToken = v
 }
 
+func (x *ActorHistoryResponse) SetOlderDropped(v bool) {
+	x.xxx_hidden_OlderDropped = v
+}
+
 type ActorHistoryResponse_builder struct {
 	_ [0]func() // Prevents comparability and use of unkeyed literals for the builder.
 
 	// Newest first.
 	Events        []*ActorEvent
 	NextPageToken string
+	// On the last page: older events are not kept. Said to who reads all tenants.
+	OlderDropped bool
 }
 
 func (b0 ActorHistoryResponse_builder) Build() *ActorHistoryResponse {
@@ -1924,6 +1938,7 @@ func (b0 ActorHistoryResponse_builder) Build() *ActorHistoryResponse {
 	_, _ = b, x
 	x.xxx_hidden_Events = &b.Events
 	x.xxx_hidden_NextPageToken = b.NextPageToken
+	x.xxx_hidden_OlderDropped = b.OlderDropped
 	return m0
 }
 
@@ -2019,10 +2034,11 @@ const file_elsewhere_v1_actor_proto_rawDesc = "" +
 	"\x05actor\x18\x01 \x01(\tR\x05actor\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\rR\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x03 \x01(\tR\tpageToken\"p\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\"\x95\x01\n" +
 	"\x14ActorHistoryResponse\x120\n" +
 	"\x06events\x18\x01 \x03(\v2\x18.elsewhere.v1.ActorEventR\x06events\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*{\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12#\n" +
+	"\rolder_dropped\x18\x03 \x01(\bR\folderDropped*{\n" +
 	"\fReviewAction\x12\x1d\n" +
 	"\x19REVIEW_ACTION_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15REVIEW_ACTION_CONFIRM\x10\x01\x12\x18\n" +

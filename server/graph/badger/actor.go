@@ -1,11 +1,8 @@
 package badger
 
 import (
-	"context"
 	"encoding/binary"
 	"iter"
-	"slices"
-	"time"
 
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/graph"
@@ -101,56 +98,6 @@ func (c *change) putActor(a *graph.Actor) error {
 	return nil
 }
 
-func encodeEvent(e *graph.ActorEvent) []byte {
-	b := binary.AppendVarint([]byte{byte(e.Change)}, e.Time.UnixMicro())
-	b = appendRefs(b, []evidence.Ref{e.From, e.To})
-	b = appendRefs(b, e.Members)
-	b = binary.AppendUvarint(b, uint64(e.More))
-	b = appendString(b, e.Author)
-	return appendString(b, e.Text)
-}
-
-func decodeEvent(val []byte) (e graph.ActorEvent, err error) {
-	d := decoder{s: string(val)}
-	e.Change = graph.ActorChange(d.byte())
-	e.Time = time.UnixMicro(d.varint()).UTC()
-	if ends := d.refs(); len(ends) == 2 {
-		e.From, e.To = ends[0], ends[1]
-	} else {
-		d.fail()
-	}
-	e.Members = d.refs()
-	e.More = d.uint32()
-	e.Author, e.Text = d.str(), d.str()
-	return e, d.done("event of an actor")
-}
-
-// keepEvents adds events to the histories of the actors that they name.
-func (c *change) keepEvents(at time.Time, events []graph.ActorEvent) error {
-	if len(events) == 0 {
-		return nil
-	}
-	sequence, err := c.next()
-	if err != nil {
-		return err
-	}
-	for i := range events {
-		e := events[i]
-		e.Time = at.UTC().Truncate(time.Microsecond)
-		if n := len(e.Members); n > graph.MaxEventMembers {
-			e.Members, e.More = e.Members[:graph.MaxEventMembers], uint32(n-graph.MaxEventMembers)
-		}
-		val := encodeEvent(&e)
-		ends := []evidence.Ref{e.From, e.To}
-		for _, end := range slices.Compact(ends) {
-			if end != (evidence.Ref{}) {
-				c.set(appendPlace(eventPrefix(end), sequence, uint32(i)), val)
-			}
-		}
-	}
-	return nil
-}
-
 // Bits of a fan-out.
 const (
 	fanoutAlarm = 1
@@ -209,54 +156,6 @@ func (c *change) setFanout(ref evidence.Ref, f graph.Fanout) error {
 	return nil
 }
 
-func encodeAnchor(a *graph.Anchor) []byte {
-	b := binary.AppendVarint(nil, a.Time.UnixMicro())
-	b = appendString(b, a.Name)
-	b = appendString(b, a.Note)
-	b = appendString(b, a.Author)
-	b = binary.AppendUvarint(b, uint64(len(a.Aliases)))
-	for _, alias := range a.Aliases {
-		b = appendString(b, alias)
-	}
-	return b
-}
-
-func decodeAnchor(ref evidence.Ref, val []byte) (graph.Anchor, error) {
-	d := decoder{s: string(val)}
-	a := graph.Anchor{Ref: ref, Time: time.UnixMicro(d.varint()).UTC(), Name: d.str(), Note: d.str(), Author: d.str()}
-	for range d.count() {
-		if a.Aliases = append(a.Aliases, d.str()); d.bad {
-			break
-		}
-	}
-	return a, d.done("name")
-}
-
-// Anchor implements graph.Anchors.
-func (s *Store) Anchor(ctx context.Context, a graph.Anchor, e graph.ActorEvent) error {
-	if err := s.room.admit(ctx); err != nil {
-		return err
-	}
-	return s.write(ctx, false, func(w *writer, c *change) error {
-		m, err := c.meta(a.Ref)
-		if err != nil {
-			return err
-		}
-		if m.Revision == 0 {
-			return graph.ErrNotFound
-		}
-		if key := refKey(spaceAnchor, a.Ref); a.Name == "" && a.Note == "" && len(a.Aliases) == 0 {
-			c.remove(key)
-		} else {
-			c.set(key, encodeAnchor(&a))
-		}
-		if e.Change == 0 {
-			return nil
-		}
-		return c.keepEvents(w.now(), []graph.ActorEvent{e})
-	})
-}
-
 func (s *snapshot) ActorOf(ref evidence.Ref) (a *graph.Actor, err error) {
 	var founder evidence.Ref
 	ok, err := s.get(refKey(spaceMember, ref), func(val []byte) error {
@@ -313,33 +212,6 @@ func (s *snapshot) ActorsAfter(after evidence.Ref) iter.Seq2[*graph.Actor, error
 			}
 		}
 	}
-}
-
-func (s *snapshot) ActorEvents(founder evidence.Ref) iter.Seq2[graph.ActorEvent, error] {
-	return func(yield func(graph.ActorEvent, error) bool) {
-		prefix := eventPrefix(founder)
-		for it, err := range s.from(prefix, prefix) {
-			var e graph.ActorEvent
-			if err == nil {
-				err = s.value(it, func(val []byte) (err error) {
-					e, err = decodeEvent(val)
-					return err
-				})
-			}
-			if !yield(e, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-func (s *snapshot) AnchorOf(ref evidence.Ref) (a graph.Anchor, err error) {
-	a.Ref = ref
-	_, err = s.get(refKey(spaceAnchor, ref), func(val []byte) (err error) {
-		a, err = decodeAnchor(ref, val)
-		return err
-	})
-	return a, err
 }
 
 func (s *snapshot) FanoutOf(ref evidence.Ref) (f graph.Fanout, err error) {

@@ -49,6 +49,8 @@ func FuzzDecodeSaid(f *testing.F) {
 		encodeLinkEvent(graph.LinkEvent{RowKey: pair, Cause: graph.CauseErased}),
 		encodeFanout(graph.Fanout{Day: 20_000, Made: 60, Wide: true, Alarm: true}),
 		encodeRegrouping(graph.Regrouping{Pending: true, Actors: true, After: b}),
+		encodeRegrouping(graph.Regrouping{Pending: true, Reviews: true, After: a, Other: b}),
+		historySize{Kept: 9_999, Dropped: 1}.encode(),
 		sweepWhy{corpus: true, from: "model 2"}.encode(),
 		appendString(appendString(appendString(appendString(nil, "t"), "1"), ""), ""),
 	} {
@@ -63,6 +65,7 @@ func FuzzDecodeSaid(f *testing.F) {
 		again(t, val, func(val []byte) (graph.LinkEvent, error) { return decodeLinkEvent(position, val) }, encodeLinkEvent)
 		again(t, val, decodeFanout, encodeFanout)
 		again(t, val, decodeRegrouping, encodeRegrouping)
+		again(t, val, decodeHistorySize, historySize.encode)
 		if all, err := decodeTouched(val); err == nil && len(all) > maxTouched+1 {
 			t.Errorf("%d entries of one record", len(all))
 		}

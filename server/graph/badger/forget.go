@@ -27,13 +27,21 @@ func (s *Store) ForgetEvents(ctx context.Context, tenant string) error {
 		err = s.write(ctx, false, func(_ *writer, c *change) error {
 			for key, w := range changed {
 				// Read before it is overwritten, see longValue.
-				if _, err := c.get([]byte(key)); err != nil {
+				val, err := c.get([]byte(key))
+				if err != nil {
 					return err
 				}
-				if w.val == nil {
-					c.remove([]byte(key))
-				} else {
+				if val == nil {
+					// It was dropped meanwhile.
+					continue
+				}
+				if w.val != nil {
 					c.set([]byte(key), w.val)
+					continue
+				}
+				c.remove([]byte(key))
+				if err := c.uncount([]byte(key)); err != nil {
+					return err
 				}
 			}
 			return nil
@@ -42,7 +50,57 @@ func (s *Store) ForgetEvents(ctx context.Context, tenant string) error {
 			return err
 		}
 	}
-	return nil
+	return s.forgetSizes(ctx, tenant)
+}
+
+// uncount takes an event from the size of its history.
+func (c *change) uncount(event []byte) error {
+	founder, ok := parseRef(event[1 : len(event)-len(lastPlace)-1])
+	if !ok {
+		return unreadable("event of an actor")
+	}
+	key := historyKey(founder)
+	val, err := c.get(key)
+	if err != nil || val == nil {
+		return err
+	}
+	size, err := decodeHistorySize(val)
+	if err == nil && size.Kept > 0 {
+		size.Kept--
+		c.set(key, size.encode())
+	}
+	return err
+}
+
+// forgetSizes removes the sizes of histories under a tenant's cases, which are empty.
+func (s *Store) forgetSizes(ctx context.Context, tenant string) error {
+	for {
+		var keys [][]byte
+		err := s.read(ctx, func(sn *snapshot) error {
+			prefix := historyPrefix(tenant)
+			for it, err := range sn.from(prefix, prefix) {
+				if err != nil {
+					return err
+				}
+				if keys = append(keys, it.Item().KeyCopy(nil)); len(keys) == historiesTogether {
+					return nil
+				}
+			}
+			return nil
+		})
+		if err != nil || len(keys) == 0 {
+			return err
+		}
+		err = s.write(ctx, false, func(_ *writer, c *change) error {
+			for _, key := range keys {
+				c.remove(key)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // eventsNaming gathers the events after a key that name a tenant, as they are without

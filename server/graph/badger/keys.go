@@ -171,6 +171,7 @@ const (
 	besideTouched = 0 // of spaceMember
 	besideFanout  = 1
 	besideTally   = 2
+	besideHistory = 3
 )
 
 func idKey(id string) []byte { return append([]byte{spaceActor, besideID}, id...) }
@@ -200,6 +201,15 @@ func fanoutKey(ref evidence.Ref) []byte {
 func tallyPrefix(tenant string, day int32) []byte {
 	k := append([]byte{spaceMember, besideTally}, tenant...)
 	return binary.BigEndian.AppendUint32(append(k, 0), uint32(day))
+}
+
+// historyKey is that of the size of a history.
+func historyKey(founder evidence.Ref) []byte {
+	return appendRef([]byte{spaceMember, besideHistory}, founder)
+}
+
+func historyPrefix(tenant string) []byte {
+	return append(append([]byte{spaceMember, besideHistory}, tenant...), 0)
 }
 
 func eventPrefix(founder evidence.Ref) []byte { return append(refKey(spaceEvent, founder), 0) }

@@ -120,7 +120,11 @@ func (s *snapshot) from(prefix, start []byte) iter.Seq2[*dgraph.Iterator, error]
 
 // begin opens an iterator for a sequence, and returns what ends it.
 func (s *snapshot) begin(prefix []byte) (it *dgraph.Iterator, done func()) {
-	it = s.iterate(prefix)
+	return s.keep(s.iterate(prefix))
+}
+
+// keep has an iterator end with the snapshot at the latest.
+func (s *snapshot) keep(it *dgraph.Iterator) (kept *dgraph.Iterator, done func()) {
 	s.open = append(s.open, it)
 	return it, func() {
 		if !s.over {

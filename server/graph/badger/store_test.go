@@ -228,7 +228,7 @@ func TestDeleteLeavesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Anchor(t.Context(), graph.Anchor{Ref: long.Ref, Name: "Quiet Otter"}, graph.ActorEvent{}); err != nil {
+	if err := s.Anchor(t.Context(), graph.Anchor{Ref: long.Ref, Name: "Quiet Otter"}, nil, graph.ActorEvent{}); err != nil {
 		t.Fatal(err)
 	}
 	found := graph.Grouping{

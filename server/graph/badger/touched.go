@@ -117,15 +117,24 @@ func encodeRegrouping(r graph.Regrouping) []byte {
 		b[0] |= 2
 	}
 	b = appendString(b, r.After.Tenant)
-	return appendString(b, r.After.Case)
+	b = appendString(b, r.After.Case)
+	if r.Reviews {
+		b[0] |= 4
+		b = appendString(b, r.Other.Tenant)
+		b = appendString(b, r.Other.Case)
+	}
+	return b
 }
 
 func decodeRegrouping(val []byte) (graph.Regrouping, error) {
 	d := decoder{s: string(val)}
 	bits := d.byte()
-	r := graph.Regrouping{Pending: bits&1 != 0, Actors: bits&2 != 0}
+	r := graph.Regrouping{Pending: bits&1 != 0, Actors: bits&2 != 0, Reviews: bits&4 != 0}
 	r.After = evidence.Ref{Tenant: d.str(), Case: d.str()}
-	if bits > 3 {
+	if r.Reviews {
+		r.Other = d.ref()
+	}
+	if bits > 7 {
 		d.fail()
 	}
 	return r, d.done("progress of a look at every case")

@@ -172,13 +172,32 @@ func (p *people) anchorAny(t *rapid.T) {
 	if rapid.Bool().Draw(t, "aliases") {
 		a.Aliases = []string{"UNC-1", "x"}
 	}
-	err := p.Anchor(t.Context(), a, graph.ActorEvent{Change: graph.ActorNamed, To: r, Author: "key els_a", Text: a.Name})
+	// It comes from another case, or stays, as far as it hangs there.
+	var was []graph.Anchor
+	changed := false
+	for _, from := range []evidence.Ref{r, p.any(t)} {
+		hung := p.anchors[from]
+		hung.Ref = from
+		if rapid.IntRange(0, 5).Draw(t, "stale") == 0 {
+			hung.Note, hung.Time = "another", day(2).UTC()
+			changed = true
+		}
+		was = append(was, hung)
+	}
+	err := p.Anchor(t.Context(), a, was, graph.ActorEvent{Change: graph.ActorNamed, To: r, Author: "key els_a", Text: a.Name})
 	if !p.cases[r] {
 		if !errors.Is(err, graph.ErrNotFound) {
 			t.Fatalf("a name on nothing: %v", err)
 		}
 		return
 	}
+	if changed {
+		if !errors.Is(err, graph.ErrAnchorChanged) {
+			t.Fatalf("a name in the place of another: %v", err)
+		}
+		return
+	}
+	delete(p.anchors, was[1].Ref)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,7 +309,16 @@ func (p *people) compare(*rapid.T) {
 		if len(want) > 0 {
 			same(p, "reviews after the first", collect(p, sn.ReviewsAfter(want[0].RowKey), everything), want[1:])
 		}
-		var alarmed []evidence.Ref
+		var linked, alarmed []evidence.Ref
+		for k := range p.rows {
+			linked = append(linked, k.A, k.B)
+		}
+		slices.SortFunc(linked, evidence.Ref.Compare)
+		linked = slices.Compact(linked)
+		same(p, "cases with rows", collect(p, sn.LinkedCases(evidence.Ref{}), everything), linked)
+		if len(linked) > 0 {
+			same(p, "cases with rows after the first", collect(p, sn.LinkedCases(linked[0]), everything), linked[1:])
+		}
 		for _, r := range peopleRefs() {
 			p.compareCase(sn, r)
 			if p.fanouts[r].Alarm {
@@ -357,7 +385,7 @@ func (p *people) compareCase(sn graph.Snapshot, r evidence.Ref) {
 	if err != nil || ok != (mine != nil) || ok && at != r {
 		p.Fatalf("id of %s: %s, %t, %v", r, at, ok, err)
 	}
-	if got := len(collect(p, sn.ActorEvents(r), everything)); got != p.events[r] {
+	if got := len(collect(p, sn.ActorEvents(r, ""), everything)); got != p.events[r] {
 		p.Fatalf("%d events of %s, want %d", got, r, p.events[r])
 	}
 	var rows []graph.Row
@@ -387,8 +415,57 @@ func testActorEvents(t *testing.T, open Opener) {
 	e.Time = clock.now().UTC().Truncate(time.Microsecond)
 	e.Members, e.More = many[:graph.MaxEventMembers], 7
 	s.view(func(sn graph.Snapshot) {
+		var places []graph.EventPlace
 		for _, founder := range []evidence.Ref{e.From, e.To} {
-			same(t, "events", collect(t, sn.ActorEvents(founder), everything), []graph.ActorEvent{e})
+			got := collect(t, sn.ActorEvents(founder, ""), everything)
+			if len(got) != 1 {
+				t.Fatalf("events %v", got)
+			}
+			places = append(places, got[0].Place)
+			got[0].Place = ""
+			same(t, "events", got, []graph.ActorEvent{e})
+		}
+		if places[0] != places[1] || places[0] == "" {
+			t.Errorf("one event has the places %x", places)
+		}
+	})
+}
+
+// testHistoryIsBounded keeps more events than a history holds: the newest stay, in
+// order, and how many went is said.
+func testHistoryIsBounded(t *testing.T, open Opener) {
+	s := newStore(t, open, Config{})
+	founder, other := ref("a", "1"), ref("b", "1")
+	const more, together = 300, 100
+	for i := 0; i < graph.MaxActorEvents+more; i += together {
+		var events []graph.ActorEvent
+		for k := range together {
+			e := graph.ActorEvent{Change: graph.ActorJoined, To: founder, Members: []evidence.Ref{ref("a", fmt.Sprint(i+k))}}
+			if k == 0 {
+				e.From = other
+			}
+			events = append(events, e)
+		}
+		s.relink(graph.RelinkBatch{Grouping: graph.Grouping{Events: events}})
+	}
+	s.view(func(sn graph.Snapshot) {
+		all := collect(t, sn.ActorEvents(founder, ""), everything)
+		dropped := must[uint64](t)(sn.ActorEventsDropped(founder))
+		if n := len(all); n < graph.MaxActorEvents || n > graph.MaxActorEvents+together || uint64(n)+dropped != graph.MaxActorEvents+more {
+			t.Fatalf("%d events are kept, %d were dropped", n, dropped)
+		}
+		for i, e := range all {
+			if want := fmt.Sprint(graph.MaxActorEvents + more - 1 - i); e.Members[0].Case != want {
+				t.Fatalf("event %d is about case %s, want %s", i, e.Members[0].Case, want)
+			}
+		}
+		at := all[len(all)/2].Place
+		same(t, "events up to a place", collect(t, sn.ActorEvents(founder, at), everything), all[len(all)/2:])
+		if n := len(collect(t, sn.ActorEvents(other, ""), everything)); n != (graph.MaxActorEvents+more)/together {
+			t.Errorf("%d events of another", n)
+		}
+		if n := must[uint64](t)(sn.ActorEventsDropped(other)); n != 0 {
+			t.Errorf("%d events of another were dropped", n)
 		}
 	})
 }
@@ -403,7 +480,7 @@ func testRegrouping(t *testing.T, open Opener) {
 		t.Fatal(err)
 	}
 	for _, at := range []graph.Regrouping{
-		{Pending: true}, {Pending: true, After: ref("a", "1")}, {Pending: true, Actors: true, After: ref("b", "1")}, {},
+		{Pending: true}, {Pending: true, After: ref("a", "1")}, {Pending: true, Reviews: true}, {Pending: true, Reviews: true, After: ref("a", "1"), Other: ref("b", "1")}, {Pending: true, Actors: true, After: ref("b", "1")}, {},
 	} {
 		s.relink(graph.RelinkBatch{Grouping: graph.Grouping{Regrouping: &at}})
 		same(t, "progress", must[graph.Regrouping](t)(s.Regrouping(t.Context())), at)

@@ -96,6 +96,7 @@ func runCalls(t *testing.T, open Opener) {
 		{"Events", testEvents},
 		{"EventsGo", testEventsGo},
 		{"ActorEvents", testActorEvents},
+		{"HistoryIsBounded", testHistoryIsBounded},
 		{"Regrouping", testRegrouping},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open) })

@@ -175,22 +175,44 @@ func (c Config) learnFrom(ctx context.Context, runs []*run, thresholds map[strin
 func (r *run) propose(ctx context.Context, judged []learn.Judged) (p *learn.Proposal, err error) {
 	r.Progress(fmt.Sprintf("%s: learning from %d reviews", r.name, len(judged)))
 	err = r.trial.View(ctx, 1, func(v *server.TrialView) error {
-		view, of := v, r.Model
-		p, err = learn.Propose(ctx, r.Model, judged, func(m *link.Model, a, b evidence.Ref) (link.Explanation, error) {
-			if m != of {
-				next, err := v.Under(m, r.classes(m))
-				if err != nil {
-					return link.Explanation{}, err
-				}
-				view, of = next, m
-			}
-			e, err := view.Explain(a, b)
-			if err != nil {
-				return link.Explanation{}, err
-			}
-			return *e, nil
-		})
+		p, err = learn.Propose(ctx, r.Model, judged, &judgedCases{run: r, of: r.Model, view: v})
 		return err
 	})
 	return p, err
+}
+
+// judgedCases compares cases of a set under any model.
+type judgedCases struct {
+	run  *run
+	of   *link.Model
+	view *server.TrialView // under of
+}
+
+func (c *judgedCases) under(m *link.Model) (err error) {
+	if m == c.of {
+		return nil
+	}
+	c.view, err = c.view.Under(m, c.run.classes(m))
+	c.of = m
+	return err
+}
+
+// Explain implements learn.Cases.
+func (c *judgedCases) Explain(m *link.Model, a, b evidence.Ref) (link.Explanation, error) {
+	if err := c.under(m); err != nil {
+		return link.Explanation{}, err
+	}
+	e, err := c.view.Explain(a, b)
+	if err != nil {
+		return link.Explanation{}, err
+	}
+	return *e, nil
+}
+
+// InBoth implements learn.Cases.
+func (c *judgedCases) InBoth(m *link.Model, a, b evidence.Ref) ([]link.InBoth, error) {
+	if err := c.under(m); err != nil {
+		return nil, err
+	}
+	return c.view.InBoth(a, b)
 }
