@@ -22,13 +22,18 @@ func run(t *testing.T, node, script string, args ...string) {
 	}
 }
 
-// TestUnits checks the types of the page and runs the tests of what it computes.
+// TestUnits checks the types of the page and runs the tests of what it computes; with
+// -short those of the frame and of the pieces that all parts share.
 func TestUnits(t *testing.T) {
 	node := nodeWithPackages(t)
-	if !testing.Short() {
+	units := []string{"run", "--dir", "src", "--testTimeout", "120000"}
+	if testing.Short() {
+		// The parts have long tests of random input.
+		units = append(units, "app/", "ui/")
+	} else {
 		run(t, node, "typescript/bin/tsc", "--noEmit")
 	}
-	run(t, node, "vitest/vitest.mjs", "run", "--dir", "src", "--testTimeout", "120000")
+	run(t, node, "vitest/vitest.mjs", units...)
 }
 
 // TestBuiltFilesAreCurrent builds the page and compares it with what is committed.
