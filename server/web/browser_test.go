@@ -211,7 +211,7 @@ func (s service) ask(t *testing.T, key, method, at string, body any) map[string]
 
 // tenants are those of every service here. elder has one case that nobody else may hear
 // of.
-var tenants = []string{"alder", "birch", "cedar", "dogwood", "elder"}
+var tenants = []string{"alder", "birch", "cedar", "dogwood", "elder", "elm", "fir", "juniper"}
 
 // fill stores the published cases, those that are not linked and two with hostile
 // values, and makes keys.
@@ -237,7 +237,11 @@ func fill(t *testing.T, s service) map[string]string {
 		}
 		writer = keys["lead"]
 	}
-	for _, dir := range []string{"m365", "unlinked"} {
+	folders := []string{"m365", "unlinked"}
+	if *screenshots {
+		folders = append(folders, "further")
+	}
+	for _, dir := range folders {
 		files, err := fs.ReadDir(testdata.Files, dir)
 		if err != nil {
 			t.Fatal(err)
@@ -249,6 +253,10 @@ func fill(t *testing.T, s service) map[string]string {
 			}
 			s.submit(t, writer, text)
 		}
+	}
+	if *screenshots {
+		// What the demo has.
+		return keys
 	}
 	s.submit(t, writer, elderCase())
 	for _, tenant := range []string{"cedar", "dogwood"} {

@@ -2,7 +2,7 @@
 import { states } from "../states.mjs";
 
 const shown = ["search", "case", "link", "actor", "new"];
-const sizes = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 800 } };
+const sizes = { desktop: { width: 1200, height: 720 }, phone: { width: 390, height: 800 } };
 
 export async function pictures(t) {
   const all = await states(t, "open");
