@@ -93,3 +93,9 @@ tool (
 	google.golang.org/grpc/cmd/protoc-gen-go-grpc
 	google.golang.org/protobuf/cmd/protoc-gen-go
 )
+
+// What npm installs for the page is no part of the program.
+ignore (
+	./client/typescript/node_modules
+	./server/web/node_modules
+)

@@ -19,7 +19,7 @@ export function Help({ close }: { close: () => void }) {
         ))}
       </dl>
       <p>
-        Times are UTC; the local time shows on hover. Values copy plain (⧉) or defanged ([.]). Every state has an address: what stands after # is sent to no
+        Times are UTC; the local time shows on hover. Values copy plain or, by [.], defanged. Every state has an address: what stands after # is sent to no
         server.
       </p>
       <p>

@@ -32,7 +32,10 @@ export function Copy({ value }: { value: string }) {
   return (
     <span class="copy">
       <button type="button" class="quiet" aria-label="Copy" title="Copy" onClick={() => void take(value, "copied")}>
-        ⧉
+        <svg viewBox="0 0 16 16" aria-hidden="true">
+          <rect x="5.5" y="5.5" width="9" height="9" rx="1.5" />
+          <path d="M10.5 5.5v-3a1 1 0 0 0-1-1h-7a1 1 0 0 0-1 1v7a1 1 0 0 0 1 1h3" />
+        </svg>
       </button>
       <button type="button" class="quiet" aria-label="Copy defanged" title="Copy defanged" onClick={() => void take(defang(value), "defanged")}>
         [.]
