@@ -138,7 +138,7 @@ export function walkTable(table: Table, found: (hit: Hit) => void): void {
   for (const row of table.rows) {
     const said = row[kind]?.trim() ?? "";
     // A sheet's guard against formulas stands before some values.
-    const v = (row[value] ?? "").replace(/^'(?=[=+\-@])/, "");
+    const v = (row[value] ?? "").replace(/^'(?=\s*[=+\-@|%＝＋－＠])/, "");
     if (kind >= 0 && value >= 0) {
       if (visibilityOf(said) && visibilityOf(said) !== "private" && fits(v)) found({ kind: said, value: v.trim(), given: true });
       continue;

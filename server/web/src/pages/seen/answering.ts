@@ -1,0 +1,114 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import { answered, type Problem, type Schemas, service } from "../../app/service.ts";
+import { problemFrom } from "../../app/load.ts";
+import { type Answer, askAll } from "./ask.ts";
+import { mayAsk } from "./find/kinds.ts";
+import { type Item, itemId } from "./state.ts";
+
+/** How far the questions are. */
+export interface Progress {
+  done: number;
+  of: number;
+  running: boolean;
+  /** How long it took, in milliseconds; 0 before the end. */
+  took: number;
+  /** Seconds that the service wants to be left alone; 0: it does not. */
+  wait: number;
+}
+
+/** The answers to values, as they come. */
+export interface Answers {
+  by: ReadonlyMap<string, Answer>;
+  /** Changes with every answer. */
+  round: number;
+  progress: Progress;
+  problem: Problem | undefined;
+  credits: readonly Schemas["Attribution"][];
+  stop: () => void;
+  /** Asks for what is not answered yet. */
+  again: () => void;
+}
+
+const idle: Progress = { done: 0, of: 0, running: false, took: 0, wait: 0 };
+
+/** Asks for those values that are not answered yet, once it is known who asks. */
+export function useAnswers(items: readonly Item[], who: { role: string | undefined; keyId: string } | undefined): Answers {
+  const by = useRef(new Map<string, Answer>());
+  const credits = useRef(new Map<string, Schemas["Attribution"]>());
+  const ended = useRef<AbortController | undefined>(undefined);
+  const [round, bump] = useState(0);
+  const [tries, again] = useState(0);
+  const [progress, setProgress] = useState<Progress>(idle);
+  const [problem, setProblem] = useState<Problem>();
+  const keyId = who?.keyId;
+  useEffect(() => {
+    by.current = new Map();
+    credits.current = new Map();
+  }, [keyId]);
+  useEffect(() => {
+    if (!who) return;
+    const todo = items.filter((i) => !by.current.has(itemId(i)) && mayAsk(who.role, i.kind || i.guess));
+    setProblem(undefined);
+    if (todo.length === 0) {
+      setProgress((p) => ({ ...p, running: false, wait: 0 }));
+      return;
+    }
+    const end = new AbortController();
+    ended.current = end;
+    const began = performance.now();
+    setProgress({ done: 0, of: todo.length, running: true, took: 0, wait: 0 });
+    askAll(
+      todo.map((i) => ({ kind: i.kind, value: i.value })),
+      {
+        signal: end.signal,
+        targets: mayAsk(who.role, "forward_to"),
+        send,
+        sleep,
+        waiting: (wait) => setProgress((p) => ({ ...p, wait })),
+        answered: (from, answers, more) => {
+          if (end.signal.aborted) return;
+          for (const [n, a] of answers.entries()) {
+            const item = todo[from + n];
+            if (item) by.current.set(itemId(item), a);
+          }
+          for (const c of more) credits.current.set(c.source ?? "", c);
+          bump((n) => n + 1);
+          setProgress((p) => ({ ...p, done: from + answers.length }));
+        },
+      },
+    ).then(
+      () => !end.signal.aborted && setProgress((p) => ({ ...p, running: false, took: performance.now() - began })),
+      (e: unknown) => {
+        if (end.signal.aborted) return;
+        setProgress((p) => ({ ...p, running: false, wait: 0 }));
+        setProblem(problemFrom(e));
+        end.abort();
+      },
+    );
+    return () => end.abort();
+  }, [items, who?.role, keyId, tries]);
+  return {
+    by: by.current,
+    round,
+    progress,
+    problem,
+    credits: [...credits.current.values()],
+    stop: () => {
+      ended.current?.abort();
+      setProgress((p) => ({ ...p, running: false, wait: 0 }));
+    },
+    again: () => again((n) => n + 1),
+  };
+}
+
+async function send(observables: Schemas["Observable"][], signal: AbortSignal) {
+  const r = await answered(service.api.POST("/v1/seen", { body: { observables, includeRecords: true }, signal }));
+  return { results: r.results ?? [], attributions: r.attributions ?? [] };
+}
+
+function sleep(seconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = setTimeout(resolve, seconds * 1000);
+    signal.addEventListener("abort", () => (clearTimeout(end), reject(new DOMException("stopped", "AbortError"))), { once: true });
+  });
+}
