@@ -77,7 +77,7 @@ export function filterRows(rows: readonly Row[], f: Filter): Row[] {
       (f.kind === "" || r.kind === f.kind) &&
       (f.status === "" || r.status === f.status || (f.status === "telling" && r.status === "seen" && !r.result?.generic)) &&
       (f.tenant === "" || tenantsOf(r).includes(f.tenant)) &&
-      (f.class === "" || (r.result?.class || "none") === f.class),
+      (f.class === "" || (r.result && (r.result.class || "none")) === f.class),
   );
 }
 

@@ -1,5 +1,4 @@
-import type { Schemas } from "../../app/service.ts";
-import { Problem } from "../../app/service.ts";
+import { Problem, type Schemas } from "@elsewhere-project/client";
 
 type Result = Schemas["SeenResult"];
 type Observable = Schemas["Observable"];

@@ -7,10 +7,10 @@ import { type Filter, filterRows, rowsOf, scaleOf, sortRows } from "./answers.ts
 import { Box } from "./box.tsx";
 import { Filters } from "./filters.tsx";
 import { mayAsk } from "./find/kinds.ts";
-import { itemId } from "./state.ts";
+import { itemId, withKind } from "./state.ts";
 import { Summary } from "./summary.tsx";
 import { Table } from "./table.tsx";
-import { useValues, withKind } from "./values.ts";
+import { useValues } from "./values.ts";
 import "./seen.css";
 
 /** "Seen elsewhere?": paste anything, and read where its values were seen. */

@@ -4,7 +4,7 @@
  */
 import { visibilityOf } from "./find/kinds.ts";
 import { maxFound } from "./find/extract.ts";
-import { maxValue } from "./find/forms.ts";
+import { guess, maxValue } from "./find/forms.ts";
 
 /** A value that is asked for. */
 export interface Item {
@@ -41,7 +41,7 @@ export function writeItems(items: readonly Item[]): string {
 }
 
 /** The values of a text that writeItems made. Others may have written it: what is no value is passed over. */
-export function readItems(text: string, guess: (value: string) => string): Item[] {
+export function readItems(text: string): Item[] {
   const items = new Map<string, Item>();
   for (const line of text.split("\n")) {
     const tab = line.indexOf("\t");
@@ -49,10 +49,27 @@ export function readItems(text: string, guess: (value: string) => string): Item[
     const value = line.slice(tab + 1);
     const kind = said.replace(/^\+/, "");
     if (value.trim() === "" || value.length > maxValue || (kind !== "" && !visibilityOf(kind))) continue;
-    const item = { kind, guess: kind || guess(value), value, part: said.startsWith("+"), times: 0 };
+    const item = { kind, guess: kind || guessOf(value), value, part: said.startsWith("+"), times: 0 };
     if (items.size < maxFound) items.set(itemId(item), items.get(itemId(item)) ?? item);
   }
   return [...items.values()];
+}
+
+/** Each value once, the first of equals. */
+export function once(items: readonly Item[]): Item[] {
+  const by = new Map<string, Item>();
+  for (const i of items) if (!by.has(itemId(i))) by.set(itemId(i), i);
+  return [...by.values()];
+}
+
+/** Values with another kind for some; "" lets the service guess. */
+export function withKind(items: readonly Item[], ids: ReadonlySet<string>, kind: string): Item[] {
+  return once(items.map((i) => (ids.has(itemId(i)) ? { ...i, kind, guess: kind || guessOf(i.value) } : i)));
+}
+
+/** What the page takes a value for. */
+function guessOf(value: string): string {
+  return guess(value)?.kind ?? "rule_name";
 }
 
 /** Text as a parameter of an address: as it is where it is short, else compressed. */

@@ -1,8 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { go, href, keep, parseRoute, type Route } from "../../app/route.ts";
 import { extract, type Extraction } from "./find/extract.ts";
-import { guess } from "./find/forms.ts";
-import { type Item, itemId, longAddress, maxAddress, pack, readItems, unpack, writeItems } from "./state.ts";
+import { type Item, longAddress, maxAddress, once, pack, readItems, unpack, writeItems } from "./state.ts";
 
 /** The values that the page shows, which its address has too. */
 export interface Values {
@@ -68,7 +67,7 @@ export function useValues(route: Route): Values {
       if (mine !== turn.current) return;
       setReading(false);
       if (lines === undefined) setNote("The values in this address cannot be read: it may have been cut where it was passed on.");
-      else setItems(readItems(lines, (value) => guess(value)?.kind ?? "rule_name"));
+      else setItems(readItems(lines));
     });
   }, [v, q]);
 
@@ -99,16 +98,4 @@ function addressNote(length: number): string {
 
 function itemsOf(e: Extraction): Item[] {
   return e.found.map((f) => ({ kind: f.given ? f.kind : "", guess: f.kind, value: f.value, part: f.part, times: f.times }));
-}
-
-/** Each value once, the first of equals. */
-export function once(items: readonly Item[]): Item[] {
-  const by = new Map<string, Item>();
-  for (const i of items) if (!by.has(itemId(i))) by.set(itemId(i), i);
-  return [...by.values()];
-}
-
-/** Values with another kind for some; "" lets the service guess. */
-export function withKind(items: readonly Item[], ids: ReadonlySet<string>, kind: string): Item[] {
-  return once(items.map((i) => (ids.has(itemId(i)) ? { ...i, kind, guess: kind || (guess(i.value)?.kind ?? "rule_name") } : i)));
 }

@@ -1,4 +1,4 @@
-import { Problem, type Schemas } from "../../app/service.ts";
+import { Problem, type Schemas } from "@elsewhere-project/client";
 
 type Message = Schemas["WatchLinksResponse"];
 type Event = Schemas["LinkEvent"];
@@ -72,6 +72,7 @@ export async function follow(f: Following): Promise<void> {
       if (!(await rest(f, seconds, why))) return;
       continue;
     }
+    if (f.signal.aborted) return;
     failed++;
     if (!(await rest(f, backoff[Math.min(failed - 1, backoff.length - 1)] ?? 1, why))) return;
   }

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { useHotkeys } from "../../app/hotkeys.ts";
-import { caseHref, go, href, keep, linkHref, type Route } from "../../app/route.ts";
+import { caseHref, go, keep, linkHref, type Route } from "../../app/route.ts";
 import { type Schemas, service } from "../../app/service.ts";
 import { type Column, Rows } from "../../ui/rows.tsx";
 import { Nothing, ProblemBox } from "../../ui/state.tsx";
