@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { go, href, keep, parseRoute, type Route } from "../../app/route.ts";
+import { go, href, parseRoute, type Route } from "../../app/route.ts";
 import { extract, type Extraction } from "./find/extract.ts";
 import { type Item, longAddress, maxAddress, once, pack, readItems, unpack, writeItems } from "./state.ts";
 
@@ -31,7 +31,7 @@ export function useValues(route: Route): Values {
   const v = route.query.get("v");
   const q = route.query.get("q");
 
-  const put = async (next: Item[], replace: boolean) => {
+  const put = async (next: Item[]) => {
     const mine = ++turn.current;
     setItems(next);
     const packed = next.length === 0 ? "" : await pack(writeItems(next));
@@ -41,15 +41,18 @@ export function useValues(route: Route): Values {
     setNote(addressNote(packed.length));
     const r = parseRoute(location.hash);
     const query = { ...Object.fromEntries(r.query), q: undefined, open: undefined, v: written.current ?? undefined };
-    if (replace) keep(query);
-    else go(href(["seen"], query));
+    go(href(["seen"], query));
   };
 
   useEffect(() => {
     if (q !== null && v === null) {
+      // The address has them already, as the search box of another part wrote it.
       const e = extract(q);
+      turn.current++;
+      written.current = null;
       setText(e);
-      void put(itemsOf(e), true);
+      setNote("");
+      setItems(itemsOf(e));
       return;
     }
     // Also where there are too many values for an address: they stay while the page is open.
@@ -79,14 +82,14 @@ export function useValues(route: Route): Values {
     take: (raw) => {
       const e = extract(raw);
       setText(e);
-      void put(itemsOf(e), false);
+      void put(itemsOf(e));
     },
     takeNames: () => {
       const names = (text?.names ?? []).map((value) => ({ kind: "", guess: "rule_name", value, part: false, times: 1 }));
       setText(text && { ...text, names: [] });
-      void put(once([...items, ...names]), false);
+      void put(once([...items, ...names]));
     },
-    change: (to) => void put(to(items), false),
+    change: (to) => void put(to(items)),
   };
 }
 
