@@ -31,8 +31,8 @@ export interface Answers {
 
 const idle: Progress = { done: 0, of: 0, running: false, took: 0, wait: 0 };
 
-/** Asks for those values that are not answered yet, once it is known who asks. */
-export function useAnswers(items: readonly Item[], who: { role: string | undefined; keyId: string } | undefined): Answers {
+/** Asks for those values that are not answered yet, once it is known who asks; for all of another text. */
+export function useAnswers(items: readonly Item[], text: number, who: { role: string | undefined; keyId: string } | undefined): Answers {
   const by = useRef(new Map<string, Answer>());
   const credits = useRef(new Map<string, Schemas["Attribution"]>());
   const ended = useRef<AbortController | undefined>(undefined);
@@ -44,7 +44,7 @@ export function useAnswers(items: readonly Item[], who: { role: string | undefin
   useEffect(() => {
     by.current = new Map();
     credits.current = new Map();
-  }, [keyId]);
+  }, [keyId, text]);
   useEffect(() => {
     if (!who) return;
     const todo = items.filter((i) => !by.current.has(itemId(i)) && mayAsk(who.role, i.kind || i.guess));
@@ -86,7 +86,7 @@ export function useAnswers(items: readonly Item[], who: { role: string | undefin
       },
     );
     return () => end.abort();
-  }, [items, who?.role, keyId, tries]);
+  }, [items, text, who?.role, keyId, tries]);
   return {
     by: by.current,
     round,

@@ -19,7 +19,7 @@ export default function Page({ route }: { route: Route }) {
   const values = useValues(route);
   const parts = route.query.get("parts") !== "0";
   const asked = useMemo(() => (parts ? values.items : values.items.filter((i) => !i.part)), [values.items, parts]);
-  const answers = useAnswers(asked, who.data);
+  const answers = useAnswers(asked, values.texts, who.data);
   const role = who.data?.role;
   const rows = useMemo(() => rowsOf(asked, answers.by, (kind) => mayAsk(role, kind)), [asked, answers.by, answers.round, role]);
   const filter = filterOf(route);

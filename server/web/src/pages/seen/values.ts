@@ -10,6 +10,8 @@ export interface Values {
   text: Extraction | undefined;
   /** What is to be said of the address. */
   note: string;
+  /** Changes with every text: what is asked for again is asked for anew. */
+  texts: number;
   /** An address is being read. */
   reading: boolean;
   /** Takes the values of a text. */
@@ -26,6 +28,7 @@ export function useValues(route: Route): Values {
   const [text, setText] = useState<Extraction>();
   const [note, setNote] = useState("");
   const [reading, setReading] = useState(false);
+  const [texts, another] = useState(0);
   const written = useRef<string | null>(null);
   const turn = useRef(0);
   const v = route.query.get("v");
@@ -78,10 +81,12 @@ export function useValues(route: Route): Values {
     items,
     text,
     note,
+    texts,
     reading,
     take: (raw) => {
       const e = extract(raw);
       setText(e);
+      another((n) => n + 1);
       void put(itemsOf(e));
     },
     takeNames: () => {
