@@ -109,7 +109,7 @@ export async function exportsWhatIsShown(t) {
   await page.getByRole("button", { name: "JSON" }).click();
   const { results } = JSON.parse(await readFile(await (await json).path(), "utf8"));
   t.equal(results[0].observable, { ...results[0].observable, kind: "ip", value: "104.161.20.102" }, "the first answer");
-  await page.getByRole("button", { name: "Copy defanged" }).last().click();
+  await page.getByRole("button", { name: "Copy all defanged" }).click();
   await page.getByText("copied defanged").waitFor();
   t.expect((await page.evaluate(() => navigator.clipboard.readText())).startsWith("104[.]161[.]20[.]102\n"), "not defanged");
 }

@@ -1,5 +1,6 @@
 import { useRef, useState } from "preact/hooks";
 import { useHotkeys } from "../../app/hotkeys.ts";
+import { maxText } from "./find/extract.ts";
 
 /** Where people paste. What is pasted is looked through at once, what is typed on Enter. */
 export function Box({ given, take, small }: { given: string; take: (text: string) => void; small: boolean }) {
@@ -46,7 +47,7 @@ export function Box({ given, take, small }: { given: string; take: (text: string
           const file = e.dataTransfer?.files[0];
           if (!file) return;
           e.preventDefault();
-          void file.text().then((t) => (setText(t), ask(t)));
+          void textOf(file).then((t) => (setText(t), ask(t)));
         }}
       />
       <div class="bar-row">
@@ -62,4 +63,12 @@ export function Box({ given, take, small }: { given: string; take: (text: string
       </div>
     </form>
   );
+}
+
+/** The text of a file: UTF-16 where its first bytes say so, as sheets save it, else UTF-8. */
+async function textOf(file: File): Promise<string> {
+  const bytes = new Uint8Array(await file.slice(0, 4 * maxText).arrayBuffer());
+  const [a, b] = bytes;
+  const encoding = a === 0xff && b === 0xfe ? "utf-16le" : a === 0xfe && b === 0xff ? "utf-16be" : "utf-8";
+  return new TextDecoder(encoding).decode(bytes);
 }

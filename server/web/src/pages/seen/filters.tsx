@@ -120,10 +120,10 @@ function CopyAll({ rows }: { rows: readonly Row[] }) {
   return (
     <>
       <button type="button" onClick={() => void copy((v) => v, "copied")}>
-        Copy
+        Copy all
       </button>
       <button type="button" onClick={() => void copy(defang, "copied defanged")}>
-        Copy defanged
+        Copy all defanged
       </button>
       <span role="status" class="said">
         {said}

@@ -40,7 +40,7 @@ export function Summary({ values, asked, rows, answers, filter, parts, role }: {
           </label>
         )}
         <span role="status" class="muted">
-          {told(answers)}
+          {told(answers, counts.get("waiting") ?? 0)}
         </span>
         {p.running && (
           <>
@@ -71,10 +71,10 @@ export function Summary({ values, asked, rows, answers, filter, parts, role }: {
   );
 }
 
-function told({ progress: p }: Answers): string {
+function told({ progress: p }: Answers, waiting: number): string {
   if (p.wait > 0) return `The service asks to wait ${p.wait} s.`;
   if (p.running) return `${n(p.done)} of ${n(p.of)} answered`;
-  if (p.of > 0 && p.took > 0) return `${n(p.of)} answered in ${p.took < 1000 ? `${Math.round(p.took)} ms` : `${(p.took / 1000).toFixed(1)} s`}`;
+  if (waiting === 0 && p.took > 0) return `${n(p.of)} answered in ${p.took < 1000 ? `${Math.round(p.took)} ms` : `${(p.took / 1000).toFixed(1)} s`}`;
   return "";
 }
 

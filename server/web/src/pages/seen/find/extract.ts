@@ -107,7 +107,7 @@ function running(all: readonly string[], into: Collector): void {
   end();
 }
 
-/** A line that is one value, or one value with its kind before it, as the page's addresses have it. */
+/** The value that a line is as a whole. */
 function whole(line: string): Form | undefined {
   if (line.length > maxValue) return undefined;
   const form = guess(line);
