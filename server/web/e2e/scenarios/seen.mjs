@@ -49,7 +49,7 @@ export async function pastesAMail(t) {
   const ip = rows.find((r) => r.Value === "104.161.20.102");
   t.equal([ip.Kind, ip.Status], ["ip", "seen"], "the address");
   t.expect(Number(ip.Tenants) >= 2 && Number(ip.Cases) >= 2, `the address is in ${ip.Tenants} tenants and ${ip.Cases} cases`);
-  await page.getByRole("button", { name: "Open" }).first().click();
+  await page.locator("tr", { hasText: "104.161.20.102" }).first().getByRole("button", { name: "Open" }).click();
   await page.getByRole("table", { name: "Cases" }).getByRole("link", { name: "alder/2023-0117" }).waitFor();
   await t.accessible(page, "answers");
   await t.fits(page, "answers");

@@ -2,7 +2,7 @@
 
 const rows = (page) => page.evaluate(() => [...document.querySelectorAll(".watch .rows tr[data-at]")].map((tr) => tr.innerText.replace(/\s+/g, " ")));
 
-/** A case of the published story in another tenant's name. */
+/** A case like the published ones, in another tenant's name. */
 const copy = (tenant, id) => ({
   tenant,
   id,
@@ -16,9 +16,9 @@ const copy = (tenant, id) => ({
       operation: "UserLoggedIn",
       firstSeen: "2023-06-01T00:00:00Z",
       lastSeen: "2023-06-02T00:00:00Z",
-      observables: ["104.161.20.102", "185.241.149.122", "176.10.118.15"].map((value) => ({ kind: "ip", value, roles: ["login_source"] })),
+      observables: ["104.161.20.102", "185.241.149.122", "20.232.202.245"].map((value) => ({ kind: "ip", value, roles: ["login_source"] })),
     },
-    { id: "f2", technique: "T1098", operation: "New-TransportRule", observables: [{ kind: "rule_name", value: `Watched by ${tenant}`, roles: ["created"] }] },
+    { id: "f2", technique: "T1098", operation: "New-TransportRule", observables: [{ kind: "rule_name", value: "Block Spoofing", roles: ["created"] }] },
   ],
 });
 

@@ -16,7 +16,7 @@ export function Box({ given, take, small }: { given: string; take: (text: string
         ask(text);
       }}
     >
-      <label class="unseen" for="paste">
+      <label class="aside" for="paste">
         Values, or any text that holds some
       </label>
       <textarea

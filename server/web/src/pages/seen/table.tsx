@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { keep, type Route } from "../../app/route.ts";
 import { type Column, Rows, type Sort } from "../../ui/rows.tsx";
 import { Value, visible } from "../../ui/value.tsx";
@@ -21,8 +21,11 @@ export function Table({ rows, scale, route, role, correct, drop }: {
   drop: (ids: ReadonlySet<string>) => void;
 }) {
   const [open, setOpen] = useState(route.query.get("open") ?? "");
+  // A key that is pressed finds what is open now, not what was when it was handed over.
+  const now = useRef(open);
+  now.current = open;
   const toggle = (r: Row) => {
-    const next = r.id === open ? "" : r.id;
+    const next = r.id === now.current ? "" : r.id;
     setOpen(next);
     keep({ open: next !== "" && next.length <= maxOpen ? next : undefined });
   };

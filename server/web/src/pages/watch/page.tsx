@@ -57,7 +57,7 @@ export default function Page({ route }: { route: Route }) {
         </button>
         <Connection state={feed.state} paused={paused} />
       </div>
-      <p class="unseen" role="status" aria-live="polite">
+      <p class="aside" role="status" aria-live="polite">
         {feed.said}
       </p>
       {feed.gap && <p class="note">Changes may be missing: {feed.gap}.</p>}
