@@ -12,6 +12,8 @@ export interface Progress {
   running: boolean;
   /** How long it took, in milliseconds; 0 before the end. */
   took: number;
+  /** Of how many the records came, where they come behind the answers; of says how many are awaited. */
+  records: { done: number; of: number };
   /** Seconds that the service wants to be left alone; 0: it does not. */
   wait: number;
 }
@@ -29,7 +31,10 @@ export interface Answers {
   again: () => void;
 }
 
-const idle: Progress = { done: 0, of: 0, running: false, took: 0, wait: 0 };
+const idle: Progress = { done: 0, of: 0, running: false, took: 0, records: { done: 0, of: 0 }, wait: 0 };
+
+/** Of more values what they are comes behind where they were seen: it is far more to send. */
+const withRecords = 500;
 
 /** Asks for those values that are not answered yet, once it is known who asks; for all of another text. */
 export function useAnswers(items: readonly Item[], text: number, who: { role: string | undefined; keyId: string } | undefined): Answers {
@@ -56,28 +61,54 @@ export function useAnswers(items: readonly Item[], text: number, who: { role: st
     const end = new AbortController();
     ended.current = end;
     const began = performance.now();
-    setProgress({ done: 0, of: todo.length, running: true, took: 0, wait: 0 });
-    askAll(
-      todo.map((i) => ({ kind: i.kind, value: i.value })),
-      {
-        signal: end.signal,
+    setProgress({ ...idle, of: todo.length, running: true });
+    const questions = todo.map((i) => ({ kind: i.kind, value: i.value }));
+    const asking = {
+      signal: end.signal,
+      sleep,
+      waiting: (wait: number) => setProgress((p) => ({ ...p, wait })),
+    };
+    const take = (from: number, answers: Answer[], more: readonly Schemas["Attribution"][], set: (id: string, a: Answer) => void) => {
+      for (const [n, a] of answers.entries()) {
+        const item = todo[from + n];
+        if (item) set(itemId(item), a);
+      }
+      for (const c of more) credits.current.set(c.source ?? "", c);
+      bump((n) => n + 1);
+    };
+    const ask = async () => {
+      const few = questions.length <= withRecords;
+      await askAll(questions, {
+        ...asking,
+        send: (o, signal) => send(o, few, signal),
         targets: mayAsk(who.role, "forward_to"),
-        send,
-        sleep,
-        waiting: (wait) => setProgress((p) => ({ ...p, wait })),
         answered: (from, answers, more) => {
           if (end.signal.aborted) return;
-          for (const [n, a] of answers.entries()) {
-            const item = todo[from + n];
-            if (item) by.current.set(itemId(item), a);
-          }
-          for (const c of more) credits.current.set(c.source ?? "", c);
-          bump((n) => n + 1);
+          take(from, answers, more, (id, a) => by.current.set(id, a));
           setProgress((p) => ({ ...p, done: from + answers.length }));
         },
-      },
-    ).then(
-      () => !end.signal.aborted && setProgress((p) => ({ ...p, running: false, took: performance.now() - began })),
+      });
+      if (end.signal.aborted) return;
+      const took = performance.now() - began;
+      setProgress((p) => ({ ...p, running: !few, took, records: { done: 0, of: few ? 0 : todo.length } }));
+      if (few) return;
+      await askAll(questions, {
+        ...asking,
+        send: (o, signal) => send(o, true, signal),
+        targets: false,
+        answered: (from, answers, more) => {
+          if (end.signal.aborted) return;
+          // A case may have come since: what was answered before stays as it is.
+          take(from, answers, more, (id, a) => {
+            const before = by.current.get(id);
+            if (before && a.result.records) by.current.set(id, { ...before, result: { ...before.result, records: a.result.records } });
+          });
+          setProgress((p) => ({ ...p, records: { ...p.records, done: from + answers.length } }));
+        },
+      });
+    };
+    ask().then(
+      () => !end.signal.aborted && setProgress((p) => ({ ...p, running: false, records: { done: 0, of: 0 } })),
       (e: unknown) => {
         if (end.signal.aborted) return;
         setProgress((p) => ({ ...p, running: false, wait: 0 }));
@@ -101,8 +132,8 @@ export function useAnswers(items: readonly Item[], text: number, who: { role: st
   };
 }
 
-async function send(observables: Schemas["Observable"][], signal: AbortSignal) {
-  const r = await answered(service.api.POST("/v1/seen", { body: { observables, includeRecords: true }, signal }));
+async function send(observables: Schemas["Observable"][], includeRecords: boolean, signal: AbortSignal) {
+  const r = await answered(service.api.POST("/v1/seen", { body: { observables, includeRecords }, signal }));
   return { results: r.results ?? [], attributions: r.attributions ?? [] };
 }
 

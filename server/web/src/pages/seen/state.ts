@@ -22,7 +22,7 @@ export interface Item {
 /** Addresses longer than this are cut by programs that pass them on. */
 export const longAddress = 2_000;
 /** Longer ones are not made. */
-export const maxAddress = 64_000;
+export const maxAddress = 150_000;
 /** The most characters that a compressed address may grow to. */
 const maxText = 32 << 20;
 

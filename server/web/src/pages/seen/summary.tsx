@@ -44,7 +44,7 @@ export function Summary({ values, asked, rows, answers, filter, parts, role }: {
         </span>
         {p.running && (
           <>
-            <progress max={p.of} value={p.done} aria-label="Answers" />
+            <progress max={p.records.of || p.of} value={p.records.of ? p.records.done : p.done} aria-label="Answers" />
             <button type="button" onClick={answers.stop}>
               Stop
             </button>
@@ -73,9 +73,10 @@ export function Summary({ values, asked, rows, answers, filter, parts, role }: {
 
 function told({ progress: p }: Answers, waiting: number): string {
   if (p.wait > 0) return `The service asks to wait ${p.wait} s.`;
-  if (p.running) return `${n(p.done)} of ${n(p.of)} answered`;
-  if (waiting === 0 && p.took > 0) return `${n(p.of)} answered in ${p.took < 1000 ? `${Math.round(p.took)} ms` : `${(p.took / 1000).toFixed(1)} s`}`;
-  return "";
+  if (p.took === 0) return p.running ? `${n(p.done)} of ${n(p.of)} answered` : "";
+  if (waiting > 0) return "";
+  const took = `${n(p.of)} answered in ${p.took < 1000 ? `${Math.round(p.took)} ms` : `${(p.took / 1000).toFixed(1)} s`}`;
+  return p.running ? `${took}; what they are: ${n(p.records.done)} of ${n(p.records.of)}` : took;
 }
 
 function notes(values: Values, rows: readonly Row[], role: string | undefined): string[] {

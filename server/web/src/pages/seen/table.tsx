@@ -100,7 +100,7 @@ function columnsOf(rows: readonly Row[], scale: [number, number] | undefined, d:
     },
     scale !== undefined && { key: "first", name: "First seen", by: by("first"), cell: (r) => spanText(spanOf(r)?.first) },
     scale !== undefined && { key: "last", name: "Last seen", by: by("last"), cell: (r) => spanText(spanOf(r)?.last) },
-    scale !== undefined && { key: "line", name: `${day(scale[0])} – ${day(scale[1])}`, wide: true, cell: (r) => <Span span={spanOf(r)} scale={scale} /> },
+    scale !== undefined && { key: "line", name: `${month(scale[0])} – ${month(scale[1])}`, wide: true, cell: (r) => <Span span={spanOf(r)} scale={scale} /> },
     any((r) => r.result?.class) && {
       key: "class",
       name: "Class",
@@ -140,8 +140,8 @@ function zero(count: string) {
   return count === "0" ? <span class="muted">0</span> : count;
 }
 
-function day(t: number): string {
-  return new Date(t).toISOString().slice(0, 10);
+function month(t: number): string {
+  return new Date(t).toISOString().slice(0, 7);
 }
 
 function StatusCell({ row }: { row: Row }) {

@@ -2,6 +2,7 @@ import { type Form, guess, maxValue } from "./forms.ts";
 import { looksLikeMail, mailTexts, unescapeHTML } from "./mail.ts";
 import { type Hit, holds, scan } from "./scan.ts";
 import { guessed } from "./kinds.ts";
+import { knownSuffix } from "./suffixes.ts";
 import { parseCSV, parseJSON, walk, walkTable } from "./structured.ts";
 
 /** A value that was found. */
@@ -60,7 +61,7 @@ export function extract(raw: string): Extraction {
 
 /** Reads a list of values, or text: what is no list as a whole is read as running text. */
 function lines(text: string, into: Collector): Partial<Extraction> {
-  const forms: { form: Form; line: string }[] = [];
+  const values: Form[] = [];
   const names: string[] = [];
   let numbers = 0;
   let list = true;
@@ -69,24 +70,23 @@ function lines(text: string, into: Collector): Partial<Extraction> {
     const line = raw.replace(/^\s*(?:[-*•]\s+)?/, "").trim();
     if (line === "" || line.startsWith("# ")) continue;
     const form = whole(line);
-    if (form) forms.push({ form, line });
+    if (form) values.push(form);
     else if (line.startsWith("{") || holds(line)) {
       list = false;
       break;
     } else if (isNumber(line)) numbers++;
-    else names.push(line);
+    else if (line.length <= maxValue) {
+      names.push(line);
+      if (names.length <= maxNames) values.push({ kind: "rule_name", value: unquoted(line) });
+    }
   }
   if (!list) {
     running(all, into);
     return { list: false };
   }
-  for (const { form } of forms) into.add(form);
-  const named = names.filter((n) => n.length <= maxValue);
-  if (named.length <= maxNames) {
-    for (const n of named) into.add({ kind: "rule_name", value: unquoted(n) });
-    return { list: true, numbers };
-  }
-  return { list: true, numbers, names: named.slice(0, maxFound) };
+  const few = names.length <= maxNames;
+  for (const v of values) if (few || v.kind !== "rule_name") into.add(v);
+  return { list: true, numbers, names: few ? [] : names.slice(0, maxFound) };
 }
 
 /** Reads running text; lines of JSON are read as such. */
@@ -135,7 +135,8 @@ class Collector {
 
   readonly add = (hit: Hit): void => {
     this.put(hit, hit.given === true || !guessed.has(hit.kind), false);
-    for (const p of hit.parts ?? []) this.put(p, false, true);
+    // What is the domain of an address is a name, whatever it ends in.
+    for (const p of hit.parts ?? []) this.put(p, /^(domain|hostname)$/.test(p.kind) && !knownSuffix(p.value), true);
   };
 
   private put(form: Form, given: boolean, part: boolean): void {
