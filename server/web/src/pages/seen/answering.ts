@@ -33,6 +33,9 @@ export interface Answers {
 
 const idle: Progress = { done: 0, of: 0, running: false, took: 0, records: { done: 0, of: 0 }, wait: 0 };
 
+/** How often the page is drawn while answers come, in milliseconds: to draw takes longer than to ask. */
+const often = 250;
+
 /** Of more values what they are comes behind where they were seen: it is far more to send. */
 const withRecords = 500;
 
@@ -74,7 +77,13 @@ export function useAnswers(items: readonly Item[], text: number, who: { role: st
         if (item) set(itemId(item), a);
       }
       for (const c of more) credits.current.set(c.source ?? "", c);
+    };
+    let shown = 0;
+    const show = (change: (p: Progress) => Progress) => {
+      if (performance.now() - shown < often) return;
+      shown = performance.now();
       bump((n) => n + 1);
+      setProgress(change);
     };
     const ask = async () => {
       const few = questions.length <= withRecords;
@@ -85,11 +94,12 @@ export function useAnswers(items: readonly Item[], text: number, who: { role: st
         answered: (from, answers, more) => {
           if (end.signal.aborted) return;
           take(from, answers, more, (id, a) => by.current.set(id, a));
-          setProgress((p) => ({ ...p, done: from + answers.length }));
+          show((p) => ({ ...p, done: from + answers.length }));
         },
       });
       if (end.signal.aborted) return;
       const took = performance.now() - began;
+      bump((n) => n + 1);
       setProgress((p) => ({ ...p, running: !few, took, records: { done: 0, of: few ? 0 : todo.length } }));
       if (few) return;
       await askAll(questions, {
@@ -103,14 +113,19 @@ export function useAnswers(items: readonly Item[], text: number, who: { role: st
             const before = by.current.get(id);
             if (before && a.result.records) by.current.set(id, { ...before, result: { ...before.result, records: a.result.records } });
           });
-          setProgress((p) => ({ ...p, records: { ...p.records, done: from + answers.length } }));
+          show((p) => ({ ...p, records: { ...p.records, done: from + answers.length } }));
         },
       });
     };
     ask().then(
-      () => !end.signal.aborted && setProgress((p) => ({ ...p, running: false, records: { done: 0, of: 0 } })),
+      () => {
+        if (end.signal.aborted) return;
+        bump((n) => n + 1);
+        setProgress((p) => ({ ...p, running: false, records: { done: 0, of: 0 } }));
+      },
       (e: unknown) => {
         if (end.signal.aborted) return;
+        bump((n) => n + 1);
         setProgress((p) => ({ ...p, running: false, wait: 0 }));
         setProblem(problemFrom(e));
         end.abort();
@@ -126,6 +141,7 @@ export function useAnswers(items: readonly Item[], text: number, who: { role: st
     credits: [...credits.current.values()],
     stop: () => {
       ended.current?.abort();
+      bump((n) => n + 1);
       setProgress((p) => ({ ...p, running: false, wait: 0 }));
     },
     again: () => again((n) => n + 1),
