@@ -132,6 +132,22 @@ export async function fiveThousandValues(t) {
 }
 fiveThousandValues.long = 1;
 
+export async function tooManyForAnAddress(t) {
+  const page = await t.signedIn("analyst");
+  let state = 1;
+  const random = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0).toString(16).padStart(8, "0");
+  const many = (n) => Array.from({ length: n }, () => `${random()}${random()}${random()}${random()}`).join("\n");
+  // Twice: the address does not change, and the values do.
+  for (const n of [9000, 8500]) {
+    await paste(t, page, many(n));
+    await t.until(() => page.evaluate((n) => document.querySelector(".seen .summary").textContent.startsWith(`${n} values`), n.toLocaleString("en")), `${n} values`);
+    await page.getByText("too many values for an address").waitFor();
+    await t.until(() => page.evaluate(() => / answered in /.test(document.querySelector(".seen .summary").textContent)), `${n} answers`, 60_000);
+  }
+  t.equal(new URL(page.url()).hash, "#/seen", "the address");
+}
+tooManyForAnAddress.long = 1;
+
 async function took(page) {
   return page.evaluate(() => /answered in ([\d.]+ m?s)/.exec(document.querySelector(".seen .summary").textContent)?.[1]);
 }

@@ -156,6 +156,9 @@ function StatusCell({ row }: { row: Row }) {
   return (
     <span class={`status ${row.status}`} title={visible(why)}>
       {statusNames[row.status]}
+      {row.status === "seen" && row.result?.cases?.min === 0 && row.result.sightings?.some((s) => s.withheld) && (
+        <span class="muted" title="Only in restricted or tlp:red cases, which count nowhere."> restricted</span>
+      )}
       {row.status === "invalid" && why && <span class="muted">: {visible(why)}</span>}
     </span>
   );
