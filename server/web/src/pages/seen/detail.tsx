@@ -7,7 +7,7 @@ import { visible } from "../../ui/value.tsx";
 import { abuseText, othersText, type Row } from "./answers.ts";
 
 /** What is known of a value, below its line: what it is, and every case that has it. */
-export function Detail({ row, role }: { row: Row; role: string | undefined }) {
+export function Detail({ row }: { row: Row }) {
   const r = row.result;
   if (!r) return <Nothing>Not answered yet.</Nothing>;
   const reasons = r.classReasons ?? [];
@@ -67,20 +67,20 @@ export function Detail({ row, role }: { row: Row; role: string | undefined }) {
           </>
         )}
       </dl>
-      <Sightings row={row} role={role} />
+      <Sightings row={row} />
     </div>
   );
 }
 
-function Sightings({ row, role }: { row: Row; role: string | undefined }) {
+function Sightings({ row }: { row: Row }) {
   const r = row.result;
-  if (r?.moreSightings) return <AllSightings row={row} role={role} />;
+  if (r?.moreSightings) return <AllSightings row={row} />;
   const sightings = r?.sightings ?? [];
   if (sightings.length === 0) return <Nothing>No case that you may read has it.</Nothing>;
   return <SightingList sightings={sightings} />;
 }
 
-function AllSightings({ row }: { row: Row; role: string | undefined }) {
+function AllSightings({ row }: { row: Row }) {
   const pages = usePages(
     async (pageToken, signal) => {
       const query = { "observable.kind": row.kind, "observable.value": row.value, pageSize: 100, pageToken };

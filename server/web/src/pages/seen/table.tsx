@@ -39,7 +39,7 @@ export function Table({ rows, scale, route, role, correct, drop }: {
       id={(r) => r.id}
       open={toggle}
       label="Values"
-      detail={(r) => (r.id === open ? <Detail row={r} role={role} /> : undefined)}
+      detail={(r) => (r.id === open ? <Detail row={r} /> : undefined)}
       sorted={at < 0 ? undefined : { at, down: route.query.get("down") === "1" }}
       onSort={(s: Sort) => keep({ sort: columns[s.at]?.key, down: s.down ? "1" : undefined })}
     />
@@ -74,6 +74,11 @@ function columnsOf(rows: readonly Row[], scale: [number, number] | undefined, d:
             {r.id === d.open ? "▾" : "▸"}
           </button>
           <Value value={r.value} most={90} />
+          {r.item.times > 1 && (
+            <span class="muted" title={`${r.item.times} times in the text`}>
+              ×{r.item.times}
+            </span>
+          )}
         </span>
       ),
     },
