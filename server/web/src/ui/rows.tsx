@@ -1,4 +1,4 @@
-import type { ComponentChildren, VNode } from "preact";
+import { type ComponentChildren, Fragment, type VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { useHotkeys } from "../app/hotkeys.ts";
 
@@ -15,6 +15,12 @@ export interface Column<T> {
   wide?: boolean;
 }
 
+/** The column that rows are sorted by. */
+export interface Sort {
+  at: number;
+  down: boolean;
+}
+
 /** Rows that are shown at once; more are shown on demand. */
 const step = 200;
 
@@ -22,7 +28,7 @@ const step = 200;
  * A table that is read with j and k and opened with Enter. Sorting is the reader's; the
  * order that is given is kept among equals.
  */
-export function Rows<T>({ rows, columns, id, open, label, more }: {
+export function Rows<T>({ rows, columns, id, open, label, more, detail, sorted: given, onSort }: {
   rows: readonly T[];
   columns: readonly Column<T>[];
   id: (row: T) => string;
@@ -31,18 +37,25 @@ export function Rows<T>({ rows, columns, id, open, label, more }: {
   label: string;
   /** Fetches further rows; none when there are no more. */
   more?: (() => void) | undefined;
+  /** What stands below a row that is open. */
+  detail?: (row: T) => VNode | undefined;
+  /** The order that the rows have, where the page's address has it; else the table sorts them itself. */
+  sorted?: Sort | undefined;
+  onSort?: (s: Sort) => void;
 }): VNode {
-  const [sort, setSort] = useState<{ at: number; down: boolean }>();
+  const [own, setOwn] = useState<Sort>();
+  const sort = onSort ? given : own;
+  const setSort = onSort ?? setOwn;
   const [most, setMost] = useState(step);
   const [at, setAt] = useState(-1);
   const body = useRef<HTMLTableSectionElement>(null);
-  const by = sort && columns[sort.at]?.by;
+  const by = !onSort && sort && columns[sort.at]?.by;
   const sorted = by ? rows.toSorted((x, y) => compare(by(x), by(y)) * (sort.down ? -1 : 1)) : rows;
   const shown = sorted.slice(0, most);
   const move = (to: number) => {
     const next = Math.min(shown.length - 1, Math.max(0, to));
     setAt(next);
-    body.current?.rows[next]?.focus();
+    body.current?.querySelector<HTMLElement>(`tr[data-at="${next}"]`)?.focus();
   };
   useHotkeys(
     [
@@ -73,15 +86,25 @@ export function Rows<T>({ rows, columns, id, open, label, more }: {
           </tr>
         </thead>
         <tbody ref={body}>
-          {shown.map((row, i) => (
-            <tr key={id(row)} tabIndex={-1} class={i === at ? "at" : ""} onFocus={() => setAt(i)} onDblClick={() => open?.(row)}>
-              {columns.map((c) => (
-                <td class={classes(c)} data-name={c.name}>
-                  {c.cell(row)}
-                </td>
-              ))}
-            </tr>
-          ))}
+          {shown.map((row, i) => {
+            const below = detail?.(row);
+            return (
+              <Fragment key={id(row)}>
+                <tr data-at={i} tabIndex={-1} class={i === at ? "at" : ""} onFocus={() => setAt(i)} onDblClick={() => open?.(row)}>
+                  {columns.map((c) => (
+                    <td class={classes(c)} data-name={c.name}>
+                      {c.cell(row)}
+                    </td>
+                  ))}
+                </tr>
+                {below && (
+                  <tr class="below">
+                    <td colSpan={columns.length}>{below}</td>
+                  </tr>
+                )}
+              </Fragment>
+            );
+          })}
         </tbody>
       </table>
       {most < sorted.length ? (
