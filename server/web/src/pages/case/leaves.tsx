@@ -6,7 +6,8 @@ import { type Column, Rows } from "../../ui/rows.tsx";
 import { Nothing, ProblemBox, Waiting } from "../../ui/state.tsx";
 import { listedTiers, tierNames } from "../../ui/tier.tsx";
 import { Value, visible } from "../../ui/value.tsx";
-import { type Bundle, bundleOf, fileOf, formats, labels, type Leaving, named } from "./bundle.ts";
+import { type Bundle, bundleOf, fileOf } from "./bundle.ts";
+import { formats, labels, type Leaving, named } from "./event.ts";
 
 /** What would leave the deployment of a case, under a label and for somebody, before any of it does. */
 export function Leaves({ c, query }: { c: Schemas["Case"]; query: URLSearchParams }) {

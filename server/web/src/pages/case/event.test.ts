@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { named, valuesOf } from "./bundle.ts";
+import { named, valuesOf } from "./event.ts";
 
 test("indicators and context with its reason", () => {
   const event = JSON.stringify({
