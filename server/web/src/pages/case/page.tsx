@@ -41,7 +41,7 @@ export default function Page({ route }: { route: Route }) {
   if (!who.data) return who.problem ? <ProblemBox problem={who.problem} again={who.again} /> : <Waiting />;
   const [, tenant, id] = route.path;
   return (
-    <div class={over ? "dropping" : ""}>
+    <div class={over ? "case-page dropping" : "case-page"}>
       {tenant !== undefined && id !== undefined ? (
         <CasePage tenant={tenant} id={id} who={who.data} query={route.query} key={`${tenant}/${id}`} />
       ) : tenant === "submit" ? (

@@ -33,7 +33,7 @@ function Choose() {
   const [b, setB] = useState("");
   const whole = (ref: string) => /^[^/\s]+\/[^/\s]+$/.test(ref.trim());
   return (
-    <>
+    <div class="link-page">
       <h1>Compare two cases</h1>
       <form
         class="bar-row"
@@ -48,7 +48,7 @@ function Choose() {
           Compare
         </button>
       </form>
-    </>
+    </div>
   );
 }
 
@@ -87,7 +87,7 @@ function PairPage({ ends, who, query }: { ends: Ends; who: Who; query: URLSearch
     }
   };
   return (
-    <>
+    <div class="link-page">
       {pair.problem && <ProblemBox problem={pair.problem} again={pair.again} />}
       {!pair.data && !pair.problem && <Waiting what="Comparing" />}
       {undo && (
@@ -101,7 +101,7 @@ function PairPage({ ends, who, query }: { ends: Ends; who: Who; query: URLSearch
       {problem && <ProblemBox problem={problem} />}
       {pair.data && <Shown pair={pair.data} may={may} reviewed={reviewed} query={query} />}
       {action && may && pair.data && <ReviewDialog ends={ends} action={action} done={(r) => done(action, r)} key={action} />}
-    </>
+    </div>
   );
 }
 
