@@ -105,7 +105,7 @@ export async function saysWhereABadFileIsWrong(t) {
   await page.getByRole("alert").waitFor();
   const told = await page.getByRole("alert").textContent();
   t.expect(told.includes("bad.json:3:25") && told.includes("findings[0].technique"), `the place of a technique: ${told}`);
-  t.expect(told.includes("bad.json:4:41") && told.includes("findings[0].observables[0].value"), `the place of a value: ${told}`);
+  t.expect(told.includes("bad.json:4:40") && told.includes("findings[0].observables[0].value"), `the place of a value: ${told}`);
   t.expect(await submitButton(page).isDisabled(), "a bad case can be submitted");
   await t.accessible(page, "a bad case");
 

@@ -79,7 +79,7 @@ export function LinkRows({ of, links, more, label }: { of: string; links: readon
     { name: "shared", cell: (l) => l.sharedCount ?? 0, by: (l) => -(l.sharedCount ?? 0), num: true },
     { name: "tenant", cell: (l) => (l.sameTenant ? "same" : "other"), by: (l) => String(l.sameTenant), wide: true },
     { name: "since", cell: (l) => <Time at={l.firstLinkedAt} day />, by: (l) => l.firstLinkedAt ?? "", wide: true },
-    { name: "", cell: (l) => <a href={caseHref(other(l))}>case</a>, wide: true },
+    { name: "open", cell: (l) => <a href={caseHref(other(l))}>case</a>, wide: true },
   ];
   return <Rows rows={links} columns={columns} id={(l) => l.ref ?? ""} open={(l) => go(linkHref(of, other(l)))} label={label} more={more} />;
 }

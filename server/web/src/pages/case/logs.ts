@@ -20,6 +20,9 @@ const telling = new Set("auditdata raweventdata activitydisplayname servicesourc
 /** Fields of a case, of which nothing else has all. */
 const ofCase = ["tenant", "id", "findings"];
 
+/** Fields that little else has. */
+const almost = ["tenant", "findings", "observables", "evidencefrom"];
+
 /**
  * Tells from its first bytes what a file is. A log is never sent; what is no log and no
  * case is not sent either.
@@ -49,7 +52,8 @@ function jsonNature(text: string): Nature {
   for (const [, name] of text.matchAll(/\\?"((?:[^"\\]|\\.){1,80}?)\\?"\s*:/gs)) if (name) names.add(folded(name));
   if (ofCase.every((n) => names.has(n)) && ![...telling].some((n) => names.has(n))) return "case";
   if (isAudit(names)) return "audit log";
-  return text.startsWith("{") && names.has("tenant") && names.has("id") ? "case" : "unknown";
+  // A case with a fault in it; what has fields that a case has not is not sent.
+  return text.startsWith("{") && almost.some((n) => names.has(n)) ? "case" : "unknown";
 }
 
 function tableNature(text: string): Nature {

@@ -242,7 +242,7 @@ function Many({ cases }: { cases: readonly Checked[] }) {
     { name: "state", cell: (c) => <State c={c} />, by: (c) => c.state },
     { name: "observables", cell: (c) => c.document.observables, by: (c) => c.document.observables, num: true },
     { name: "links", cell: (c) => (c.result ? `${c.result.links?.length ?? 0}${c.result.moreLinks ? "+" : ""}` : ""), by: (c) => -(c.result?.links?.length ?? 0), num: true },
-    { name: "", cell: (c) => <Faults c={c} /> },
+    { name: "faults", cell: (c) => <Faults c={c} /> },
   ];
   return <Rows rows={cases} columns={columns} id={(c) => `${c.file} ${c.document.start.line} ${c.document.start.column}`} label="Cases of the files" />;
 }

@@ -36,7 +36,9 @@ export async function pairOf(ends: Ends, who: Who, signal: AbortSignal): Promise
     mayReview(who) ? preview(ends, "REVIEW_ACTION_CLEAR", signal) : listed(ends, signal),
   ]);
   if (!explanation) throw new Problem(0, { detail: "the service explained nothing" });
-  return { explanation, a, b, ...said };
+  // An explanation names the smaller of the two first, whatever the address does.
+  const turned = a !== undefined ? `${a.tenant}/${a.id}` !== explanation.a : b !== undefined && `${b.tenant}/${b.id}` === explanation.a;
+  return { explanation, a: turned ? b : a, b: turned ? a : b, ...said };
 }
 
 /** A case, or undefined where it is gone or may not be read. */
