@@ -84,7 +84,16 @@ function Facts({ c, who }: { c: Case; who: Who }) {
           <Time at={iso(active.first)} day /> – <Time at={iso(active.last)} day /> <span class="muted">{days(active.first, active.last)}</span>
         </Fact>
         <Fact name="evidence" shown={!!(c.evidenceFrom || c.evidenceTo)}>
-          <Time at={c.evidenceFrom} day /> – <Time at={c.evidenceTo} day />
+          {c.evidenceFrom && (
+            <>
+              from <Time at={c.evidenceFrom} day />
+            </>
+          )}{" "}
+          {c.evidenceTo && (
+            <>
+              to <Time at={c.evidenceTo} day />
+            </>
+          )}
         </Fact>
         <Fact name="opened" shown={!!c.openedAt}>
           <Time at={c.openedAt} />
@@ -104,7 +113,7 @@ function Facts({ c, who }: { c: Case; who: Who }) {
             <bdi>{visible(value)}</bdi>
           </Fact>
         ))}
-        <Fact name="references" shown={(c.references ?? []).length > 0}>
+        <Fact name="references" shown={(c.references ?? []).length > 0} whole>
           <ul class="plain">
             {(c.references ?? []).map((r) => (
               <li>
@@ -118,9 +127,9 @@ function Facts({ c, who }: { c: Case; who: Who }) {
   );
 }
 
-function Fact({ name, shown, children }: { name: string; shown: boolean; children: preact.ComponentChildren }) {
+function Fact({ name, shown, whole, children }: { name: string; shown: boolean; whole?: boolean; children: preact.ComponentChildren }) {
   return shown ? (
-    <div>
+    <div class={whole ? "whole" : ""}>
       <dt>{name}</dt>
       <dd>{children}</dd>
     </div>

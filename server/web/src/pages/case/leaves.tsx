@@ -163,7 +163,7 @@ function Shown({ bundle, selection, c, back }: { bundle: Bundle; selection: Sche
     { name: "value", cell: (v) => <Value value={v.value} most={100} />, by: (v) => v.value },
     { name: "why", cell: (v) => <bdi>{visible(v.indicator ? v.comment : v.reason)}</bdi> },
     {
-      name: "or not",
+      name: "keep",
       cell: (v) => (
         <button type="button" class="quiet" onClick={() => back({ kind: "", value: v.value })}>
           Keep back

@@ -58,7 +58,7 @@ export function Observables({ c, all, who, query }: { c: Schemas["Case"]; all: r
     },
     ...(ask
       ? ([
-          { name: "elsewhere", cell: (g) => <Where g={g} r={resultOf(g)} />, by: (g) => -casesElsewhere(resultOf(g)) },
+          { name: "seen in", cell: (g) => <Where g={g} r={resultOf(g)} />, by: (g) => -casesElsewhere(resultOf(g)) },
           { name: "class", cell: (g) => visible(resultOf(g)?.class ?? ""), by: (g) => resultOf(g)?.class ?? "" },
           { name: "what it is", cell: (g) => <bdi>{visible(brief(resultOf(g)?.records?.[0]))}</bdi>, by: (g) => brief(resultOf(g)?.records?.[0]), wide: true },
         ] satisfies Column<Gathered>[])

@@ -50,5 +50,6 @@ async function read(all: readonly Gathered[], signal: AbortSignal, set: (s: Else
 /** What a record says in a few words: the operator of the network, the place. */
 export function brief(r: Schemas["Record"] | undefined): string {
   const first = (...names: string[]) => names.map((n) => r?.fields?.find((f) => f.name === n && f.status === "LOOKUP_STATUS_OK" && !f.caseRef && f.value)?.value).find((v) => v);
-  return [first("as_org", "provider", "org"), first("asn"), first("region", "city"), first("country", "country_code")].filter((v, i, l) => v && l.indexOf(v) === i).join(" · ");
+  const asn = first("asn");
+  return [first("as_org", "provider", "org"), asn && /^\d+$/.test(asn) ? `AS${asn}` : asn, first("region", "city"), first("country", "country_code")].filter((v, i, l) => v && l.indexOf(v) === i).join(" · ");
 }

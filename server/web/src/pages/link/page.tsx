@@ -188,32 +188,30 @@ function Shown({ pair, may, reviewed, query }: { pair: Pair; may: boolean; revie
               {all ? "Gather what adds nothing" : "Show every value"}
             </button>
           )}
+          <section>
+            <h2>Without…</h2>
+            <Counterfactuals e={e} />
+          </section>
+          <section>
+            <h2>In common, but adds nothing</h2>
+            {generic.length === 0 ? (
+              <Nothing>Nothing that everybody has.</Nothing>
+            ) : (
+              <ul class="plain">
+                {generic.map((g) => (
+                  <li>
+                    <a href={href(["seen"], { q: g.value })}>{visible(g.kind ?? "")}</a> <Value value={g.value ?? ""} /> <span class="muted">{visible(g.reason ?? "")}</span>
+                  </li>
+                ))}
+              </ul>
+            )}
+          </section>
         </div>
         <div>
           <h2>In words</h2>
           <InWords steps={steps} at={at} />
         </div>
       </section>
-      <div class="beside">
-        <section>
-          <h2>Without…</h2>
-          <Counterfactuals e={e} />
-        </section>
-        <section>
-          <h2>In common, but adds nothing</h2>
-          {generic.length === 0 ? (
-            <Nothing>Nothing that everybody has.</Nothing>
-          ) : (
-            <ul class="plain">
-              {generic.map((g) => (
-                <li>
-                  <a href={href(["seen"], { q: g.value })}>{visible(g.kind ?? "")}</a> <Value value={g.value ?? ""} /> <span class="muted">{visible(g.reason ?? "")}</span>
-                </li>
-              ))}
-            </ul>
-          )}
-        </section>
-      </div>
       <section>
         <h2>When</h2>
         {pair.a && pair.b ? <TimeLine all={common} a={a} b={b} /> : <Nothing>One of the cases is gone or not for your key.</Nothing>}

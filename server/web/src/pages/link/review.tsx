@@ -131,7 +131,7 @@ function Actors({ actors, other }: { actors: readonly Schemas["Actor"][]; other:
           <li>
             <a href={href(["actors", a.id ?? ""])}>{a.name ? visible(a.name) : a.id}</a> <span class="muted">{a.cases} {a.cases === 1 ? "case" : "cases"}:</span>{" "}
             {members.slice(0, 12).map((m) => (
-              <a class={`chip ${was.includes(m) ? "" : "moves"}`} href={caseHref(m)}>
+              <a class={`chip ${was.includes(m) ? "" : "moves"}`} title={was.includes(m) ? undefined : "moves"} href={caseHref(m)}>
                 {visible(m)}
               </a>
             ))}

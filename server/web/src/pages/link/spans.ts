@@ -69,22 +69,22 @@ export interface Lane {
 }
 
 /** Sizes in units of the picture, which are CSS pixels. */
-export const lane = { column: 7.85, line: 17, height: 7, gap: 8, head: 24, least: 4 };
+export const lane = { column: 7.85, line: 17, height: 7, gap: 8, head: 24, least: 4, pad: 8 };
 
 const day = 86_400_000;
 
 /** Lays stretches of time out for a width. */
 export function timeLine(all: readonly Common[], width: number): TimeLine {
   const beside = width >= 620;
-  const left = beside ? width * 0.32 : 2;
-  const right = width - lane.least - 2;
+  const left = beside ? width * 0.32 : lane.pad;
+  const right = width - lane.least - lane.pad;
   const dates = all.flatMap((c) => [c.a, c.b]).flatMap((s) => (s ? [s.first, s.last] : []));
   const first = dates.length > 0 ? Math.min(...dates) : 0;
   const last = Math.max(dates.length > 0 ? Math.max(...dates) : 0, first + day);
   const x = (t: number) => left + ((t - first) / (last - first)) * (right - left);
   let y = lane.head;
   const rows = all.map((common) => {
-    const lines = wrap(common.label, (beside ? left - lane.gap : width - 4) / lane.column, 4);
+    const lines = wrap(common.label, (beside ? left - lane.gap - lane.pad : width - 2 * lane.pad) / lane.column, 4);
     const text = lines.length * lane.line;
     const lanes = 2 * lane.height + 3;
     const top = beside ? y + 1 : y + text;
@@ -110,7 +110,7 @@ function ticksOf(first: number, last: number, x: (t: number) => number, most: nu
   const out: { x: number; label: string }[] = [];
   const end = x(last);
   const add = (t: number, label: string, long: number) => {
-    if (t >= first && t <= last && x(t) + long * lane.column <= end + lane.least + 2) out.push({ x: x(t), label });
+    if (t >= first && t <= last && x(t) + long * lane.column <= end + lane.least + lane.pad) out.push({ x: x(t), label });
   };
   if (days <= most * 14) {
     const step = [1, 2, 7, 14].find((n) => days / n <= most) ?? 14;

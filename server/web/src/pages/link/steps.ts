@@ -105,8 +105,9 @@ function groupSteps(f: Family, g: Group, all: boolean): Omit<Step, "from" | "to"
 function familyWords(f: Family): string {
   const n = f.groups?.length ?? 0;
   const raw = f.rawMillibits ?? 0;
-  const sum = raw === f.usedMillibits ? "" : `, of ${bits(raw)} before its cap`;
-  return `${n} ${n === 1 ? "group" : "groups"} of evidence, together ${bits(f.usedMillibits ?? 0)}${sum}. Within a family each further group counts half of the one before.`;
+  const sum = raw === f.usedMillibits ? "" : `, together ${bits(raw)} before the cap`;
+  const halves = f.name === behaviour || n === 1 ? "" : " Each further one counts half of the one before.";
+  return `${n} ${n === 1 ? "group" : "groups"} of evidence${sum}.${halves}`;
 }
 
 function againstWords(notes: readonly string[]): string[] {

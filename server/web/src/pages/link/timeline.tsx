@@ -32,7 +32,7 @@ export function TimeLine({ all, a, b }: { all: readonly Common[]; a: string; b: 
             {picture.rows.map((row) => (
               <Named common={row.common}>
                 {row.lines.map((l) => (
-                  <text x={2} y={l.y}>
+                  <text x={lane.pad} y={l.y}>
                     {l.text}
                   </text>
                 ))}

@@ -43,17 +43,17 @@ export interface Layout {
 }
 
 /** Sizes in units of the picture, which are CSS pixels. */
-export const size = { font: 13, column: 7.85, line: 17, bar: 14, gap: 8, head: 22, pad: 2 };
+export const size = { font: 13, column: 7.85, line: 17, bar: 14, gap: 8, head: 22, pad: 8 };
 
 /** Wide enough for names beside the bars. */
-const besides = 620;
+const besides = 540;
 
 /** Lays steps out for a width. Each bar begins where the one before ended. */
 export function layout(steps: readonly Step[], width: number): Layout {
   const amountWidth = Math.max(...steps.map((s) => columns(bits(s.used))), 0) * size.column;
   const beside = width >= besides;
   const longest = Math.max(...steps.map((s) => columns(s.label)), 0) * size.column + size.gap * 2;
-  const labelWidth = beside ? Math.min(longest, width * 0.42) : width - amountWidth - 2 * size.gap;
+  const labelWidth = beside ? Math.min(longest, width * 0.42) : width - amountWidth - size.gap - size.pad;
   const amountX = beside ? labelWidth + size.gap + amountWidth : width - size.pad;
   const left = beside ? amountX + 2 * size.gap : size.pad;
   const right = width - size.pad;

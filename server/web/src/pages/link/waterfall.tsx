@@ -74,7 +74,6 @@ export function InWords({ steps, at }: { steps: readonly Step[]; at: string }) {
         </span>
       ),
     },
-    { name: "weight", cell: (s) => (s.weight === undefined ? "" : bits(s.weight)), num: true, wide: true },
     { name: "adds", cell: (s) => (s.kind === "family" ? <span class="muted">({bits(s.used)})</span> : bits(s.used)), num: true },
     { name: "sum", cell: (s) => (s.kind === "family" ? "" : bits(s.to)), num: true },
     { name: "in words", cell: (s) => <bdi class={s.id === at ? "words at" : "words"}>{s.words.join(" ")}</bdi> },

@@ -43,12 +43,11 @@ function because(v: SharedValue): string {
 }
 
 function numbers(v: SharedValue): string[] {
-  const out = [`Two cases of one actor share such a value with a chance of ${small(v.m ?? 0)} (m).`];
-  if ((v.alpha ?? 0) > 0)
-    out.push(
-      `On it ${small(v.alpha ?? 0)} unrelated actors are expected whom nobody has seen (α), and ` +
-        `${v.unexplainedTenants ?? 0} tenants have it and nothing else in common with the two (d).`,
-    );
+  const share = `Two cases of one actor share such a value with a chance of ${small(v.m ?? 0)} (m)`;
+  const others =
+    `; ${small(v.alpha ?? 0)} unrelated actors are expected on it whom nobody has seen (α), ` +
+    `and ${v.unexplainedTenants ?? 0} tenants have it and nothing else in common with the two (d).`;
+  const out = [share + ((v.alpha ?? 0) > 0 ? others : ".")];
   if ((v.background ?? 0) > 0) out.push(`Of unrelated cases ${small(v.background ?? 0)} have it (f).`);
   if ((v.trust ?? 1) < 1) out.push(`The tenants are trusted ${small(v.trust ?? 1)} of 1.`);
   const gap = v.gapDays ?? 0;
@@ -72,6 +71,7 @@ function counted(v: SharedValue, g: Group, first: boolean, family: string): stri
   const [weight, used, rank] = [v.weightMillibits ?? 0, v.usedMillibits ?? 0, g.rank ?? 1];
   const group = visible(g.id ?? "");
   const counts = `Worth ${bits(weight)} bits, counts ${bits(used)}`;
+  if (weight === 0) return "Worth nothing.";
   if (used >= weight) return `Worth ${bits(weight)} bits; counts in full.`;
   if (!first) return `${counts}: one of several in ${group}, which are not independent.`;
   if (rank > 1) return used === 0 ? `${counts}: rank ${rank} in ${visible(family)}.` : `${counts}: rank ${rank} in ${visible(family)}, so 1/${2 ** (rank - 1)} of it.`;
