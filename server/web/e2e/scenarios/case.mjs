@@ -55,6 +55,7 @@ export async function listsAndShowsACase(t) {
   const link = page.getByRole("row").filter({ hasText: "birch/2023-0142" });
   await link.getByText("strong").waitFor();
   await page.keyboard.press("j");
+  await page.locator("tr.at").waitFor();
   await page.keyboard.press("Enter");
   await t.until(() => page.url().endsWith("#/links/alder/2023-0117/birch/2023-0142"), "Enter on a link explains it");
 }

@@ -101,7 +101,7 @@ function One({ f }: { f: Finding }) {
           {observables.slice(0, whole ? undefined : few).map((o) => (
             <li>
               <span class="muted">{visible(o.kind ?? "")}</span>{" "}
-              <a href={href(["seen"], { q: o.value })} aria-label={`Where else was ${visible(o.value ?? "")} seen?`}>
+              <a href={href(["seen"], { q: o.value })} title="Seen elsewhere?">
                 <Value value={o.value ?? ""} most={100} copy={false} />
               </a>{" "}
               {(o.roles ?? []).map((r) => (
