@@ -74,7 +74,7 @@ export function stepsOf(e: Explanation, all = false): Step[] {
   const total = e.totalMillibits ?? 0;
   if (at !== total)
     add({ id: "rest", kind: "rest", label: "not accounted for", used: total - at, words: ["What the service did not say: its parts do not add up."] });
-  out.push({ id: "total", kind: "total", label: "total", from: 0, to: total, used: total, words: [totalWords(e)] });
+  out.push({ id: "total", kind: "total", label: `total: likelihood ${chance(e.likelihood ?? 0)}`, from: 0, to: total, used: total, words: [totalWords(e)] });
   return out;
 }
 

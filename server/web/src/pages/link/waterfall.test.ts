@@ -50,7 +50,7 @@ test("the published pair in steps", () => {
     ["attack: 7 techniques in common, .611 of all by rarity", 1500],
     ["dwell: stayed 82 and 80 days", 500],
     ["timing: active at the same time", 1000],
-    ["total", 9216],
+    ["total: likelihood .993", 9216],
   ]);
   expect(steps[3]?.words).toEqual([
     "In both cases login_source.",
