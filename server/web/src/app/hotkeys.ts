@@ -1,4 +1,4 @@
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 
 /** A key that does something on what is shown, and what the help says of it. */
 export interface Hotkey {
@@ -57,5 +57,6 @@ export const hotkeys = new Hotkeys(window);
 
 /** Gives keys to what is shown for as long as it is. */
 export function useHotkeys(keys: readonly Hotkey[], when: readonly unknown[]): void {
-  useEffect(() => hotkeys.add(keys), when);
+  // At once: who presses two keys quickly means the second for what the first has shown.
+  useLayoutEffect(() => hotkeys.add(keys), when);
 }
