@@ -14,6 +14,7 @@ import (
 
 	"github.com/elsewhere-project/elsewhere/server/observe"
 	"github.com/elsewhere-project/elsewhere/server/rpc"
+	"github.com/elsewhere-project/elsewhere/server/web"
 )
 
 // Bounds of the HTTP side. A profile takes 30 s unless asked otherwise, and has
@@ -27,7 +28,7 @@ const (
 	httpStopWithin   = 5 * time.Second
 )
 
-// httpSide is the listener for REST and for operators. A nil one is none.
+// httpSide is the listener for the analysts' page, REST and operators. A nil one is none.
 type httpSide struct {
 	listener net.Listener
 	server   *http.Server
@@ -59,6 +60,10 @@ func (s *Server) listenHTTP(ctx context.Context, c Config, door *rpc.Door, regis
 		scheme = "https"
 		listener = s.certificate.secured(listener)
 	}
+	page, err := web.New()
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
 	api, err := s.openREST(c, door, register)
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
@@ -66,7 +71,7 @@ func (s *Server) listenHTTP(ctx context.Context, c Config, door *rpc.Door, regis
 	pages := observe.Pages{Metrics: s.telemetry.metrics, Ready: s.ready, Loopback: within, Log: s.log}
 	over, leave := context.WithCancel(context.Background())
 	return &httpSide{listener: listener, rest: api, leave: leave, scheme: scheme, server: &http.Server{
-		Handler:           withoutKeys(split(pages.Guard(api.handler), endWith(over, pages.Handler()))),
+		Handler:           withoutKeys(split(pages.Guard(api.handler), pages.Guard(page.Over(endWith(over, pages.Handler()))))),
 		ReadHeaderTimeout: httpHeaderWithin,
 		ReadTimeout:       httpReadWithin,
 		WriteTimeout:      httpWriteWithin,
@@ -113,8 +118,8 @@ func (h *httpSide) stop() {
 	})
 }
 
-// HTTPAddr returns the address of REST, metrics, health and profiles, "" if there
-// is none.
+// HTTPAddr returns the address of the page, REST, metrics, health and profiles, "" if
+// there is none.
 func (s *Server) HTTPAddr() string {
 	if s.http == nil {
 		return ""

@@ -585,7 +585,7 @@ func TestRESTBeyondLoopback(t *testing.T) {
 		}}
 		defer c.CloseIdleConnections()
 		for path, want := range map[string]int{
-			"/healthz": 200, "/readyz": 200, "/metrics": 404, "/debug/pprof/": 404, "/v1/docs": 200, "/v1/cases": 401, "/v1/audit": 401,
+			"/": 200, "/icon.svg": 200, "/healthz": 200, "/readyz": 200, "/metrics": 404, "/debug/pprof/": 404, "/assets/none.js": 404, "/v1/docs": 200, "/v1/cases": 401, "/v1/audit": 401,
 		} {
 			res, err := c.Get("https://127.0.0.1:" + port + path)
 			if err != nil {

@@ -125,6 +125,8 @@ type Server struct {
 	enrich      *enrichment
 	erasure     *erasure
 	telemetry   *telemetry
+	started     time.Time
+	memory      bool
 	log         *slog.Logger
 }
 
@@ -224,7 +226,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		listener: listener, store: store, log: log, health: health.NewServer(),
 		linker: linker.New(store, known.rules, log).Naming(key.ActorID), enrich: known, telemetry: telemetry,
 		hub: hub, webhooks: hooks,
-		access: side, trail: trail, certificate: certificate,
+		access: side, trail: trail, certificate: certificate, started: time.Now(), memory: c.Memory,
 	}
 	models := newModels(store.Kept(), known)
 	exports, hints := newExports(c, store, tenants, known, key, exportKeys)
@@ -240,7 +242,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		Store: s.erasure.gate, Eraser: s.erasure.eraser, Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
 		Enricher: known.enricher, Public: known.public, Feeds: known, Models: models, Watcher: hub, Webhooks: hooks, Clock: c.Clock,
 		Exports: exports, Hints: hints, Publisher: publisher, Guard: guard,
-		Tenants: tenants, Keys: side.keys, Trail: trail, Recorder: record, TenantChanged: func(t access.Tenant) {
+		Tenants: tenants, Keys: side.keys, Trail: trail, Recorder: record, Vitals: s.vitals, TenantChanged: func(t access.Tenant) {
 			known.egressChanged()
 			if t.Unsettled {
 				side.retrust()
@@ -257,7 +259,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	)...)
 	register(s.grpc)
 	reflection.Register(s.grpc)
-	if err = telemetry.watch(append(known.metrics(), s.queues(), listener.refused, panics)...); err == nil && c.HTTPAddr != "" {
+	if err = telemetry.watch(append(known.metrics(), observe.NewQueues(s.queues()...), listener.refused, panics)...); err == nil && c.HTTPAddr != "" {
 		s.http, err = s.listenHTTP(ctx, c, door, register)
 	}
 	if err != nil {

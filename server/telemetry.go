@@ -57,7 +57,7 @@ func (t *telemetry) watch(more ...prometheus.Collector) error {
 
 // queues are what waits in a server: for its turn, at the store, and for the writer of
 // a store that has one. They are asked for once it serves.
-func (s *Server) queues() prometheus.Collector {
+func (s *Server) queues() []observe.Queue {
 	all := []observe.Queue{
 		{Name: "submit", Depth: func() int { waiting, _ := s.service.Submits(); return waiting }},
 		{Name: "storing", Depth: func() int { _, storing := s.service.Submits(); return storing }},
@@ -65,7 +65,7 @@ func (s *Server) queues() prometheus.Collector {
 	if store, ok := s.store.(interface{ Waiting() int }); ok {
 		all = append(all, observe.Queue{Name: "writer", Depth: store.Waiting})
 	}
-	return observe.NewQueues(all...)
+	return all
 }
 
 // options attach the telemetry to a gRPC server.

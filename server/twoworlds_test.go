@@ -336,6 +336,10 @@ func drawQuestion(t *rapid.T) worldQuestion {
 		all(one(c.RetryDeadLetters(ctx, elsewherev1.RetryDeadLettersRequest_builder{Webhook: "wh_aaaaaaaaaaaa"}.Build())))
 		all(one(c.DeleteWebhook(ctx, elsewherev1.DeleteWebhookRequest_builder{Id: "wh_aaaaaaaaaaaa"}.Build())))
 		all(trailPages(ctx, c))
+		all(one(c.WhoAmI(ctx, &elsewherev1.WhoAmIRequest{})))
+		// Its counts are over the whole deployment, for who administers it.
+		_, err := c.Stats(ctx, &elsewherev1.StatsRequest{})
+		all(nil, err)
 		return out, nil
 	}}
 }

@@ -98,7 +98,7 @@ Begin with: elsewhere demo`,
 		a.submitCommand(), a.seenCommand(), a.enrichCommand(), a.linksCommand(), a.whyCommand(), a.exportCommand(), a.publishCommand(), a.importCommand(),
 		a.watchCommand(), a.reviewCommand(), a.actorsCommand(),
 		a.tenantsCommand(), a.keysCommand(), a.auditCommand(), a.webhooksCommand(), a.eraseCommand(), a.rekeyCommand(),
-		a.modelCommand(), a.checkCommand(), a.dataCommand(), a.benchCommand(), a.evalCommand(), a.versionCommand(),
+		a.modelCommand(), a.whoAmICommand(), a.statsCommand(), a.checkCommand(), a.dataCommand(), a.benchCommand(), a.evalCommand(), a.versionCommand(),
 	)
 	return root
 }

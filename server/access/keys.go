@@ -219,6 +219,34 @@ func (k *Keys) find(name string) (*held, error) {
 	return nil, ErrNoKey
 }
 
+// Of returns the key that a viewer came with; ok is false for one without.
+func (k *Keys) Of(v Viewer) (key Key, ok bool) {
+	id, keyed := strings.CutPrefix(v.name, viewerPrefix)
+	if !keyed {
+		return Key{}, false
+	}
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	h := k.byID[id]
+	if h == nil {
+		return Key{}, false
+	}
+	return h.key(), true
+}
+
+// Taken counts the keys that are taken now.
+func (k *Keys) Taken() (n int) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	now := k.clock()
+	for _, h := range k.byID {
+		if !h.record.Ended(now) {
+			n++
+		}
+	}
+	return n
+}
+
 // Revoke ends a key and everything that was opened with it. To revoke it again
 // changes nothing.
 func (k *Keys) Revoke(ctx context.Context, name string) (Key, error) {

@@ -95,6 +95,8 @@ func Methods() []Method {
 		{admin, "ListDeadLetters", admins, "not the content of events"},
 		{admin, "RetryDeadLetters", admins, ""},
 		{admin, "AuditTrail", admins, ""},
+		{admin, "WhoAmI", Roles(), "the key itself; submitter, tenant: not the version of the feeds"},
+		{admin, "Stats", admins, "counts over the whole deployment, nothing of a tenant"},
 		{healthService, "Check", nil, "everybody, also without a key: whether the service runs, nothing of its content"},
 		{healthService, "List", nil, "as Check"},
 		{healthService, "Watch", nil, "as Check"},

@@ -414,6 +414,13 @@ func (t *Tenants) Unsettled() []Tenant {
 	return t.list("", func(r *Tenant) bool { return r.Unsettled })
 }
 
+// Count returns how many tenants there are.
+func (t *Tenants) Count() int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return len(t.byID)
+}
+
 // List returns the tenants after an id, in order of id, at most limit.
 func (t *Tenants) List(after string, limit int) []Tenant {
 	all := t.list(after, func(*Tenant) bool { return true })

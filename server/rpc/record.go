@@ -81,7 +81,7 @@ func (r *Recorder) begin(ctx context.Context, fullMethod string, request proto.M
 // itself, as answers of third parties. Any other may change something.
 func onlyReads(fullMethod string) bool {
 	name := fullMethod[strings.LastIndexByte(fullMethod, '/')+1:]
-	for _, verb := range []string{"Get", "List", "Seen", "Explain", "Enrich", "Watch", "Audit", "Export"} {
+	for _, verb := range []string{"Get", "List", "Seen", "Explain", "Enrich", "Watch", "Audit", "Export", "WhoAmI", "Stats"} {
 		if strings.HasPrefix(name, verb) {
 			return true
 		}

@@ -62,6 +62,7 @@ type Service struct {
 	changed   func(access.Tenant)
 	trail     *audit.Trail
 	record    *Recorder
+	vitals    func(context.Context) (Vitals, error)
 	log       *slog.Logger
 	clock     func() time.Time
 
@@ -101,7 +102,9 @@ type Dependencies struct {
 	// Trail is what AuditTrail shows, and Recorder what puts calls on it.
 	Trail    *audit.Trail
 	Recorder *Recorder
-	Log      *slog.Logger
+	// Vitals returns how the deployment fares.
+	Vitals func(context.Context) (Vitals, error)
+	Log    *slog.Logger
 	Clock    func() time.Time
 }
 
@@ -110,7 +113,7 @@ func New(d Dependencies) *Service {
 	s := &Service{
 		store: d.Store, settler: d.Settler, enricher: d.Enricher, public: d.Public, feeds: d.Feeds, models: d.Models, eraser: d.Eraser, watcher: d.Watcher, webhooks: d.Webhooks, rules: d.Rules,
 		key: d.Key, sealer: d.Sealer, tenants: d.Tenants, keys: d.Keys, changed: d.TenantChanged,
-		trail: d.Trail, record: d.Recorder, exports: d.Exports, hints: d.Hints, publisher: d.Publisher, guard: d.Guard, log: d.Log, clock: d.Clock,
+		trail: d.Trail, record: d.Recorder, vitals: d.Vitals, exports: d.Exports, hints: d.Hints, publisher: d.Publisher, guard: d.Guard, log: d.Log, clock: d.Clock,
 	}
 	if s.clock == nil {
 		s.clock = time.Now

@@ -587,6 +587,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stats answers how the service fares: counts over the whole deployment and nothing
+         *     of any tenant.
+         */
+        get: operations["AdminService_Stats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tenants": {
         parameters: {
             query?: never;
@@ -765,6 +785,23 @@ export interface paths {
          *     that are taken go.
          */
         post: operations["AdminService_RetryDeadLetters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/whoami": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** WhoAmI answers who asks, as the service sees them. It is for every role. */
+        get: operations["AdminService_WhoAmI"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1009,6 +1046,19 @@ export interface components {
         AuditValue: {
             kind?: string;
             value?: string;
+        };
+        /** @description CacheStats is what a cache of the store did since the service began. */
+        CacheStats: {
+            /**
+             * Format: uint64
+             * @description Memory that its entries take, by estimate.
+             */
+            bytes?: string;
+            /** Format: uint64 */
+            hits?: string;
+            /** Format: uint64 */
+            misses?: string;
+            name?: string;
         };
         /**
          * @description Case is one investigation in one tenant. It is replaced as a whole when it is
@@ -2077,6 +2127,11 @@ export interface components {
             /** @description The strictest label that may go there. */
             tlp?: string;
         };
+        QueueStats: {
+            name?: string;
+            /** Format: int64 */
+            waiting?: number;
+        };
         /**
          * @description Record is what the sources say about one value now, and what cases said about
          *     it then. No answer of a source is ever a sign that a value is harmless.
@@ -2379,6 +2434,63 @@ export interface components {
             source?: string;
             stale?: boolean;
             status?: components["schemas"]["LookupStatus"];
+        };
+        StatsResponse: {
+            /**
+             * Format: int64
+             * @description Values whose links are not current; at most 100,000 are counted.
+             */
+            backlogMarks?: number;
+            /**
+             * Format: date-time
+             * @description When the oldest of them was left; unset without any.
+             */
+            backlogSince?: string;
+            /** @description By name. */
+            caches?: components["schemas"]["CacheStats"][];
+            feedsVersion?: string;
+            /** @description Nothing is kept on disk. */
+            inMemory?: boolean;
+            /**
+             * Format: int64
+             * @description Keys that are taken now.
+             */
+            keys?: number;
+            /**
+             * Format: int64
+             * @description Live cases in tenants of type customer: what the score takes as the size of the
+             *     corpus.
+             */
+            liveCases?: number;
+            /** Format: int64 */
+            modelVersion?: number;
+            /**
+             * @description By name: cases that wait for their turn (submit), cases at the store (storing)
+             *     and changes that wait for the one writer (writer).
+             */
+            queues?: components["schemas"]["QueueStats"][];
+            serviceVersion?: string;
+            /** Format: date-time */
+            startTime?: string;
+            /**
+             * Format: uint64
+             * @description Room that the store takes on disk, to about a minute, in bytes.
+             */
+            storeBytes?: string;
+            /** @description Every value is being looked at anew. */
+            sweepPending?: boolean;
+            /** Format: int64 */
+            tenants?: number;
+            /**
+             * Format: date-time
+             * @description When the figures were read.
+             */
+            time?: string;
+            /**
+             * Format: uint64
+             * @description Of which is the log of long values.
+             */
+            valueLogBytes?: string;
         };
         Status: {
             /** Format: int32 */
@@ -2729,6 +2841,36 @@ export interface components {
              *     refused unless the server allows it.
              */
             url?: string;
+        };
+        WhoAmIResponse: {
+            allTenants?: boolean;
+            /**
+             * Format: date-time
+             * @description Unset where the key does not end by itself.
+             */
+            expireTime?: string;
+            /**
+             * @description The data that classes come from. Only for who is also told of every feed:
+             *     ANALYST, LEAD and ADMIN.
+             */
+            feedsVersion?: string;
+            keyId?: string;
+            keyName?: string;
+            /** @description What the key begins with. */
+            keyPrefix?: string;
+            /** Format: int64 */
+            modelVersion?: number;
+            /**
+             * @description There are no keys yet: everything is for everybody who reaches the service. The
+             *     fields of the key are then unset, but for all_tenants and restricted.
+             */
+            open?: boolean;
+            /** @description May read restricted and tlp:red cases of its tenants. */
+            restricted?: boolean;
+            role?: components["schemas"]["Role"];
+            serviceVersion?: string;
+            /** @description The tenants that the key is for; empty for ADMIN and with all_tenants. */
+            tenants?: string[];
         };
     };
     responses: never;
@@ -4215,6 +4357,35 @@ export interface operations {
             };
         };
     };
+    AdminService_Stats: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A successful response. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatsResponse"];
+                };
+            };
+            /** @description An error, as RFC 9457 has it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     AdminService_ListTenants: {
         parameters: {
             query?: {
@@ -4666,6 +4837,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RetryDeadLettersResponse"];
+                };
+            };
+            /** @description An error, as RFC 9457 has it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    AdminService_WhoAmI: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A successful response. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WhoAmIResponse"];
                 };
             };
             /** @description An error, as RFC 9457 has it. */

@@ -24,8 +24,7 @@ var File_elsewhere_v1_admin_service_proto protoreflect.FileDescriptor
 
 const file_elsewhere_v1_admin_service_proto_rawDesc = "" +
 	"\n" +
-	" elsewhere/v1/admin_service.proto\x12\felsewhere.v1\x1a\x19elsewhere/v1/access.proto\x1a\x18elsewhere/v1/audit.proto\x1a\x1aelsewhere/v1/erasure.proto\x1a\x1aelsewhere/v1/webhook.proto2\x8a\n" +
-	"\n" +
+	" elsewhere/v1/admin_service.proto\x12\felsewhere.v1\x1a\x19elsewhere/v1/access.proto\x1a\x18elsewhere/v1/audit.proto\x1a\x1aelsewhere/v1/erasure.proto\x1a\x19elsewhere/v1/status.proto\x1a\x1aelsewhere/v1/webhook.proto2\x91\v\n" +
 	"\fAdminService\x12U\n" +
 	"\fCreateTenant\x12!.elsewhere.v1.CreateTenantRequest\x1a\".elsewhere.v1.CreateTenantResponse\x12L\n" +
 	"\tGetTenant\x12\x1e.elsewhere.v1.GetTenantRequest\x1a\x1f.elsewhere.v1.GetTenantResponse\x12R\n" +
@@ -42,7 +41,9 @@ const file_elsewhere_v1_admin_service_proto_rawDesc = "" +
 	"\x0fListDeadLetters\x12$.elsewhere.v1.ListDeadLettersRequest\x1a%.elsewhere.v1.ListDeadLettersResponse\x12a\n" +
 	"\x10RetryDeadLetters\x12%.elsewhere.v1.RetryDeadLettersRequest\x1a&.elsewhere.v1.RetryDeadLettersResponse\x12Q\n" +
 	"\n" +
-	"AuditTrail\x12\x1f.elsewhere.v1.AuditTrailRequest\x1a .elsewhere.v1.AuditTrailResponse0\x01BLZEgithub.com/elsewhere-project/elsewhere/proto/elsewhere/v1;elsewherev1\x92\x03\x02\b\x02b\beditionsp\xe9\a"
+	"AuditTrail\x12\x1f.elsewhere.v1.AuditTrailRequest\x1a .elsewhere.v1.AuditTrailResponse0\x01\x12C\n" +
+	"\x06WhoAmI\x12\x1b.elsewhere.v1.WhoAmIRequest\x1a\x1c.elsewhere.v1.WhoAmIResponse\x12@\n" +
+	"\x05Stats\x12\x1a.elsewhere.v1.StatsRequest\x1a\x1b.elsewhere.v1.StatsResponseBLZEgithub.com/elsewhere-project/elsewhere/proto/elsewhere/v1;elsewherev1\x92\x03\x02\b\x02b\beditionsp\xe9\a"
 
 var file_elsewhere_v1_admin_service_proto_goTypes = []any{
 	(*CreateTenantRequest)(nil),      // 0: elsewhere.v1.CreateTenantRequest
@@ -60,21 +61,25 @@ var file_elsewhere_v1_admin_service_proto_goTypes = []any{
 	(*ListDeadLettersRequest)(nil),   // 12: elsewhere.v1.ListDeadLettersRequest
 	(*RetryDeadLettersRequest)(nil),  // 13: elsewhere.v1.RetryDeadLettersRequest
 	(*AuditTrailRequest)(nil),        // 14: elsewhere.v1.AuditTrailRequest
-	(*CreateTenantResponse)(nil),     // 15: elsewhere.v1.CreateTenantResponse
-	(*GetTenantResponse)(nil),        // 16: elsewhere.v1.GetTenantResponse
-	(*ListTenantsResponse)(nil),      // 17: elsewhere.v1.ListTenantsResponse
-	(*UpdateTenantResponse)(nil),     // 18: elsewhere.v1.UpdateTenantResponse
-	(*CreateKeyResponse)(nil),        // 19: elsewhere.v1.CreateKeyResponse
-	(*ListKeysResponse)(nil),         // 20: elsewhere.v1.ListKeysResponse
-	(*RevokeKeyResponse)(nil),        // 21: elsewhere.v1.RevokeKeyResponse
-	(*RotateKeyResponse)(nil),        // 22: elsewhere.v1.RotateKeyResponse
-	(*EraseTenantResponse)(nil),      // 23: elsewhere.v1.EraseTenantResponse
-	(*CreateWebhookResponse)(nil),    // 24: elsewhere.v1.CreateWebhookResponse
-	(*ListWebhooksResponse)(nil),     // 25: elsewhere.v1.ListWebhooksResponse
-	(*DeleteWebhookResponse)(nil),    // 26: elsewhere.v1.DeleteWebhookResponse
-	(*ListDeadLettersResponse)(nil),  // 27: elsewhere.v1.ListDeadLettersResponse
-	(*RetryDeadLettersResponse)(nil), // 28: elsewhere.v1.RetryDeadLettersResponse
-	(*AuditTrailResponse)(nil),       // 29: elsewhere.v1.AuditTrailResponse
+	(*WhoAmIRequest)(nil),            // 15: elsewhere.v1.WhoAmIRequest
+	(*StatsRequest)(nil),             // 16: elsewhere.v1.StatsRequest
+	(*CreateTenantResponse)(nil),     // 17: elsewhere.v1.CreateTenantResponse
+	(*GetTenantResponse)(nil),        // 18: elsewhere.v1.GetTenantResponse
+	(*ListTenantsResponse)(nil),      // 19: elsewhere.v1.ListTenantsResponse
+	(*UpdateTenantResponse)(nil),     // 20: elsewhere.v1.UpdateTenantResponse
+	(*CreateKeyResponse)(nil),        // 21: elsewhere.v1.CreateKeyResponse
+	(*ListKeysResponse)(nil),         // 22: elsewhere.v1.ListKeysResponse
+	(*RevokeKeyResponse)(nil),        // 23: elsewhere.v1.RevokeKeyResponse
+	(*RotateKeyResponse)(nil),        // 24: elsewhere.v1.RotateKeyResponse
+	(*EraseTenantResponse)(nil),      // 25: elsewhere.v1.EraseTenantResponse
+	(*CreateWebhookResponse)(nil),    // 26: elsewhere.v1.CreateWebhookResponse
+	(*ListWebhooksResponse)(nil),     // 27: elsewhere.v1.ListWebhooksResponse
+	(*DeleteWebhookResponse)(nil),    // 28: elsewhere.v1.DeleteWebhookResponse
+	(*ListDeadLettersResponse)(nil),  // 29: elsewhere.v1.ListDeadLettersResponse
+	(*RetryDeadLettersResponse)(nil), // 30: elsewhere.v1.RetryDeadLettersResponse
+	(*AuditTrailResponse)(nil),       // 31: elsewhere.v1.AuditTrailResponse
+	(*WhoAmIResponse)(nil),           // 32: elsewhere.v1.WhoAmIResponse
+	(*StatsResponse)(nil),            // 33: elsewhere.v1.StatsResponse
 }
 var file_elsewhere_v1_admin_service_proto_depIdxs = []int32{
 	0,  // 0: elsewhere.v1.AdminService.CreateTenant:input_type -> elsewhere.v1.CreateTenantRequest
@@ -92,23 +97,27 @@ var file_elsewhere_v1_admin_service_proto_depIdxs = []int32{
 	12, // 12: elsewhere.v1.AdminService.ListDeadLetters:input_type -> elsewhere.v1.ListDeadLettersRequest
 	13, // 13: elsewhere.v1.AdminService.RetryDeadLetters:input_type -> elsewhere.v1.RetryDeadLettersRequest
 	14, // 14: elsewhere.v1.AdminService.AuditTrail:input_type -> elsewhere.v1.AuditTrailRequest
-	15, // 15: elsewhere.v1.AdminService.CreateTenant:output_type -> elsewhere.v1.CreateTenantResponse
-	16, // 16: elsewhere.v1.AdminService.GetTenant:output_type -> elsewhere.v1.GetTenantResponse
-	17, // 17: elsewhere.v1.AdminService.ListTenants:output_type -> elsewhere.v1.ListTenantsResponse
-	18, // 18: elsewhere.v1.AdminService.UpdateTenant:output_type -> elsewhere.v1.UpdateTenantResponse
-	19, // 19: elsewhere.v1.AdminService.CreateKey:output_type -> elsewhere.v1.CreateKeyResponse
-	20, // 20: elsewhere.v1.AdminService.ListKeys:output_type -> elsewhere.v1.ListKeysResponse
-	21, // 21: elsewhere.v1.AdminService.RevokeKey:output_type -> elsewhere.v1.RevokeKeyResponse
-	22, // 22: elsewhere.v1.AdminService.RotateKey:output_type -> elsewhere.v1.RotateKeyResponse
-	23, // 23: elsewhere.v1.AdminService.EraseTenant:output_type -> elsewhere.v1.EraseTenantResponse
-	24, // 24: elsewhere.v1.AdminService.CreateWebhook:output_type -> elsewhere.v1.CreateWebhookResponse
-	25, // 25: elsewhere.v1.AdminService.ListWebhooks:output_type -> elsewhere.v1.ListWebhooksResponse
-	26, // 26: elsewhere.v1.AdminService.DeleteWebhook:output_type -> elsewhere.v1.DeleteWebhookResponse
-	27, // 27: elsewhere.v1.AdminService.ListDeadLetters:output_type -> elsewhere.v1.ListDeadLettersResponse
-	28, // 28: elsewhere.v1.AdminService.RetryDeadLetters:output_type -> elsewhere.v1.RetryDeadLettersResponse
-	29, // 29: elsewhere.v1.AdminService.AuditTrail:output_type -> elsewhere.v1.AuditTrailResponse
-	15, // [15:30] is the sub-list for method output_type
-	0,  // [0:15] is the sub-list for method input_type
+	15, // 15: elsewhere.v1.AdminService.WhoAmI:input_type -> elsewhere.v1.WhoAmIRequest
+	16, // 16: elsewhere.v1.AdminService.Stats:input_type -> elsewhere.v1.StatsRequest
+	17, // 17: elsewhere.v1.AdminService.CreateTenant:output_type -> elsewhere.v1.CreateTenantResponse
+	18, // 18: elsewhere.v1.AdminService.GetTenant:output_type -> elsewhere.v1.GetTenantResponse
+	19, // 19: elsewhere.v1.AdminService.ListTenants:output_type -> elsewhere.v1.ListTenantsResponse
+	20, // 20: elsewhere.v1.AdminService.UpdateTenant:output_type -> elsewhere.v1.UpdateTenantResponse
+	21, // 21: elsewhere.v1.AdminService.CreateKey:output_type -> elsewhere.v1.CreateKeyResponse
+	22, // 22: elsewhere.v1.AdminService.ListKeys:output_type -> elsewhere.v1.ListKeysResponse
+	23, // 23: elsewhere.v1.AdminService.RevokeKey:output_type -> elsewhere.v1.RevokeKeyResponse
+	24, // 24: elsewhere.v1.AdminService.RotateKey:output_type -> elsewhere.v1.RotateKeyResponse
+	25, // 25: elsewhere.v1.AdminService.EraseTenant:output_type -> elsewhere.v1.EraseTenantResponse
+	26, // 26: elsewhere.v1.AdminService.CreateWebhook:output_type -> elsewhere.v1.CreateWebhookResponse
+	27, // 27: elsewhere.v1.AdminService.ListWebhooks:output_type -> elsewhere.v1.ListWebhooksResponse
+	28, // 28: elsewhere.v1.AdminService.DeleteWebhook:output_type -> elsewhere.v1.DeleteWebhookResponse
+	29, // 29: elsewhere.v1.AdminService.ListDeadLetters:output_type -> elsewhere.v1.ListDeadLettersResponse
+	30, // 30: elsewhere.v1.AdminService.RetryDeadLetters:output_type -> elsewhere.v1.RetryDeadLettersResponse
+	31, // 31: elsewhere.v1.AdminService.AuditTrail:output_type -> elsewhere.v1.AuditTrailResponse
+	32, // 32: elsewhere.v1.AdminService.WhoAmI:output_type -> elsewhere.v1.WhoAmIResponse
+	33, // 33: elsewhere.v1.AdminService.Stats:output_type -> elsewhere.v1.StatsResponse
+	17, // [17:34] is the sub-list for method output_type
+	0,  // [0:17] is the sub-list for method input_type
 	0,  // [0:0] is the sub-list for extension type_name
 	0,  // [0:0] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
@@ -122,6 +131,7 @@ func file_elsewhere_v1_admin_service_proto_init() {
 	file_elsewhere_v1_access_proto_init()
 	file_elsewhere_v1_audit_proto_init()
 	file_elsewhere_v1_erasure_proto_init()
+	file_elsewhere_v1_status_proto_init()
 	file_elsewhere_v1_webhook_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

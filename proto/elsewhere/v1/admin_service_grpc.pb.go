@@ -34,6 +34,8 @@ const (
 	AdminService_ListDeadLetters_FullMethodName  = "/elsewhere.v1.AdminService/ListDeadLetters"
 	AdminService_RetryDeadLetters_FullMethodName = "/elsewhere.v1.AdminService/RetryDeadLetters"
 	AdminService_AuditTrail_FullMethodName       = "/elsewhere.v1.AdminService/AuditTrail"
+	AdminService_WhoAmI_FullMethodName           = "/elsewhere.v1.AdminService/WhoAmI"
+	AdminService_Stats_FullMethodName            = "/elsewhere.v1.AdminService/Stats"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -83,6 +85,11 @@ type AdminServiceClient interface {
 	RetryDeadLetters(ctx context.Context, in *RetryDeadLettersRequest, opts ...grpc.CallOption) (*RetryDeadLettersResponse, error)
 	// AuditTrail tells what was done and what was told to whom.
 	AuditTrail(ctx context.Context, in *AuditTrailRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[AuditTrailResponse], error)
+	// WhoAmI answers who asks, as the service sees them. It is for every role.
+	WhoAmI(ctx context.Context, in *WhoAmIRequest, opts ...grpc.CallOption) (*WhoAmIResponse, error)
+	// Stats answers how the service fares: counts over the whole deployment and nothing
+	// of any tenant.
+	Stats(ctx context.Context, in *StatsRequest, opts ...grpc.CallOption) (*StatsResponse, error)
 }
 
 type adminServiceClient struct {
@@ -261,6 +268,26 @@ func (c *adminServiceClient) AuditTrail(ctx context.Context, in *AuditTrailReque
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type AdminService_AuditTrailClient = grpc.ServerStreamingClient[AuditTrailResponse]
 
+func (c *adminServiceClient) WhoAmI(ctx context.Context, in *WhoAmIRequest, opts ...grpc.CallOption) (*WhoAmIResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(WhoAmIResponse)
+	err := c.cc.Invoke(ctx, AdminService_WhoAmI_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) Stats(ctx context.Context, in *StatsRequest, opts ...grpc.CallOption) (*StatsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StatsResponse)
+	err := c.cc.Invoke(ctx, AdminService_Stats_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AdminServiceServer is the server API for AdminService service.
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
@@ -308,6 +335,11 @@ type AdminServiceServer interface {
 	RetryDeadLetters(context.Context, *RetryDeadLettersRequest) (*RetryDeadLettersResponse, error)
 	// AuditTrail tells what was done and what was told to whom.
 	AuditTrail(*AuditTrailRequest, grpc.ServerStreamingServer[AuditTrailResponse]) error
+	// WhoAmI answers who asks, as the service sees them. It is for every role.
+	WhoAmI(context.Context, *WhoAmIRequest) (*WhoAmIResponse, error)
+	// Stats answers how the service fares: counts over the whole deployment and nothing
+	// of any tenant.
+	Stats(context.Context, *StatsRequest) (*StatsResponse, error)
 	mustEmbedUnimplementedAdminServiceServer()
 }
 
@@ -362,6 +394,12 @@ func (UnimplementedAdminServiceServer) RetryDeadLetters(context.Context, *RetryD
 }
 func (UnimplementedAdminServiceServer) AuditTrail(*AuditTrailRequest, grpc.ServerStreamingServer[AuditTrailResponse]) error {
 	return status.Error(codes.Unimplemented, "method AuditTrail not implemented")
+}
+func (UnimplementedAdminServiceServer) WhoAmI(context.Context, *WhoAmIRequest) (*WhoAmIResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method WhoAmI not implemented")
+}
+func (UnimplementedAdminServiceServer) Stats(context.Context, *StatsRequest) (*StatsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Stats not implemented")
 }
 func (UnimplementedAdminServiceServer) mustEmbedUnimplementedAdminServiceServer() {}
 func (UnimplementedAdminServiceServer) testEmbeddedByValue()                      {}
@@ -640,6 +678,42 @@ func _AdminService_AuditTrail_Handler(srv interface{}, stream grpc.ServerStream)
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type AdminService_AuditTrailServer = grpc.ServerStreamingServer[AuditTrailResponse]
 
+func _AdminService_WhoAmI_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(WhoAmIRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).WhoAmI(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_WhoAmI_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).WhoAmI(ctx, req.(*WhoAmIRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_Stats_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StatsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).Stats(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_Stats_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).Stats(ctx, req.(*StatsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AdminService_ServiceDesc is the grpc.ServiceDesc for AdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -698,6 +772,14 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RetryDeadLetters",
 			Handler:    _AdminService_RetryDeadLetters_Handler,
+		},
+		{
+			MethodName: "WhoAmI",
+			Handler:    _AdminService_WhoAmI_Handler,
+		},
+		{
+			MethodName: "Stats",
+			Handler:    _AdminService_Stats_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { type Loaded, useLoad } from "./load.ts";
 import type { Schemas } from "./service.ts";
-import { Problem, service } from "./service.ts";
+import { answered, service } from "./service.ts";
 import { session } from "./session.ts";
 
 /** The roles of keys. */
@@ -14,11 +14,20 @@ export interface Who {
   /** The tenants of the key; empty with `allTenants`. */
   tenants: readonly string[];
   allTenants: boolean;
+  /** May read restricted and tlp:red cases of its tenants. */
+  restricted: boolean;
   /** The public part of the key. */
   keyId: string;
+  /** What the key begins with, and whose it is. */
+  keyPrefix: string;
+  keyName: string;
+  /** When the key ends; undefined where it does not. */
+  expires: string | undefined;
+  serviceVersion: string;
+  modelVersion: number;
+  /** Empty for roles that are not told of every feed. */
+  feedsVersion: string;
 }
-
-const everybody: Who = { role: undefined, tenants: [], allTenants: true, keyId: "" };
 
 /** Asks who asks, anew with every key. */
 export function useWho(): Loaded<Who> {
@@ -28,7 +37,18 @@ export function useWho(): Loaded<Who> {
 }
 
 async function who(signal: AbortSignal): Promise<Who> {
-  const { response, error } = await service.api.GET("/v1/feeds", { signal });
-  if (!response.ok) throw new Problem(response.status, error);
-  return everybody;
+  const w = await answered(service.api.GET("/v1/whoami", { signal }));
+  return {
+    role: w.open ? undefined : w.role,
+    tenants: w.tenants ?? [],
+    allTenants: w.allTenants ?? false,
+    restricted: w.restricted ?? false,
+    keyId: w.keyId ?? "",
+    keyPrefix: w.keyPrefix ?? "",
+    keyName: w.keyName ?? "",
+    expires: w.expireTime,
+    serviceVersion: w.serviceVersion ?? "",
+    modelVersion: w.modelVersion ?? 0,
+    feedsVersion: w.feedsVersion ?? "",
+  };
 }
