@@ -1,4 +1,5 @@
 import type { Route } from "../../app/route.ts";
+import "../../ui/parts.css";
 import "./actor.css";
 import { ActorList } from "./list.tsx";
 import { ActorPage } from "./detail.tsx";
