@@ -29,7 +29,7 @@ export class Scenario {
     this.#setup = setup;
   }
 
-  /** Where services are: `keyed` (with sessions), `plain` (with keys, without sessions) and `open` (without keys). */
+  /** Where services are: `keyed` (with sessions), `plain` (with keys, without sessions), `open` (without keys) and `spare` (without keys, for what changes every link). */
   get services() {
     return this.#setup.services;
   }
