@@ -126,7 +126,7 @@ export async function theTrailIsReadAndSaved(t) {
   // Reads are written down within a second.
   await t.until(async () => {
     await page.getByLabel("Method").fill("Seen");
-    await page.getByRole("button", { name: "Show" }).click();
+    await page.getByRole("button", { name: "Show", exact: true }).click();
     await page.evaluate(() => new Promise((r) => setTimeout(r, 200)));
     return (await trail.count()) > 0 && (await trail.textContent()).includes("Seen");
   }, "the trail tells of a question");
@@ -139,7 +139,7 @@ export async function theTrailIsReadAndSaved(t) {
     t.equal(download.suggestedFilename(), name, "the file");
   }
   await page.getByLabel("From").fill("yesterday");
-  await page.getByRole("button", { name: "Show" }).click();
+  await page.getByRole("button", { name: "Show", exact: true }).click();
   await page.getByRole("alert").waitFor();
   await t.accessible(page, "the trail");
 }

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 
 /** A secret that is told once: it is shown until the reader says that it is kept. */
-export function Secret({ what, secret, done }: { what: string; secret: string; done: () => void }) {
+export function Secret({ what, secret, done, also }: { what: string; secret: string; done: () => void; also?: string | undefined }) {
   const [said, say] = useState("");
   const copy = async () => {
     try {
@@ -14,7 +14,7 @@ export function Secret({ what, secret, done }: { what: string; secret: string; d
   return (
     <section class="card" role="status" aria-label={what}>
       <p>
-        <strong>{what}.</strong> It is told once and stored nowhere.
+        <strong>{what}.</strong> It is told once and stored nowhere. {also}
       </p>
       <p class="secret">
         <code>{secret}</code>

@@ -50,6 +50,7 @@ export function ActorPage({ id, route }: { id: string; route: Route }) {
       <div class="columns">
         <CaseTimes study={study} />
         <Strip actor={actor} />
+        <Evidence values={actor.evidence ?? []} />
         <Candidates links={actor.candidates ?? []} />
         <Conflicts conflicts={actor.conflicts ?? []} />
       </div>
@@ -123,6 +124,22 @@ function Facts({ actor }: { actor: Actor }) {
         </div>
       )}
     </dl>
+  );
+}
+
+function Evidence({ values }: { values: readonly Schemas["CommonValue"][] }) {
+  return (
+    <section class="card" aria-labelledby="evidence">
+      <h2 id="evidence">Values in most cases</h2>
+      {values.length === 0 && <p class="muted">No two of the cases share a value.</p>}
+      <ul class="plain">
+        {values.map((v) => (
+          <li>
+            <span class="muted">{v.cases}</span> <Value value={v.value ?? ""} /> <span class="muted">{[v.kind, v.class?.replaceAll("_", " ")].filter((t) => t).join(", ")}</span>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
 

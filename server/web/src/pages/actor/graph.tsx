@@ -44,6 +44,9 @@ export default function Graph(props: GraphProps) {
       maxZoom: 6,
     });
     held.current = cy;
+    // The wheel scrolls the page until somebody has turned to the picture.
+    cy.userZoomingEnabled(false);
+    cy.on("tapstart", () => box.current?.focus({ preventScroll: true }));
     cy.on("tap", (e) => now.current.select(e.target === cy ? "" : e.target.isNode() ? e.target.id() : now.current.selected));
     cy.on("dbltap", "node", (e) => now.current.open(e.target.id()));
     const repaint = () => paint.current && cy.style(styles(readPaint(paint.current)));
@@ -66,6 +69,8 @@ export default function Graph(props: GraphProps) {
     const cy = held.current;
     if (cy) mark(cy, props.selected);
   }, [props.selected, props.nodes, props.edges, props.at, props.grouping]);
+  const zooms = (on: boolean) => held.current?.userZoomingEnabled(on);
+  const steerBy = (key: string) => held.current && steer(held.current, key, props);
   const key = (e: KeyboardEvent) => {
     const cy = held.current;
     if (!cy || e.ctrlKey || e.metaKey || e.altKey) return;
@@ -74,11 +79,32 @@ export default function Graph(props: GraphProps) {
     e.stopPropagation();
   };
   return (
-    <>
+    <div class="graph-box">
       {/* Its presence keeps the library from adding a style element, which the page's policy refuses. */}
       <span id="__________cytoscape_stylesheet" ref={paint} class="paint" hidden />
-      <div ref={box} class="graph" tabIndex={0} role="application" aria-roledescription="graph" aria-label={props.label} onKeyDown={key} />
-    </>
+      <div
+        ref={box}
+        class="graph"
+        tabIndex={0}
+        role="application"
+        aria-roledescription="graph"
+        aria-label={props.label}
+        onKeyDown={key}
+        onFocus={() => zooms(true)}
+        onBlur={() => zooms(false)}
+      />
+      <div class="graph-tools" role="group" aria-label="Size of the picture">
+        <button type="button" aria-label="Larger" title="Larger (+)" onClick={() => steerBy("+")}>
+          +
+        </button>
+        <button type="button" aria-label="Smaller" title="Smaller (-)" onClick={() => steerBy("-")}>
+          −
+        </button>
+        <button type="button" aria-label="Show all" title="Show all (0)" onClick={() => steerBy("0")}>
+          ⤢
+        </button>
+      </div>
+    </div>
   );
 }
 

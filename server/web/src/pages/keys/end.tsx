@@ -38,7 +38,7 @@ export function Rotate({ of, made, close }: { of: Key; made: (what: string, secr
 }
 
 /** Ends a key at once. */
-export function Revoke({ of, done, close }: { of: Key; done: () => void; close: () => void }) {
+export function Revoke({ of, own, done, close }: { of: Key; own: boolean; done: () => void; close: () => void }) {
   const act = async () => {
     await answered(service.api.POST("/v1/keys/{key}/revoke", { params: { path: { key: of.id ?? "" } }, body: {} }));
     done();
@@ -46,6 +46,7 @@ export function Revoke({ of, done, close }: { of: Key; done: () => void; close: 
   return (
     <Confirm title={`Revoke ${of.prefix}…?`} verb="Revoke it" act={act} close={close}>
       <p>It ends at once, for good, and with it the streams that were opened with it{of.name ? `: ${of.name}` : ""}.</p>
+      {own && <p class="state bad">It is the key that you are signed in with.</p>}
     </Confirm>
   );
 }

@@ -1,6 +1,8 @@
 import { useState } from "preact/hooks";
 import { keep, type Route } from "../../app/route.ts";
 import { answered, type Schemas, service } from "../../app/service.ts";
+import { session } from "../../app/session.ts";
+import { useWho } from "../../app/who.ts";
 import { usePages } from "../../ui/pages.ts";
 import "../../ui/parts.css";
 import { roleNames } from "../../ui/roles.ts";
@@ -19,7 +21,8 @@ type Key = Schemas["Key"];
 export default function Page({ route }: { route: Route }) {
   const ended = route.query.get("ended") === "1";
   const [round, again] = useState(0);
-  const [told, tell] = useState<{ what: string; secret: string }>();
+  const [told, tell] = useState<{ what: string; secret: string; first?: boolean }>();
+  const who = useWho();
   const [asked, ask] = useState<{ key: Key; to: "rotate" | "revoke" }>();
   const list = usePages<Key>(
     async (pageToken, signal) => {
@@ -29,16 +32,23 @@ export default function Page({ route }: { route: Route }) {
     },
     [ended, round],
   );
+  const first = !list.loading && !list.problem && list.rows.length === 0 && !ended;
   const made = (what: string, secret: string) => {
-    tell({ what, secret });
+    tell({ what, secret, first });
+    // Without keys nothing needs one until the first is there: the list is asked for with it.
+    if (!first) again((n) => n + 1);
+  };
+  const kept = () => {
+    if (told?.first) session.take(told.secret);
+    tell(undefined);
     again((n) => n + 1);
   };
   const now = Date.now();
   return (
     <>
       <h1>Keys</h1>
-      {told && <Secret what={told.what} secret={told.secret} done={() => tell(undefined)} />}
-      <NewKey open={route.query.get("new") === "1"} made={made} first={!list.loading && !list.problem && list.rows.length === 0 && !ended} />
+      {told && <Secret what={told.what} secret={told.secret} done={kept} also={told.first ? "From now on no call goes without a key; this page goes on with this one." : undefined} />}
+      <NewKey open={route.query.get("new") === "1"} made={made} first={first} />
       <p>
         <label>
           <input type="checkbox" checked={ended} onChange={() => keep({ ended: ended ? undefined : "1" })} /> also keys that were revoked or have expired
@@ -61,7 +71,7 @@ export default function Page({ route }: { route: Route }) {
             { name: "Last used", cell: (k) => <Time at={k.lastUsedTime} />, by: (k) => k.lastUsedTime ?? "" },
             { name: "Made", cell: (k) => <Time at={k.createTime} day />, by: (k) => k.createTime ?? "", wide: true },
             {
-              name: "",
+              name: "Actions",
               cell: (k) =>
                 keyState(k, now).ended ? null : (
                   <span class="bar-row tight">
@@ -81,8 +91,18 @@ export default function Page({ route }: { route: Route }) {
       {!list.loading && !list.problem && list.rows.length === 0 && (
         <Nothing>There is no key: everything is for everybody who reaches the service. The first key has to be an admin's; from then on no call goes without one.</Nothing>
       )}
-      {asked?.to === "rotate" && <Rotate of={asked.key} made={made} close={() => ask(undefined)} />}
-      {asked?.to === "revoke" && <Revoke of={asked.key} done={() => again((n) => n + 1)} close={() => ask(undefined)} />}
+      {asked?.to === "rotate" && (
+        <Rotate
+          of={asked.key}
+          made={(what, secret) => {
+            // The page itself goes on with the new secret of its own key.
+            if (asked.key.id === who.data?.keyId && session.key() !== undefined) session.take(secret);
+            made(what, secret);
+          }}
+          close={() => ask(undefined)}
+        />
+      )}
+      {asked?.to === "revoke" && <Revoke of={asked.key} own={asked.key.id === who.data?.keyId} done={() => again((n) => n + 1)} close={() => ask(undefined)} />}
     </>
   );
 }
