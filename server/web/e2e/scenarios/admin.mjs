@@ -151,7 +151,7 @@ export async function feedsAndHealth(t) {
   await t.accessible(page, "feeds");
   await t.goto(page, "#/health");
   await page.getByText("Live cases of customers").waitFor();
-  await page.getByText("ready", { exact: false }).first().waitFor();
+  await page.getByText("ready", { exact: true }).waitFor();
   const name = fresh("hook");
   await page.getByText("New webhook").click();
   await page.getByLabel("Address").fill("https://hook.example/elsewhere");

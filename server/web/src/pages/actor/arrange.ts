@@ -19,14 +19,19 @@ export function arrange(picture: Picture, signal: AbortSignal): Promise<Float64A
   });
 }
 
-/** What of a picture decides its layout. */
+/**
+ * What of a picture decides its layout: who shares what. A link does where one of its
+ * cases shares nothing, or that case would stand anywhere.
+ */
 export function layoutInput(picture: Picture): LayoutInput {
   const number = new Map(picture.nodes.map((n, i) => [n.id, i]));
   const edges: number[] = [];
+  const shares = new Set(picture.edges.filter((e) => e.sort === "has").map((e) => e.from));
   for (const e of picture.edges) {
     const from = number.get(e.from);
     const to = number.get(e.to);
-    if (from !== undefined && to !== undefined) edges.push(from, to);
+    const counts = e.sort === "has" || !shares.has(e.from) || !shares.has(e.to);
+    if (counts && from !== undefined && to !== undefined) edges.push(from, to);
   }
   return { ids: picture.nodes.map((n) => n.id), edges: Uint32Array.from(edges) };
 }

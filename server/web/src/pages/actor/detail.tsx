@@ -42,7 +42,7 @@ export function ActorPage({ id, route }: { id: string; route: Route }) {
     <div class="actor">
       <h1>{actor.name ? <Value value={actor.name} copy={false} /> : "Actor without a name"}</h1>
       <p class="muted">
-        <Value value={actor.id ?? ""} /> Cases that one actor seems to stand behind; likelihoods are of the same actor, by the model and by what people said.
+        Cases that one actor seems to stand behind, by the likelihood of same actor and by what people said. <Value value={actor.id ?? ""} />
       </p>
       <Facts actor={actor} />
       {lead && <NameForm actor={actor} done={rename} />}

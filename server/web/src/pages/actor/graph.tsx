@@ -9,6 +9,15 @@ import { middle, walk, ways } from "./walk.ts";
 /** Beyond so many nodes and edges a moving picture is one texture. */
 const manyElements = 1_500;
 
+/** Up to so many nodes all names can be read however small the picture is. */
+const namedNodes = 80;
+
+/** Size of names, in pixels. */
+const nameSize = 11;
+
+/** A picture of few nodes is not blown up to its frame by more than this. */
+const fitZoom = 1.5;
+
 /** What the picture shows and what it tells. */
 export interface GraphProps {
   nodes: readonly PictureNode[];
@@ -51,7 +60,11 @@ export default function Graph(props: GraphProps) {
     cy.on("dbltap", "node", (e) => now.current.open(e.target.id()));
     const repaint = () => paint.current && cy.style(styles(readPaint(paint.current)));
     repaint();
-    const end = watchPaint(repaint);
+    cy.on("zoom", () => nameSizes(cy));
+    const end = watchPaint(() => {
+      repaint();
+      nameSizes(cy);
+    });
     return () => {
       end();
       held.current = null;
@@ -63,7 +76,8 @@ export default function Graph(props: GraphProps) {
     if (!cy) return;
     const before = cy.nodes().length;
     show(cy, props);
-    if (before === 0) cy.fit(undefined, 30);
+    if (before === 0) fit(cy);
+    nameSizes(cy);
   }, [props.nodes, props.edges, props.at, props.grouping]);
   useEffect(() => {
     const cy = held.current;
@@ -135,6 +149,21 @@ function show(cy: cytoscape.Core, { nodes, edges, at, grouping }: GraphProps): v
   });
 }
 
+/** Brings all into the frame. */
+function fit(cy: cytoscape.Core): void {
+  cy.fit(undefined, 40);
+  if (cy.zoom() > fitZoom) {
+    cy.zoom(fitZoom);
+    cy.center();
+  }
+}
+
+/** Keeps the names of few nodes readable in a picture that was made small. */
+function nameSizes(cy: cytoscape.Core): void {
+  if (cy.nodes().length <= namedNodes) cy.nodes().style("font-size", nameSize / Math.min(1, cy.zoom()));
+  else cy.nodes().removeStyle("font-size");
+}
+
 /** Shows which node is selected and what hangs on it. */
 function mark(cy: cytoscape.Core, id: string): void {
   cy.batch(() => {
@@ -163,7 +192,7 @@ function steer(cy: cytoscape.Core, key: string, { selected, select, open }: Grap
   const zoom = (by: number) => cy.zoom({ level: cy.zoom() * by, renderedPosition: { x: cy.width() / 2, y: cy.height() / 2 } });
   if (key === "+" || key === "=") zoom(1.25);
   else if (key === "-") zoom(0.8);
-  else if (key === "0") cy.fit(undefined, 30);
+  else if (key === "0") fit(cy);
   else if (key === "Enter" && selected !== "") open(selected);
   else if (key === "Escape" && selected !== "") select("");
   else return false;
@@ -190,7 +219,9 @@ function styles(p: Paint): cytoscape.StylesheetJson {
         shape: "data(shape)" as "ellipse",
         label: "data(label)",
         color: p.text,
-        "font-size": 11,
+        "font-size": nameSize,
+        "text-background-color": p.back,
+        "text-background-opacity": 0.7,
         "font-family": "ui-monospace, monospace",
         "min-zoomed-font-size": 8,
         "text-valign": "bottom",
@@ -205,8 +236,8 @@ function styles(p: Paint): cytoscape.StylesheetJson {
     { selector: ".outside", style: { "border-style": "dashed", "border-width": 1.5, "border-color": p.text, "background-opacity": 0.45 } },
     { selector: ".generic", style: { "background-opacity": 0.35, "border-color": p.muted } },
     { selector: "edge", style: { width: 1, "curve-style": "haystack", "line-color": p.line } },
-    { selector: "edge.link", style: { width: 1.5, "line-color": p.muted, "line-style": "dashed", opacity: 0.6 } },
-    { selector: "edge.link.strong", style: { width: 2.5, "line-style": "solid" } },
+    { selector: "edge.link", style: { width: 1, "line-color": p.muted, "line-style": "dashed", opacity: 0.35 } },
+    { selector: "edge.link.strong", style: { width: 2, "line-style": "solid" } },
     { selector: "edge.near", style: { width: 2, "line-color": p.accent, opacity: 1 } },
     { selector: "node.selected", style: { "border-width": 4, "border-color": p.accent, "border-style": "solid", "z-index": 10 } },
   ] as cytoscape.StylesheetJson;

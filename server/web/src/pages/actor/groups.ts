@@ -48,5 +48,5 @@ export function grouping(nodes: readonly PictureNode[], by: ColourBy): Grouping 
 }
 
 function key(n: PictureNode): string {
-  return n.sort === "case" ? n.tenant : n.class;
+  return n.sort === "case" ? n.tenant : n.class === "unknown" ? "" : n.class;
 }

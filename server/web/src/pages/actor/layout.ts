@@ -59,7 +59,7 @@ export function layout(input: LayoutInput, rounds = roundsFor(input.ids.length))
 }
 
 /** Places around a node for what opens on it, in turns of a sunflower. */
-export function around(x: number, y: number, count: number, gap = 26): Float64Array {
+export function around(x: number, y: number, count: number, gap = 34): Float64Array {
   const at = new Float64Array(2 * count);
   const golden = Math.PI * (3 - Math.sqrt(5));
   for (let i = 0; i < count; i++) {

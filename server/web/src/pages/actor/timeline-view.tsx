@@ -7,6 +7,10 @@ import { timeline } from "./timeline.ts";
 /** Cases that are shown at once. */
 const step = 40;
 
+/** Marks on the axis; nearer to its ends than this they have no text, which would stand out. */
+const marks = 5;
+const edge = 0.08;
+
 /** Height of a case's lane and of the axis, in pixels. */
 const lane = 20;
 const axis = 22;
@@ -14,7 +18,7 @@ const axis = 22;
 /** When each case was active, on one axis. */
 export function CaseTimes({ study }: { study: Study }) {
   const [most, setMost] = useState(step);
-  const line = useMemo(() => timeline(study.gathered.cases), [study.gathered]);
+  const line = useMemo(() => timeline(study.gathered.cases, marks), [study.gathered]);
   const lanes = line.lanes.slice(0, most);
   return (
     <section class="card times" aria-labelledby="times">
@@ -36,9 +40,11 @@ export function CaseTimes({ study }: { study: Study }) {
             {line.ticks.map((t, i) => (
               <>
                 <line class="mark" x1={percent(t.at)} x2={percent(t.at)} y1={axis - 4} y2="100%" />
-                <text x={percent(t.at)} y={12} text-anchor={t.at > 0.9 ? "end" : t.at < 0.1 ? "start" : "middle"} class={i % 2 ? "wide" : ""}>
-                  {t.text}
-                </text>
+                {t.at >= edge && t.at <= 1 - edge && (
+                  <text x={percent(t.at)} y={12} text-anchor="middle" class={i % 2 ? "wide" : ""}>
+                    {t.text}
+                  </text>
+                )}
               </>
             ))}
             {lanes.map((l, i) => (

@@ -35,7 +35,7 @@ test("cases stand in order of their first day, within the axis", () => {
       const first = 1.6e12 + next() * 1e11;
       return next() < 0.1 ? made(`t/${i}`) : made(`t/${i}`, first, first + next() * 1e10 - 1e9);
     });
-    const line = timeline(cases);
+    const line = timeline(cases, 8);
     expect(line.lanes.length + line.undated.length).toBe(cases.length);
     let before = 0;
     for (const l of line.lanes) {

@@ -44,7 +44,7 @@ const steps: readonly { days?: number; months?: number }[] = [
 ];
 
 /** Puts cases on a time line of at most so many marks. */
-export function timeline(cases: readonly CaseFacts[], marks = 8): Timeline {
+export function timeline(cases: readonly CaseFacts[], marks: number): Timeline {
   const dated = cases.flatMap((c) => (c.first === undefined ? [] : [{ c, first: c.first, last: Math.max(c.first, c.last ?? c.first) }]));
   const undated = cases.filter((c) => c.first === undefined).map((c) => c.ref);
   if (dated.length === 0) return { lanes: [], ticks: [], undated };
