@@ -21,14 +21,16 @@ export async function aTenantIsMadeAndChanged(t) {
   await page.getByLabel("Trust in its evidence").fill("0.5");
   await page.getByLabel("Days that cases are kept").fill("400");
   await page.getByLabel("Ceiling of disclosure").selectOption("green");
+  await page.getByLabel("State").selectOption("TENANT_STATE_CLOSED");
   await page.getByRole("button", { name: "Save", exact: true }).click();
   await page.getByText("Saved.").waitFor();
   const { tenant } = await t.ask("admin", "GET", `/v1/tenants/${id}`);
   t.equal(
-    [tenant.displayName, tenant.egress, tenant.trust, tenant.retentionDays, tenant.tlpCeiling],
-    ["Maple <i>Mills</i>, Inc.", ["192.0.2.0/28", "2001:db8::/64"], 0.5, 400, "green"],
+    [tenant.displayName, tenant.egress, tenant.trust, tenant.retentionDays, tenant.tlpCeiling, tenant.state],
+    ["Maple <i>Mills</i>, Inc.", ["192.0.2.0/28", "2001:db8::/64"], 0.5, 400, "green", "TENANT_STATE_CLOSED"],
     "the record",
   );
+  t.equal([await page.getByLabel("Ceiling of disclosure").inputValue(), await page.getByLabel("State").inputValue()], ["green", "TENANT_STATE_CLOSED"], "what the form shows of it");
   await page.getByLabel("Trust in its evidence").fill("0.25");
   await t.ask("admin", "PATCH", `/v1/tenants/${id}`, { tenant: { region: "north" }, updateMask: "region" });
   await page.getByRole("button", { name: "Save", exact: true }).click();

@@ -63,9 +63,11 @@ export default function Page({ route }: { route: Route }) {
         </label>
         <label>
           Newest{" "}
-          <select name="newest" defaultValue={String(asked.newest)}>
+          <select name="newest">
             {[100, 500, 2_000, 10_000].map((n) => (
-              <option value={n}>{n.toLocaleString("en")}</option>
+              <option value={n} selected={n === asked.newest}>
+                {n.toLocaleString("en")}
+              </option>
             ))}
           </select>
         </label>
@@ -77,7 +79,7 @@ export default function Page({ route }: { route: Route }) {
           Save the signed lines
         </button>
       </form>
-      <p class="muted">Times are UTC: a day, or a day and a time.{key && <> The trail is verified with the key {key}.</>}</p>
+      <p class="muted">Times are UTC: a day, or a day and a time.{key && <> The trail is verified with the key <code class="long">{key}</code>.</>}</p>
       {problem && <ProblemBox problem={problem} />}
       {typeof saving === "object" && <ProblemBox problem={saving} />}
       {loading && (

@@ -172,9 +172,11 @@ function NewWebhook({ made }: { made: (secret: string) => void }) {
         <label for="hook-url">Address</label>
         <input id="hook-url" name="url" type="url" required placeholder="https://…" spellcheck={false} />
         <label for="hook-tier">Links from</label>
-        <select id="hook-tier" name="minTier" defaultValue="TIER_POSSIBLE">
+        <select id="hook-tier" name="minTier">
           {listedTiers.map((t) => (
-            <option value={t}>{tierNames[t]}</option>
+            <option value={t} selected={t === "TIER_POSSIBLE"}>
+              {tierNames[t]}
+            </option>
           ))}
         </select>
         <span>All tenants</span>

@@ -13,20 +13,24 @@ export function TenantInputs({ of }: { of: TenantFields }) {
       <label for="group">Group</label>
       <input id="group" name="group" defaultValue={of.group} placeholder="tenants of one owner have one" autocomplete="off" spellcheck={false} />
       <label for="state">State</label>
-      <select id="state" name="state" defaultValue={of.state}>
+      <select id="state" name="state">
         <option value="TENANT_STATE_ACTIVE">active</option>
-        <option value="TENANT_STATE_CLOSED">closed: takes no more cases</option>
+        <option value="TENANT_STATE_CLOSED" selected={of.state === "TENANT_STATE_CLOSED"}>
+          closed: takes no more cases
+        </option>
       </select>
       <label for="trust">Trust in its evidence</label>
       <input id="trust" name="trust" type="number" min={0} max={1} step="any" defaultValue={String(of.trust)} aria-describedby="trust-help" />
-      <p id="trust-help" class="muted">
+      <p id="trust-help" class="muted hint">
         0 to 1. A change scores all its links anew.
       </p>
       <label for="tlpCeiling">Ceiling of disclosure</label>
-      <select id="tlpCeiling" name="tlpCeiling" defaultValue={of.tlpCeiling}>
+      <select id="tlpCeiling" name="tlpCeiling">
         <option value="">the server's setting</option>
         {labels.map((l) => (
-          <option value={l}>tlp:{l}</option>
+          <option value={l} selected={l === of.tlpCeiling}>
+            tlp:{l}
+          </option>
         ))}
       </select>
       <label for="names">Names of the organisation</label>
@@ -39,7 +43,7 @@ export function TenantInputs({ of }: { of: TenantFields }) {
       <input id="region" name="region" defaultValue={of.region} autocomplete="off" />
       <label for="retentionDays">Days that cases are kept</label>
       <input id="retentionDays" name="retentionDays" type="number" min={0} step={1} defaultValue={String(of.retentionDays)} aria-describedby="retention-help" />
-      <p id="retention-help" class="muted">
+      <p id="retention-help" class="muted hint">
         After their last change or, where that is later, after they were closed. 0 is for ever.
       </p>
     </>
