@@ -15,11 +15,13 @@ type Entry = Schemas["AuditEntry"];
 /** What was done and what was told to whom, newest first. */
 export default function Page({ route }: { route: Route }) {
   const asked = askedOf(route.query);
-  const { entries, key, problem, loading } = useTrail(pathOf(asked));
+  const [round, again] = useState(0);
+  const { entries, key, problem, loading } = useTrail(pathOf(asked), round);
   const [saving, setSaving] = useState<Problem | boolean>(false);
   const apply = (form: HTMLFormElement) => {
     const f = new Fields(form);
     keep({ from: f.text("from"), to: f.text("to"), key: f.text("key"), method: f.text("method"), tenant: f.text("tenant"), newest: f.text("newest") });
+    again((n) => n + 1);
   };
   const signed = async () => {
     setSaving(true);
@@ -110,8 +112,8 @@ export default function Page({ route }: { route: Route }) {
   );
 }
 
-/** Reads the trail as it streams in, the newest first. */
-function useTrail(path: string): { entries: readonly Entry[]; key: string; problem: Problem | undefined; loading: boolean } {
+/** Reads the trail as it streams in, the newest first; anew with each round. */
+function useTrail(path: string, round: number): { entries: readonly Entry[]; key: string; problem: Problem | undefined; loading: boolean } {
   const [state, set] = useState<{ entries: readonly Entry[]; key: string; problem: Problem | undefined; loading: boolean }>({ entries: [], key: "", problem: undefined, loading: true });
   const told = useRef(0);
   useEffect(() => {
@@ -134,7 +136,7 @@ function useTrail(path: string): { entries: readonly Entry[]; key: string; probl
       (e: unknown) => put(false, problemFrom(e)),
     );
     return () => ended.abort();
-  }, [path]);
+  }, [path, round]);
   return state;
 }
 

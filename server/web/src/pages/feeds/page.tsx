@@ -46,7 +46,7 @@ export default function Page() {
             { name: "Feed", cell: (f) => <Named feed={f} />, by: (f) => f.title || (f.name ?? "") },
             { name: "Kind", cell: (f) => kinds[f.kind ?? "FEED_KIND_UNSPECIFIED"] ?? "-", by: (f) => f.kind ?? "", wide: true },
             { name: "Status", cell: (f) => <Status feed={f} />, by: (f) => f.status ?? "" },
-            { name: "Data of", cell: (f) => f.date || "-", by: (f) => f.date ?? "" },
+            { name: "Data of", cell: (f) => <span class="state">{f.date || "-"}</span>, by: (f) => f.date ?? "" },
             { name: "Age", cell: (f) => age(f, now), by: (f) => ageDays(f.date, now) ?? Infinity, num: true },
             { name: "Entries", cell: (f) => (f.entries ? f.entries.toLocaleString("en") : "-"), by: (f) => f.entries ?? 0, num: true },
             { name: "Fetched", cell: (f) => <Time at={f.fetchedAt} />, by: (f) => f.fetchedAt ?? "" },

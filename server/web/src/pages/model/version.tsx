@@ -105,7 +105,9 @@ export function ModelPage({ version, admin, route }: { version: number; admin: b
       />
       <details class="card">
         <summary>Written down</summary>
-        <pre class="mono">{loaded.data.definition}</pre>
+        <pre class="look" tabIndex={0} aria-label="The model written down">
+          {loaded.data.definition}
+        </pre>
       </details>
       {asking && (
         <Confirm
