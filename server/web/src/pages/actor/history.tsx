@@ -39,7 +39,11 @@ export function History({ id, round }: { id: string; round: string }) {
           <li>
             <Time at={e.time} /> <strong>{words[e.change ?? "ACTOR_CHANGE_UNSPECIFIED"] ?? "changed"}</strong> <FromTo event={e} here={id} />
             <Members event={e} />
-            {e.text && <Value value={e.text} copy={false} />} {e.author && <span class="muted">by {e.author}</span>}
+            {e.text && <Value value={e.text} copy={false} />} {e.author && (
+              <span class="muted">
+                by <Value value={e.author} copy={false} />
+              </span>
+            )}
           </li>
         ))}
       </ol>

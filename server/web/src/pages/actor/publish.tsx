@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import { problemFrom, useLoad } from "../../app/load.ts";
 import { answered, type Problem, type Schemas, service } from "../../app/service.ts";
 import { ProblemBox, Waiting } from "../../ui/state.tsx";
-import { Value } from "../../ui/value.tsx";
+import { Value, visible } from "../../ui/value.tsx";
 import { Counts } from "./counts.tsx";
 
 type Report = Schemas["PublishReport"];
@@ -161,7 +161,7 @@ function Refused({ what, changes, total }: { what: string; changes: readonly Sch
   if (total === 0) return null;
   return (
     <p>
-      {total} that the target {what}: {changes.slice(0, 10).map((c) => c.value).join(", ")}
+      {total} that the target {what}: {visible(changes.slice(0, 10).map((c) => c.value ?? "").join(", "))}
     </p>
   );
 }
