@@ -4,6 +4,7 @@ import { Value } from "../../ui/value.tsx";
 import type { PictureNode } from "./build.ts";
 import type { Composed } from "./compose.ts";
 import { caseId } from "./facts.ts";
+import { labelText } from "./file.ts";
 import type { Study } from "./study.ts";
 
 /** Neighbours that are named at most. */
@@ -56,7 +57,7 @@ function CaseFactsOf({ node, study }: { node: PictureNode; study: Study }) {
         {c?.tlp && (
           <>
             <dt>Label</dt>
-            <dd>tlp:{c.tlp}</dd>
+            <dd>{labelText(c.tlp)}</dd>
           </>
         )}
         {c && c.techniques.length > 0 && (

@@ -4,7 +4,7 @@ import { answered, type Problem, type Schemas, service } from "../../app/service
 import { ProblemBox } from "../../ui/state.tsx";
 import { Time } from "../../ui/time.tsx";
 import { Counts } from "./counts.tsx";
-import { beginning, collect, type ExportFile, type Format, formats, labels, save } from "./file.ts";
+import { beginning, collect, type ExportFile, type Format, formats, labels, labelText, save } from "./file.ts";
 import { PublishForm } from "./publish.tsx";
 
 /** What of an actor may be handed on: looked at first, then saved or published. */
@@ -32,7 +32,7 @@ interface Wanted {
 
 function SaveForm({ actor }: { actor: string }) {
   const [format, setFormat] = useState<Format>("EXPORT_FORMAT_CSV");
-  const [tlp, setTlp] = useState<string>("amber");
+  const [tlp, setTlp] = useState<string>("amber+strict");
   const [receiver, setReceiver] = useState("");
   const [approval, setApproval] = useState("");
   const [empty, setEmpty] = useState(false);
@@ -142,7 +142,7 @@ function Look({ file }: { file: ExportFile }) {
   return (
     <>
       <p>
-        tlp:{file.summary.tlp} · {file.bytes.toLocaleString("en")} bytes
+        {labelText(file.summary.tlp)} · {file.bytes.toLocaleString("en")} bytes
       </p>
       <Counts counts={file.summary.counts} />
       {text ? (

@@ -68,6 +68,11 @@ export type Format = keyof typeof formats;
 /** Labels from the strictest to the most open. */
 export const labels = ["red", "amber+strict", "amber", "green", "clear"] as const;
 
+/** A label as people write it: the API has it with and without tlp: before it. */
+export function labelText(label: string | undefined): string {
+  return label ? `tlp:${label.replace(/^tlp:/, "")}` : "no label";
+}
+
 /** Has the browser save a file. */
 export function save(file: ExportFile, format: Format): void {
   const [, end, type] = formats[format];

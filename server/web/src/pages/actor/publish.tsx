@@ -4,6 +4,7 @@ import { answered, type Problem, type Schemas, service } from "../../app/service
 import { ProblemBox, Waiting } from "../../ui/state.tsx";
 import { Value, visible } from "../../ui/value.tsx";
 import { Counts } from "./counts.tsx";
+import { labelText } from "./file.ts";
 
 type Report = Schemas["PublishReport"];
 
@@ -70,7 +71,7 @@ export function PublishForm({ actor }: { actor: string }) {
           <select id="publish-target" value={name} onChange={(e) => setTarget(e.currentTarget.value)}>
             {list.data.map((t) => (
               <option value={t.name}>
-                {t.name} ({t.kind}, tlp:{t.tlp})
+                {t.name} ({t.kind}, {labelText(t.tlp)})
               </option>
             ))}
           </select>
@@ -124,7 +125,7 @@ function Changes({ report }: { report: Report }) {
   return (
     <div class="diff">
       <p>
-        {report.added ?? 0} added, {report.changed ?? 0} changed, {report.withdrawn ?? 0} withdrawn · tlp:{report.tlp}
+        {report.added ?? 0} added, {report.changed ?? 0} changed, {report.withdrawn ?? 0} withdrawn · {labelText(report.tlp)}
         {report.branch && <> · branch {report.branch}</>}
         {report.commit && <> · commit {report.commit.slice(0, 12)}</>}
         {report.pullRequest && <> · {report.pullRequest}</>}
