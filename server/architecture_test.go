@@ -140,6 +140,13 @@ func TestImports(t *testing.T) {
 			"enrich and client are used without a server",
 		},
 		{
+			"more of the project than REST", only("server/web"),
+			func(i string) bool {
+				return own(i) && !within(i, "server/rest") && !within(i, "server/web")
+			},
+			"the page and its sessions ask like any other client",
+		},
+		{
 			"the score or the store's users", only("server/graph"),
 			func(i string) bool {
 				return within(i, "server/link") || within(i, "server/linker") || within(i, "server/rpc") || within(i, "server/access")

@@ -15,6 +15,7 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/observe"
 	"github.com/elsewhere-project/elsewhere/server/rpc"
 	"github.com/elsewhere-project/elsewhere/server/web"
+	"github.com/elsewhere-project/elsewhere/server/web/session"
 )
 
 // Bounds of the HTTP side. A profile takes 30 s unless asked otherwise, and has
@@ -68,10 +69,17 @@ func (s *Server) listenHTTP(ctx context.Context, c Config, door *rpc.Door, regis
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
+	var sessions *session.Sessions
+	if c.WebSessions {
+		sessions = session.New(api.handler, session.Options{Secure: !within, Clock: c.Clock})
+	}
 	pages := observe.Pages{Metrics: s.telemetry.metrics, Ready: s.ready, Loopback: within, Log: s.log}
 	over, leave := context.WithCancel(context.Background())
 	return &httpSide{listener: listener, rest: api, leave: leave, scheme: scheme, server: &http.Server{
-		Handler:           withoutKeys(split(pages.Guard(api.handler), pages.Guard(page.Over(endWith(over, pages.Handler()))))),
+		Handler: withoutKeys(split(
+			pages.Guard(sessions.Over(api.handler)),
+			pages.Guard(sessions.Handler(page.Over(endWith(over, pages.Handler())))),
+		)),
 		ReadHeaderTimeout: httpHeaderWithin,
 		ReadTimeout:       httpReadWithin,
 		WriteTimeout:      httpWriteWithin,

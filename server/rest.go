@@ -15,6 +15,7 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/access"
 	"github.com/elsewhere-project/elsewhere/server/rest"
 	"github.com/elsewhere-project/elsewhere/server/rpc"
+	"github.com/elsewhere-project/elsewhere/server/web/session"
 )
 
 // restPrefix is where REST begins.
@@ -100,7 +101,7 @@ func withoutKeys(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		found := access.HoldsKey(r.RequestURI) || access.HoldsKey(r.URL.Path) || access.HoldsKey(r.URL.RawQuery)
 		for name, values := range r.Header {
-			if name == "Authorization" && forREST(r) && len(values) == 1 {
+			if name == "Authorization" && (forREST(r) || r.URL.Path == session.Path) && len(values) == 1 {
 				continue
 			}
 			for _, v := range values {

@@ -53,6 +53,8 @@ type Config struct {
 	HTTPAddr string
 	// RESTOrigins are the sites whose pages may use REST, as https://soc.example.
 	RESTOrigins []string
+	// WebSessions lets a browser stay signed in to the page with a cookie.
+	WebSessions bool
 	// Access is who comes in and what is told across tenants.
 	Access
 	// Audit is what an operator may set about the audit trail.

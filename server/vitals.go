@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"time"
 
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/observe"
@@ -40,4 +41,49 @@ func (s *Server) vitals(ctx context.Context) (rpc.Vitals, error) {
 		v.Queues[q.Name] = q.Depth()
 	}
 	return v, nil
+}
+
+// Overview is what an operator wants to know of a service that begins.
+type Overview struct {
+	// Model is the version of the model in use.
+	Model uint32
+	// Feeds are in use, in order of precedence; Broken are those of which an older
+	// version or none is, by name.
+	Feeds  []FeedAge
+	Broken []string
+	// Keys are those that are taken.
+	Keys int
+}
+
+// FeedAge is a feed with the day or month of its data; zero where that is not known.
+type FeedAge struct {
+	Name string
+	Date time.Time
+}
+
+// Overview returns what the service begins with.
+func (s *Server) Overview(ctx context.Context) (Overview, error) {
+	o := Overview{Model: s.enrich.rules.Now().Model.Version(), Keys: s.access.keys.Taken()}
+	feeds, err := s.enrich.Feeds(ctx)
+	if err != nil {
+		return Overview{}, err
+	}
+	for _, f := range feeds {
+		switch f.Status {
+		case rpc.FeedInUse, rpc.FeedOutdated:
+			if f.Kind == rpc.FeedService {
+				continue
+			}
+			// What has no date, or one in words, has no age.
+			date, err := time.Parse(time.DateOnly, f.Date)
+			if err != nil {
+				date, _ = time.Parse("2006-01", f.Date)
+			}
+			o.Feeds = append(o.Feeds, FeedAge{f.Name, date})
+		}
+		if f.Status == rpc.FeedOutdated || f.Status == rpc.FeedUnusable {
+			o.Broken = append(o.Broken, f.Name)
+		}
+	}
+	return o, nil
 }

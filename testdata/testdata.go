@@ -1,6 +1,6 @@
 // Package testdata holds cases as JSON: the two published Microsoft 365 mailbox
-// compromises that the demo tells, and pairs of cases that must not be linked;
-// and audit logs, made up for the story, of which the two cases follow.
+// compromises that the demo tells, further cases that were made up around them, and
+// pairs of cases that must not be linked; and audit logs, made up for the story, of which the two cases follow.
 //
 // It knows files and nothing else; reading them is the caller's.
 package testdata

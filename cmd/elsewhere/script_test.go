@@ -159,9 +159,9 @@ type serviceKey struct{}
 func serviceOf(ts *testscript.TestScript) *service { return ts.Value(serviceKey{}).(*service) }
 
 var (
-	listening = regexp.MustCompile(`^listening on (\S+)`)
+	listening = regexp.MustCompile(`^gRPC +(\S+),`)
 	// A service says it before the other.
-	listeningHTTP = regexp.MustCompile(`^metrics and health on http://(\S+)`)
+	listeningHTTP = regexp.MustCompile(`^metrics +http://(\S+)/metrics,`)
 )
 
 func start(ts *testscript.TestScript, _ bool, args []string) {

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -126,6 +127,7 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 	cmd.Flags().StringVar(&c.GRPCAddr, "grpc", server.DefaultGRPCAddr, "`address` to listen on for gRPC; port 0 takes a free one")
 	cmd.Flags().StringVar(&c.HTTPAddr, "http", server.DefaultHTTPAddr, "`address` to listen on for REST, health and, on loopback, metrics and profiles; \"\" is none")
 	cmd.Flags().StringArrayVar(&c.RESTOrigins, "rest-origin", nil, "`origin` of a site whose pages may use REST, as https://soc.example; may be repeated; default none")
+	cmd.Flags().BoolVar(&c.WebSessions, "web-sessions", false, "let people stay signed in to the page, with a cookie, for 12 hours at most")
 	cmd.Flags().Var(&c.memoryLimit, "memory-limit", "soft limit for the memory of the process, a `size` as 512MiB, 0 for none; the default holds a bulk load of 20 million sightings; GOMEMLIMIT goes before it")
 	cmd.Flags().Var(&reserve, "disk-reserve", "take no cases with less than this `size` free on the disk")
 	cmd.Flags().IntVar(&c.Connections, "max-connections", server.DefaultConnections, "at most this `number` of gRPC connections; what is beyond is closed at once")
@@ -173,35 +175,30 @@ func (a *app) serve(ctx context.Context, c serving) error {
 	if err != nil {
 		return err
 	}
+	overview, err := s.Overview(ctx)
+	if err == nil {
+		if key, ok := s.FirstKey(); ok {
+			err = a.print(key.Reveal() + "\n")
+		}
+	}
+	if err != nil {
+		// Nobody has the key, if there was one; it is made anew with keys recover.
+		over, stop := context.WithCancel(ctx)
+		stop()
+		return errors.Join(err, s.Serve(over))
+	}
 	info, _ := debug.ReadBuildInfo()
 	say("%s", version(info))
-	if at := s.URL(); at != "" {
-		if strings.HasPrefix(at, "https:") {
-			say("health on %s", at)
-		} else {
-			say("metrics and health on %s", at)
+	rows := screen(s, &c, overview, limit, time.Now())
+	if c.logFormat == formatJSON {
+		var attributes []any
+		for _, row := range rows {
+			attributes = append(attributes, row[0], row[1])
 		}
-		say("REST on %s/v1, reference at %s/v1/docs", at, at)
-	}
-	if key, ok := s.FirstKey(); ok {
-		if err := a.print(key.Reveal() + "\n"); err != nil {
-			// Nobody has the key; it is made anew with keys recover.
-			over, stop := context.WithCancel(ctx)
-			stop()
-			return errors.Join(err, s.Serve(over))
-		}
-		say("the first key, for an admin, is on stdout; it is told once")
-	} else if c.Init {
-		say("there are keys already; --init made none")
-	}
-	say("listening on %s for gRPC, %s", s.Addr(), security(s, c.TLS.CertFile != ""))
-	if c.Memory {
-		say("data in memory only")
+		c.Logger.InfoContext(ctx, "serving", attributes...)
 	} else {
-		say("data in %s", safe(c.DataDir, 0))
+		a.warn("%s", strings.TrimSuffix(table([]string{"", ""}, rows), "\n"))
 	}
-	say("%s", safe(disclosures(c.Enrichment), 0))
-	say("%s", limit)
 	if err := s.Serve(ctx); err != nil {
 		return err
 	}

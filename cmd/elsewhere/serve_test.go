@@ -22,12 +22,12 @@ func TestServeJSON(t *testing.T) {
 	}()
 	var said []string
 	for in := bufio.NewScanner(stderr); in.Scan(); {
-		var line struct{ Level, Msg string }
+		var line struct{ Level, Msg, GRPC string }
 		if err := json.Unmarshal(in.Bytes(), &line); err != nil || line.Level == "" {
 			t.Errorf("%q: %v", in.Text(), err)
 		}
 		said = append(said, line.Msg)
-		if strings.HasPrefix(line.Msg, "listening on 127.0.0.1:") {
+		if line.Msg == "serving" && strings.HasPrefix(line.GRPC, "127.0.0.1:") {
 			cancel()
 		}
 	}

@@ -105,7 +105,7 @@ type Dependencies struct {
 	// Vitals returns how the deployment fares.
 	Vitals func(context.Context) (Vitals, error)
 	Log    *slog.Logger
-	Clock    func() time.Time
+	Clock  func() time.Time
 }
 
 // New returns a service.

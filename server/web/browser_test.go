@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path"
@@ -60,7 +61,7 @@ func TestBrowser(t *testing.T) {
 		s.Screenshots = dir
 	}
 	for name, c := range map[string]server.Config{
-		"keyed": {Access: server.Access{Init: true, DiscloseAtOnce: true}},
+		"keyed": {WebSessions: true, Access: server.Access{Init: true, DiscloseAtOnce: true}},
 		"open":  {Access: server.Access{DiscloseAtOnce: true}},
 		// For scenarios that change what all links come from.
 		"spare": {Access: server.Access{DiscloseAtOnce: true}},
@@ -72,6 +73,15 @@ func TestBrowser(t *testing.T) {
 			s.Keys = keys
 		}
 	}
+	plain := serve(t, server.Config{Access: server.Access{Init: true}})
+	s.Services["plain"], s.Keys["plain"] = plain.url, plain.admin
+	// A site of somebody else, on another port: browsers send it the cookies of ours.
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, "<!doctype html><title>somebody else's</title><link rel=icon href=data:,>")
+	}))
+	t.Cleanup(other.Close)
+	s.Services["other"] = other.URL
 	told, err := json.Marshal(s)
 	if err != nil {
 		t.Fatal(err)
@@ -205,7 +215,7 @@ func (s service) ask(t *testing.T, key, method, at string, body any) map[string]
 // of.
 var tenants = []string{"alder", "birch", "cedar", "dogwood", "elder"}
 
-// fill stores the published cases, those that are not linked and one with hostile
+// fill stores the published cases, those that are not linked and two with hostile
 // values, and makes keys.
 func fill(t *testing.T, s service) map[string]string {
 	t.Helper()
@@ -243,7 +253,9 @@ func fill(t *testing.T, s service) map[string]string {
 		}
 	}
 	s.submit(t, writer, elderCase())
-	s.submit(t, writer, hostileCase())
+	for _, tenant := range []string{"cedar", "dogwood"} {
+		s.submit(t, writer, hostileCase(tenant))
+	}
 	return keys
 }
 
@@ -263,21 +275,22 @@ func elderCase() []byte {
 {"kind":"domain","value":"elder-victim-name.com","roles":["spoofed"]}]}]}`)
 }
 
-// hostileCase has in every field of text what a page must show and not run.
-func hostileCase() []byte {
+// hostileCase has in every field of text what a page must show and not run. Two of them
+// are linked by such values.
+func hostileCase(tenant string) []byte {
 	markup := `<script>alert(1)</script><img src=x onerror=alert(2)>"'><svg onload=alert(3)>`
 	turned := "invoice\u202egnp.exe\u2066\u200b"
 	text := func(s string) string {
 		raw, _ := json.Marshal(s)
 		return string(raw)
 	}
-	return fmt.Appendf(nil, `{"tenant":"dogwood","id":"hostile","title":%s,"kind":"bec","state":"CASE_STATE_CLOSED","source":%s,
+	return fmt.Appendf(nil, `{"tenant":%q,"id":"hostile","title":%s,"kind":"bec","state":"CASE_STATE_CLOSED","source":%s,
 "labels":{"note":%s,"turned":%s},"references":[%s,"javascript:alert(4)"],
 "findings":[{"id":"f1","technique":"T1114.003","operation":%s,"summary":%s,"facts":[{"name":"rule.action","value":%s,"source":%s}],
 "observables":[{"kind":"rule_name","value":%s,"roles":["created"]},{"kind":"rule_name","value":%s,"roles":["created"]},
 {"kind":"rule_name","value":%s,"roles":["created"]},{"kind":"user_agent","value":%s,"roles":["login_source"],"facts":[{"name":"note","value":%s,"source":"x"}]},
 {"kind":"url","value":"https://evil.example/?q=<script>alert(5)</script>","roles":["referenced"]},
-{"kind":"ip","value":"104.161.20.102","roles":["login_source"]}]}]}`,
-		text(markup), text(markup), text(markup), text(turned), text(markup), text(markup), text(markup), text(markup), text(markup),
+{"kind":"ip","value":"91.92.109.43","roles":["login_source"]},{"kind":"ip","value":"91.92.109.44","roles":["login_source"]}]}]}`,
+		tenant, text(markup), text(markup), text(markup), text(turned), text(markup), text(markup), text(markup), text(markup), text(markup),
 		text(markup), text(turned), text(strings.Repeat("<b>long</b> ", 340)), text(markup), text(turned))
 }

@@ -22,11 +22,18 @@ func run(t *testing.T, node, script string, args ...string) {
 	}
 }
 
-// TestUnits checks the types of the page and runs the tests of what it computes.
+// TestUnits checks the types of the page and runs the tests of what it computes; with
+// -short those of the frame and of the pieces that all parts share.
 func TestUnits(t *testing.T) {
 	node := nodeWithPackages(t)
-	run(t, node, "typescript/bin/tsc", "--noEmit")
-	run(t, node, "vitest/vitest.mjs", "run", "--dir", "src")
+	units := []string{"run", "--dir", "src", "--testTimeout", "120000"}
+	if testing.Short() {
+		// The parts have long tests of random input.
+		units = append(units, "app/", "ui/")
+	} else {
+		run(t, node, "typescript/bin/tsc", "--noEmit")
+	}
+	run(t, node, "vitest/vitest.mjs", units...)
 }
 
 // TestBuiltFilesAreCurrent builds the page and compares it with what is committed.
@@ -115,5 +122,38 @@ func TestSources(t *testing.T) {
 	}
 	if read < 30 {
 		t.Errorf("only %d files read", read)
+	}
+}
+
+// maxPicture bounds a picture for the README, in bytes.
+const maxPicture = 150_000
+
+func TestPicturesAreSmall(t *testing.T) {
+	pictures := built(t, "screenshots")
+	if len(pictures) == 0 {
+		t.Error("there are no pictures")
+	}
+	for name, picture := range pictures {
+		if len(picture) > maxPicture {
+			t.Errorf("screenshots/%s has %d bytes; %d at most", name, len(picture), maxPicture)
+		}
+	}
+}
+
+// TestClientIsCurrent makes the types of the API anew and compares them.
+func TestClientIsCurrent(t *testing.T) {
+	node := nodeWithPackages(t)
+	fresh := filepath.Join(t.TempDir(), "schema.ts")
+	run(t, node, "../../../client/typescript/node_modules/openapi-typescript/bin/cli.js", "../rest/openapi/openapi.json", "-o", fresh)
+	want, err := os.ReadFile(fresh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile("../../client/typescript/src/schema.ts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("client/typescript/src/schema.ts is not what the API has: run npm run generate in client/typescript")
 	}
 }

@@ -29,11 +29,18 @@ export class Scenario {
     this.#setup = setup;
   }
 
-  /** Where services are: `keyed` (with sessions), `plain` (with keys, without sessions), `open` (without keys) and `spare` (without keys, for what changes every link). */
+  /**
+   * Where services are: `keyed` (with sessions), `open` (without keys), `spare` (without
+   * keys, for what changes every link), `plain` (with keys, without sessions and cases), and
+   * `other`, a site of somebody else.
+   */
   get services() {
     return this.#setup.services;
   }
-  /** Secrets of keys by name: submitter, tenant, analyst, narrow (an analyst of alder only), lead, admin. */
+  /**
+   * Secrets of keys by name: submitter and tenant (of alder), analyst, narrow (an analyst
+   * of alder only), lead, admin, and plain (the admin of `plain`).
+   */
   get keys() {
     return this.#setup.keys;
   }
@@ -46,8 +53,11 @@ export class Scenario {
     return this.#setup.short;
   }
 
-  /** A window of its own. `dark` and `motion` are what its user prefers; permissions as browsers name them. */
-  async window({ width = desktop.width, height = desktop.height, dark = false, motion = true, touch = false, permissions = ["clipboard-read", "clipboard-write"] } = {}) {
+  /**
+   * A window of its own. `dark` and `motion` are what its user prefers; permissions as
+   * browsers name them. One that is not `strict` may have errors in its console.
+   */
+  async window({ strict = true, width = desktop.width, height = desktop.height, dark = false, motion = true, touch = false, permissions = ["clipboard-read", "clipboard-write"] } = {}) {
     const context = await this.#browser.newContext({
       viewport: { width, height },
       colorScheme: dark ? "dark" : "light",
@@ -79,7 +89,7 @@ export class Scenario {
     page.on("pageerror", (e) => this.#faults.push(`an uncaught error: ${e.stack ?? e.message}`));
     page.on("console", (m) => {
       // What the service refuses is told by the browser as an error, too.
-      if (m.type() === "error" && !m.text().startsWith("Failed to load resource")) this.#faults.push(`in the console: ${m.text()}`);
+      if (strict && m.type() === "error" && !m.text().startsWith("Failed to load resource")) this.#faults.push(`in the console: ${m.text()}`);
     });
     await context.exposeBinding("elsewhereViolation", (_, what) => void this.#faults.push(`the policy blocked ${what}`));
     await page.addInitScript(() =>

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ProblemBox, Waiting } from "../ui/state.tsx";
+import { visible } from "../ui/value.tsx";
 import { Help } from "./help.tsx";
 import { useHotkeys } from "./hotkeys.ts";
 import { SignIn } from "./signin.tsx";
@@ -28,10 +29,11 @@ export function Shell() {
   const at = route.path[0] ?? "seen";
   const mine = who.data ? places.filter((p) => mayOpen(p.roles, who.data)) : [];
   const place = places.find((p) => p.at === at);
+  const title = place?.name && route.path.length <= 1 ? place.name : route.path.join(" · ");
   useEffect(() => {
-    document.title = place?.name ? `${place.name} · Elsewhere` : [...route.path, "Elsewhere"].join(" · ");
-    main.current?.focus({ preventScroll: true });
-  }, [at]);
+    document.title = title ? `${visible(title)} · Elsewhere` : "Elsewhere";
+  }, [title]);
+  useEffect(() => main.current?.focus({ preventScroll: true }), [at]);
   return (
     <>
       <a class="skip" href="#main" onClick={(e) => (e.preventDefault(), main.current?.focus())}>
@@ -63,14 +65,19 @@ export function Shell() {
           </form>
         )}
         <div class="tools">
+          {who.data?.keyId && (
+            <span class="who" title={`${who.data.keyPrefix}, ${who.data.allTenants ? "all tenants" : who.data.tenants.join(", ") || "no tenants"}`}>
+              {whoIs(who.data)}
+            </span>
+          )}
           <button type="button" class="quiet" onClick={() => setTheme(nextTheme(theme))} title={`Colours: ${theme}`} aria-label={`Colours: ${theme}. Change`}>
             {theme === "dark" ? "☾" : theme === "light" ? "☀" : "◐"}
           </button>
           <button type="button" class="quiet" onClick={() => setHelp(true)} title="Help (?)" aria-label="Help">
             ?
           </button>
-          {session.key() !== undefined && (
-            <button type="button" class="quiet" onClick={() => session.take(undefined)} title={`Sign out ${who.data?.keyId ?? ""}`}>
+          {who.data?.keyId && (
+            <button type="button" class="quiet" onClick={() => void session.leave().catch(() => who.again())}>
               Sign out
             </button>
           )}
@@ -94,6 +101,11 @@ export function Shell() {
       {help && <Help close={() => setHelp(false)} />}
     </>
   );
+}
+
+/** What people call who is signed in. */
+function whoIs(who: Who): string {
+  return `${who.keyName || who.keyPrefix}, ${(who.role ?? "").replace("ROLE_", "").toLowerCase()}`;
 }
 
 function mayOpen(roles: readonly string[], who: Who | undefined): boolean {

@@ -1,0 +1,1 @@
+import{t as e}from"./index-CNwiw40S.js";function t({route:t}){return e(`h1`,{children:[`tenants `,t.path.join(`/`)]})}export{t as default};
