@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/tap"
 	"google.golang.org/grpc/test/bufconn"
 )
 
@@ -53,26 +54,13 @@ func (l *Link) Close() error {
 	return err
 }
 
-// ServerOptions makes calls over a link come from where their requests come from.
-// They go before all others that look at a call.
+// ServerOptions makes calls over a link come from where their requests come from. It
+// is done as a call arrives: what lets calls in looks at them before interceptors do.
 func ServerOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
-		grpc.ChainUnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
-			return handle(fromPeer(ctx), req)
-		}),
-		grpc.ChainStreamInterceptor(func(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
-			return handle(srv, &placedStream{ss, fromPeer(ss.Context())})
-		}),
+		grpc.InTapHandle(func(ctx context.Context, _ *tap.Info) (context.Context, error) { return fromPeer(ctx), nil }),
 	}
 }
-
-// placedStream is a stream that knows where it comes from.
-type placedStream struct {
-	grpc.ServerStream
-	ctx context.Context
-}
-
-func (s *placedStream) Context() context.Context { return s.ctx }
 
 // fromPeer puts the address of the request in the place of the link's. The metadata
 // is taken out: it is none of the caller's.

@@ -62,10 +62,10 @@ var errNotLetIn = status.Error(codes.Internal, "internal error")
 // interceptor sees them only when their message has been read.
 func (d *Door) Options() []grpc.ServerOption {
 	return []grpc.ServerOption{
-		grpc.ChainUnaryInterceptor(func(context.Context, any, *grpc.UnaryServerInfo, grpc.UnaryHandler) (any, error) {
+		grpc.UnaryInterceptor(func(context.Context, any, *grpc.UnaryServerInfo, grpc.UnaryHandler) (any, error) {
 			return nil, errNotLetIn
 		}),
-		grpc.ChainStreamInterceptor(d.stream),
+		grpc.StreamInterceptor(d.stream),
 	}
 }
 
