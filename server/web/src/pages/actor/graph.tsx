@@ -32,7 +32,10 @@ export interface GraphProps {
   label: string;
 }
 
-/** The picture, drawn on a canvas. What it shows stands in tables, too. */
+/**
+ * The picture, drawn on a canvas by Cytoscape.js, which needs no graphics card. What it
+ * shows stands in tables, too.
+ */
 export default function Graph(props: GraphProps) {
   const box = useRef<HTMLDivElement>(null);
   const paint = useRef<HTMLSpanElement>(null);
