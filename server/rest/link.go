@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/tap"
 	"google.golang.org/grpc/test/bufconn"
 )
 
@@ -60,27 +61,14 @@ func (l *Link) Close() error {
 }
 
 // ServerOptions are those of the server of a link. They make calls come from where
-// their requests come from.
-// They go before all others that look at a call.
+// their requests come from, as a call arrives: what lets calls in looks at them before
+// interceptors do.
 func ServerOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.InitialWindowSize(windowBytes), grpc.InitialConnWindowSize(windowBytes),
-		grpc.ChainUnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
-			return handle(fromPeer(ctx), req)
-		}),
-		grpc.ChainStreamInterceptor(func(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
-			return handle(srv, &placedStream{ss, fromPeer(ss.Context())})
-		}),
+		grpc.InTapHandle(func(ctx context.Context, _ *tap.Info) (context.Context, error) { return fromPeer(ctx), nil }),
 	}
 }
-
-// placedStream is a stream that knows where it comes from.
-type placedStream struct {
-	grpc.ServerStream
-	ctx context.Context
-}
-
-func (s *placedStream) Context() context.Context { return s.ctx }
 
 // fromPeer puts the address of the request in the place of the link's. The metadata
 // is taken out: it is none of the caller's.

@@ -63,6 +63,8 @@ func TestBrowser(t *testing.T) {
 	for name, c := range map[string]server.Config{
 		"keyed": {WebSessions: true, Access: server.Access{Init: true, DiscloseAtOnce: true}},
 		"open":  {Access: server.Access{DiscloseAtOnce: true}},
+		// For scenarios that change what all links come from.
+		"spare": {Access: server.Access{DiscloseAtOnce: true}},
 	} {
 		at := serve(t, c)
 		s.Services[name] = at.url

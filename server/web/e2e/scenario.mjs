@@ -30,8 +30,9 @@ export class Scenario {
   }
 
   /**
-   * Where services are: `keyed` (with sessions), `open` (without keys), `plain` (with keys,
-   * without sessions and cases), and `other`, a site of somebody else.
+   * Where services are: `keyed` (with sessions), `open` (without keys), `spare` (without
+   * keys, for what changes every link), `plain` (with keys, without sessions and cases), and
+   * `other`, a site of somebody else.
    */
   get services() {
     return this.#setup.services;
