@@ -135,6 +135,11 @@ func TestImports(t *testing.T) {
 			"what names a victim is found in any text",
 		},
 		{
+			"other packages of the project", only("server/export/taxii"),
+			own,
+			"the protocol tells what a source answers, whoever that is",
+		},
+		{
 			"the server", only("enrich", "client"),
 			func(i string) bool { return within(i, "server") },
 			"enrich and client are used without a server",

@@ -11,6 +11,7 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/erase"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/export"
+	"github.com/elsewhere-project/elsewhere/server/export/collection"
 	"github.com/elsewhere-project/elsewhere/server/webhook"
 )
 
@@ -38,7 +39,7 @@ func openErasure(ctx context.Context, c Config, s *Server, m *models, hints *exp
 		Closing: tenants.Erasing,
 		Traces: []erase.Trace{
 			cases, answers,
-			tenantRecord{tenants, s.enrich},
+			tenantRecord{tenants, s.enrich, s.shelf},
 			tenantKeys{keys},
 			tenantHints{hints},
 			tenantModels{m},
@@ -53,7 +54,7 @@ func openErasure(ctx context.Context, c Config, s *Server, m *models, hints *exp
 		Stays: []string{
 			"the tenant's id in this receipt, which the service keeps",
 			"the entries of the audit trail about the tenant: who did what when, and how much, without content",
-			"the ledger of publications: which values were sent where and when, without tenant or case, so that they can be withdrawn there",
+			"the ledger of publications and of collections: which values were sent where and when, without tenant or case, so that they can be withdrawn there",
 			"what versions of the model learned from reviews: numbers of the whole deployment",
 		},
 	}
@@ -110,6 +111,7 @@ func (k kept) Forget(ctx context.Context, values []evidence.Value) error {
 type tenantRecord struct {
 	tenants *access.Tenants
 	known   *enrichment
+	shelf   *collection.Shelf
 }
 
 // Name implements erase.Trace.
@@ -128,6 +130,8 @@ func (t tenantRecord) Count(_ context.Context, tenant string) ([]erase.Tally, er
 // afterwards, which changes what addresses are.
 func (t tenantRecord) Erase(ctx context.Context, tenant string, _ func(uint64)) error {
 	r, _ := t.tenants.Get(tenant)
+	// Its cases are gone by now, and may lie in an edition of a collection.
+	t.shelf.Drop()
 	if err := t.tenants.Remove(ctx, tenant); err != nil || len(r.Egress) == 0 {
 		return err
 	}

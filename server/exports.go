@@ -9,6 +9,7 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/access"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/export"
+	"github.com/elsewhere-project/elsewhere/server/export/collection"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/rpc"
 )
@@ -24,13 +25,21 @@ func newExports(c Config, store graph.Store, tenants *access.Tenants, known *enr
 			tlp, err := ceilings.Ceiling(ctx, tenant)
 			return evidence.TLP(tlp), err
 		},
-		Scratch: func() (export.Scratch, error) {
-			if c.Memory {
-				return &memoryScratch{}, nil
-			}
-			return newFileScratch(c.DataDir)
-		},
+		Scratch: c.scratch,
 	}), hints
+}
+
+// newShelf returns what has the collections.
+func newShelf(c Config, store graph.Store, bundles *export.Builder) *collection.Shelf {
+	return collection.NewShelf(collection.Config{Bundles: bundles, Keeper: store.Kept(), Scratch: c.scratch, Clock: c.Clock})
+}
+
+// scratch makes room for what does not fit into memory.
+func (c Config) scratch() (export.Scratch, error) {
+	if c.Memory {
+		return &memoryScratch{}, nil
+	}
+	return newFileScratch(c.DataDir)
 }
 
 // fileScratch is a file in the data folder, where what it holds lies anyway.

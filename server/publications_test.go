@@ -302,6 +302,82 @@ func TestPublishToGit(t *testing.T) {
 	}
 }
 
+// TestWithdrawWhatIsGone: what was published of a case is taken back by its name when
+// the case is deleted, when it may not leave any more, and when its tenant is erased;
+// by who published it, and by nobody else.
+func TestWithdrawWhatIsGone(t *testing.T) {
+	s := misptest.New(t)
+	dir := bareRepository(t)
+	feed := fmt.Sprintf(`{"name": "feed", "kind": "git", "url": "file://%s", "tlp": "green", "allowPrivate": true}`, dir)
+	g, c := publisherOf(t, writeTargets(t, mispTarget(t, s, misptest.Publisher), feed))
+	ctx := t.Context()
+	sent := make(map[string]*elsewherev1.PublishReport)
+	for _, target := range []string{"cert", "feed"} {
+		for _, ref := range []string{testdata.RefOne, testdata.RefTwo} {
+			r, err := report(ctx, c, publishRequest(target, ref))
+			if err != nil {
+				t.Fatal(target, ref, err)
+			}
+			sent[target+ref] = r
+		}
+	}
+	if _, err := c.DeleteCase(ctx, elsewherev1.DeleteCaseRequest_builder{CaseRef: testdata.RefOne}.Build()); err != nil {
+		t.Fatal(err)
+	}
+	strict := published(t, testdata.CaseTwo)
+	strict.SetTlp("amber+strict")
+	if _, err := c.SubmitCase(ctx, elsewherev1.SubmitCaseRequest_builder{Case: strict, NoLinks: true}.Build()); err != nil {
+		t.Fatal(err)
+	}
+	_, secret := g.make(t, elsewherev1.Key_builder{Role: lead, Tenants: []string{"alder", "birch"}}.Build())
+	other := with(t, g.addr, secret)
+	for _, target := range []string{"cert", "feed"} {
+		for ref, refused := range map[string]codes.Code{testdata.RefOne: codes.NotFound, testdata.RefTwo: codes.FailedPrecondition} {
+			req := publishRequest(target, ref)
+			if _, err := report(ctx, c, req); status.Code(err) != refused {
+				t.Errorf("%s, %s: %v, want %v", target, ref, err, refused)
+			}
+			req.SetWithdraw(true)
+			if _, err := report(ctx, other, req); status.Code(err) != refused {
+				t.Errorf("%s, %s, somebody else: %v, want %v", target, ref, err, refused)
+			}
+			req.SetDryRun(true)
+			if dry, err := report(ctx, c, req); err != nil || dry.GetOutcome() != elsewherev1.PublishOutcome_PUBLISH_OUTCOME_WITHDRAWN || dry.GetRevision() != 1 {
+				t.Errorf("%s, %s, a dry run: %v, %v", target, ref, dry, err)
+			}
+			req.SetDryRun(false)
+			before := sent[target+ref]
+			r, err := report(ctx, c, req)
+			if err != nil || r.GetOutcome() != elsewherev1.PublishOutcome_PUBLISH_OUTCOME_WITHDRAWN || r.GetRevision() != 2 || r.GetWithdrawn() == 0 ||
+				r.GetBundleId() != before.GetBundleId() || r.GetEventUuid() != before.GetEventUuid() || r.GetTitle() != before.GetTitle() {
+				t.Errorf("%s, %s: %v, %v", target, ref, r, err)
+			}
+			again, err := report(ctx, c, req)
+			if err != nil || again.GetOutcome() != elsewherev1.PublishOutcome_PUBLISH_OUTCOME_UNCHANGED || again.GetRevision() != 2 {
+				t.Errorf("%s, %s, again: %v, %v", target, ref, again, err)
+			}
+			if live := s.Live(before.GetEventUuid()); target == "cert" && len(live) > 0 {
+				t.Errorf("%s: the server still has %v", ref, live)
+			}
+			if id := before.GetBundleId(); target == "feed" {
+				for _, line := range strings.Split(showFile(t, dir, "stix/"+id+".json"), "\n") {
+					if strings.Contains(line, `"type":"indicator"`) && !strings.Contains(line, `"revoked":true`) || strings.Contains(line, `"0001-`) || strings.Contains(line, `"1970-`) {
+						t.Errorf("%s: %s", ref, line)
+					}
+				}
+				if event := showFile(t, dir, "misp/"+id+".json"); strings.Contains(event, `"deleted":false`) {
+					t.Errorf("%s: %s", ref, event)
+				}
+			}
+		}
+	}
+	never := publishRequest("cert", "alder/never")
+	never.SetWithdraw(true)
+	if _, err := report(ctx, c, never); status.Code(err) != codes.NotFound {
+		t.Errorf("what never was: %v", err)
+	}
+}
+
 // publicReport is the table of the published investigation, typed from its rows.
 const publicReport = "\ufeffIndicator,Data,Note\r\n" +
 	"ip,104.161.20.102,used to log into compromised accounts\r\n" +

@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/elsewhere-project/elsewhere/server/access"
+	"github.com/elsewhere-project/elsewhere/server/export"
+	"github.com/elsewhere-project/elsewhere/server/export/taxii"
 	"github.com/elsewhere-project/elsewhere/server/rest"
 	"github.com/elsewhere-project/elsewhere/server/rpc"
 	"github.com/elsewhere-project/elsewhere/server/web/session"
@@ -38,10 +40,15 @@ func (s *Server) openREST(c Config, door *rpc.Door, register func(*grpc.Server))
 		return nil, err
 	}
 	ctx, leave := context.WithCancel(context.Background())
-	handler, err := rest.Handler(ctx, link, rest.Options{
+	options := rest.Options{
 		BodyBytes: MessageBytes, Origins: c.RESTOrigins,
 		BodyWithin: cmp.Or(c.Patience.CallWithin, rpc.DefaultCallWithin), WriteWithin: cmp.Or(c.Patience.SendWithin, rpc.DefaultSendWithin),
-	})
+	}
+	handler, err := rest.Handler(ctx, link, options)
+	var feeds http.Handler
+	if err == nil {
+		feeds, err = rest.TAXII(link, cmp.Or(c.Producer, export.DefaultProducer), options)
+	}
 	if err != nil {
 		leave()
 		return nil, errors.Join(err, link.Close())
@@ -52,7 +59,14 @@ func (s *Server) openREST(c Config, door *rpc.Door, register func(*grpc.Server))
 		s.telemetry.options(), door.Options(),
 	)...)
 	register(inner)
-	return &restSide{link, inner, handler, leave}, nil
+	either := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if taxii.Handles(r.URL.Path) {
+			feeds.ServeHTTP(w, r)
+			return
+		}
+		handler.ServeHTTP(w, r)
+	})
+	return &restSide{link, inner, either, leave}, nil
 }
 
 // serve answers until stop.
@@ -82,7 +96,7 @@ func checkOrigins(origins []string) error {
 	return nil
 }
 
-// split sends requests for REST to one handler and all others to another.
+// split sends requests for REST and TAXII to one handler and all others to another.
 func split(api, pages http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if forREST(r) {
@@ -93,7 +107,9 @@ func split(api, pages http.Handler) http.Handler {
 	})
 }
 
-func forREST(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, restPrefix) }
+func forREST(r *http.Request) bool {
+	return strings.HasPrefix(r.URL.Path, restPrefix) || taxii.Handles(r.URL.Path)
+}
 
 // withoutKeys refuses requests with a key in their address or in a header where none
 // belongs: whoever sent it believes that it does, and addresses are logged on the way.
@@ -108,9 +124,12 @@ func withoutKeys(h http.Handler) http.Handler {
 				found = found || access.HoldsKey(v)
 			}
 		}
+		misplaced := rest.Problem{Status: http.StatusBadRequest, Reason: "KEY_MISPLACED", Detail: access.ErrMisplacedKey.Error()}
 		switch {
+		case found && taxii.Handles(r.URL.Path):
+			rest.TAXIIProblem(misplaced).Write(w)
 		case found && forREST(r):
-			rest.Problem{Status: http.StatusBadRequest, Reason: "KEY_MISPLACED", Detail: access.ErrMisplacedKey.Error()}.Write(w)
+			misplaced.Write(w)
 		case found:
 			http.Error(w, access.ErrMisplacedKey.Error(), http.StatusBadRequest)
 		default:

@@ -23,6 +23,7 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/access/audit"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/export"
+	"github.com/elsewhere-project/elsewhere/server/export/collection"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 	"github.com/elsewhere-project/elsewhere/server/graph/badger"
 	"github.com/elsewhere-project/elsewhere/server/linker"
@@ -121,6 +122,7 @@ type Server struct {
 	linker      *linker.Linker
 	hub         *watch.Hub
 	webhooks    *webhook.Hooks
+	shelf       *collection.Shelf
 	access      *accessSide
 	trail       *audit.Trail
 	certificate *certificate // nil without TLS
@@ -232,6 +234,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	}
 	models := newModels(store.Kept(), known)
 	exports, hints := newExports(c, store, tenants, known, key, exportKeys)
+	s.shelf = newShelf(c, store, exports)
 	if s.erasure, err = openErasure(ctx, c, s, models, hints, signer); err != nil {
 		known.close()
 		telemetry.stop()
@@ -243,9 +246,10 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	s.service = rpc.New(rpc.Dependencies{
 		Store: s.erasure.gate, Eraser: s.erasure.eraser, Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
 		Enricher: known.enricher, Public: known.public, Feeds: known, Models: models, Watcher: hub, Webhooks: hooks, Clock: c.Clock,
-		Exports: exports, Hints: hints, Publisher: publisher, Guard: guard,
+		Exports: exports, Hints: hints, Publisher: publisher, Shelf: s.shelf, Guard: guard,
 		Tenants: tenants, Keys: side.keys, Trail: trail, Recorder: record, Vitals: s.vitals, TenantChanged: func(t access.Tenant) {
 			known.egressChanged()
+			s.shelf.Drop()
 			if t.Unsettled {
 				side.retrust()
 			}
@@ -351,6 +355,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	parts.Wait()
 	s.access.keys.Close()
 	s.enrich.close()
+	s.shelf.Drop()
 	s.telemetry.stop()
 	return errors.Join(err, linkErr, httpErr, s.store.Close())
 }

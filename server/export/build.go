@@ -52,6 +52,9 @@ type Builder struct{ c Config }
 // ErrProducer is returned for a name that is none.
 var ErrProducer = errors.New("the name of the producer is not at most 100 bytes of plain text")
 
+// DefaultProducer is the name under which a deployment hands on that has none.
+const DefaultProducer = "Elsewhere"
+
 // CheckProducer returns ErrProducer for a name that Config.Producer cannot be.
 func CheckProducer(name string) error {
 	if len(name) > maxReceiver || !plain(name) {
@@ -69,7 +72,7 @@ func NewBuilder(c Config) *Builder {
 		c.Held = heldFragments
 	}
 	if c.Producer == "" {
-		c.Producer = "Elsewhere"
+		c.Producer = DefaultProducer
 	}
 	return &Builder{c}
 }
@@ -94,17 +97,25 @@ func (b *Builder) Build(ctx context.Context, v access.Viewer, s Selection) (*Bun
 	return w.bundle, nil
 }
 
+// Remains returns what there is of a bundle when nothing of its selection is there any
+// more, or may leave: the identifiers under which it was handed on, and no items.
+func (b *Builder) Remains(v access.Viewer, s Selection) (*Bundle, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	w := b.work(v, s)
+	w.bundle.Scope = w.scope()
+	w.bundle.ID = NewUUID(Namespace(), w.bundle.Scope, w.bundle.receiver)
+	w.bundle.Items = func(func(Item, error) bool) {}
+	return w.bundle, nil
+}
+
 // prepare is Build without the approval.
 func (b *Builder) prepare(ctx context.Context, v access.Viewer, s Selection) (*work, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	w := &work{
-		Config: b.c, viewer: v, selection: s, rules: b.c.Rules.Now(),
-		values: sorter{open: b.c.Scratch, most: b.c.Held},
-		bundle: &Bundle{TLP: "tlp:" + string(s.TLP), receiver: s.Receiver.Name, Counts: Counts{Denied: make(map[string]int)}},
-	}
-	w.bundle.Producer = Producer{Name: b.c.Producer, ID: b.c.Keys.ProducerID(b.c.Producer)}
+	w := b.work(v, s)
 	w.bundle.close = w.values.close
 	err := b.c.Store.View(ctx, func(snap graph.Snapshot) error { return w.gather(ctx, snap) })
 	if err == nil {
@@ -114,6 +125,18 @@ func (b *Builder) prepare(ctx context.Context, v access.Viewer, s Selection) (*w
 		return nil, errors.Join(err, w.values.close())
 	}
 	return w, nil
+}
+
+// work begins a build.
+func (b *Builder) work(v access.Viewer, s Selection) *work {
+	w := &work{
+		Config: b.c, viewer: v, selection: s, rules: b.c.Rules.Now(),
+		values:  sorter{open: b.c.Scratch, most: b.c.Held},
+		tenants: make(map[string]*named), held: make(map[evidence.Value]bool),
+		bundle: &Bundle{TLP: "tlp:" + string(s.TLP), receiver: s.Receiver.Name, Counts: Counts{Denied: make(map[string]int)}},
+	}
+	w.bundle.Producer = Producer{Name: b.c.Producer, ID: b.c.Keys.ProducerID(b.c.Producer)}
+	return w
 }
 
 // work is one build.
@@ -131,6 +154,10 @@ type work struct {
 	// asked are the texts of those that were not seen: a text may be of several kinds.
 	asked map[string]bool
 	guard guard
+	// tenants are what is known of those of whom something may leave.
+	tenants map[string]*named
+	// held are values that name a victim, of what lasts.
+	held map[evidence.Value]bool
 }
 
 // source is a case that is in a bundle.
@@ -169,16 +196,22 @@ func (w *work) gather(ctx context.Context, snap graph.Snapshot) error {
 		if err == nil {
 			err = w.label(ctx, &c.Case)
 		}
+		if err == nil && w.selection.Standing {
+			err = w.named(ctx, c.Tenant)
+		}
 		if err == nil {
 			err = w.addCase(c, techniques)
 		}
 		var label *LabelError
+		var unnamed *EmptyDictionaryError
 		switch {
 		case err == nil:
 		case strict:
 			return err
 		case errors.As(err, &label):
 			w.bundle.Counts.TooStrict++
+		case errors.As(err, &unnamed):
+			w.bundle.Counts.Unnamed++
 		case errors.Is(err, graph.ErrNotFound), errors.Is(err, ErrDismissed):
 		default:
 			return err

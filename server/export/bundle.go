@@ -45,9 +45,21 @@ type Bundle struct {
 	// error is its last element. Not all items are held in memory at once.
 	Items iter.Seq2[Item, error]
 
+	// Held says of the first values that were held back why.
+	Held []VictimError
+	// Tenants are those whose cases it is made of, sorted. It never leaves.
+	Tenants []string
+
 	receiver string
 	digest   []byte
+	guard    *guard
 	close    func() error
+}
+
+// Names reports whether a text names one of the tenants of the bundle. It is for who
+// adds to it, as what was handed on before, and for one goroutine.
+func (b *Bundle) Names(text string) bool {
+	return b.guard != nil && b.guard.scanner.Check(text) != ""
 }
 
 // Close gives back what the items are kept in.
@@ -109,6 +121,10 @@ type Counts struct {
 	TooStrict int
 	// Unseen are values that were asked for and are in no case that may be told of.
 	Unseen int
+	// Unnamed are cases that stay because nobody said what names their tenant, Beyond
+	// those that there are too many of, and HeldBack values that name a victim: of
+	// what lasts (Selection.Standing), for which they are no error.
+	Unnamed, Beyond, HeldBack int
 }
 
 // Item is one value.
@@ -140,6 +156,9 @@ type Item struct {
 	Created, Modified time.Time
 	// Cases are pseudonyms, stable per receiver, sorted; at most MaxItemCases.
 	Cases []string
+	// Round is how often the value was withdrawn before. That is for ever in some
+	// formats, so that it comes back under other identifiers.
+	Round uint32
 	// Withdrawn says that the value was sent before and is gone or over. It is set
 	// by who keeps a ledger of that, never by who builds the bundle.
 	Withdrawn bool

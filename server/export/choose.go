@@ -16,17 +16,19 @@ import (
 // for by name, so that one that may not leave is an error.
 func (w *work) choose(ctx context.Context, snap graph.Snapshot) (refs []evidence.Ref, strict bool, err error) {
 	s := &w.selection
+	w.bundle.Scope = w.scope()
 	switch {
+	case s.All:
+		refs, err = w.chooseAll(ctx, snap)
+		return refs, false, err
 	case s.Actor != "":
 		return w.chooseActor(snap)
 	case s.Link != [2]evidence.Ref{}:
-		w.bundle.Scope = "link:" + w.pseudonymous(s.Link[:])
 		return s.Link[:], true, nil
 	case len(s.Values) > 0:
 		refs, err = w.chooseValues(ctx, snap)
 		return refs, false, err
 	}
-	w.bundle.Scope = "case:" + w.pseudonymous([]evidence.Ref{s.Case})
 	c, err := w.read(snap, s.Case)
 	if err == nil {
 		err = w.label(ctx, &c.Case)
@@ -36,6 +38,37 @@ func (w *work) choose(ctx context.Context, snap graph.Snapshot) (refs []evidence
 	}
 	refs, err = w.linked(ctx, snap)
 	return append(refs, s.Case), false, err
+}
+
+// scope is what identifiers are derived from. It follows from the selection alone, so
+// that it is known also of what is there no more.
+func (w *work) scope() string {
+	s := &w.selection
+	switch {
+	case s.All:
+		return "all " + w.bundle.TLP
+	case s.Actor != "" && s.Standing:
+		// Under another label it is another offer, of which more or less is told.
+		return "actor:" + s.Actor + " " + w.bundle.TLP
+	case s.Actor != "":
+		return "actor:" + s.Actor
+	case s.Link != [2]evidence.Ref{}:
+		return "link:" + w.pseudonymous(s.Link[:])
+	case len(s.Values) > 0:
+		var name []byte
+		for _, v := range s.distinct() {
+			name = appendText(appendText(name, string(v.Kind)), v.Text)
+		}
+		return "observables:" + NewUUID(Namespace(), string(name)).String()
+	}
+	return "case:" + w.pseudonymous([]evidence.Ref{s.Case})
+}
+
+// distinct are the values of a selection, sorted, each once.
+func (s *Selection) distinct() []evidence.Value {
+	values := slices.Clone(s.Values)
+	slices.SortFunc(values, evidence.Value.Compare)
+	return slices.Compact(values)
 }
 
 // pseudonymous are the pseudonyms of cases, in order.
@@ -57,7 +90,9 @@ func (w *work) chooseActor(snap graph.Snapshot) ([]evidence.Ref, bool, error) {
 		return nil, false, err
 	}
 	actor.Name = "ELS-" + slug(w.Producer) + "-" + actor.ID
-	w.bundle.Actor, w.bundle.Scope = &actor, "actor:"+actor.ID
+	// Asked for by another id it is the same actor.
+	w.selection.Actor = actor.ID
+	w.bundle.Actor, w.bundle.Scope = &actor, w.scope()
 	return refs, false, nil
 }
 
@@ -90,17 +125,13 @@ func (w *work) linked(ctx context.Context, snap graph.Snapshot) ([]evidence.Ref,
 
 // chooseValues returns the cases in which values were seen.
 func (w *work) chooseValues(ctx context.Context, snap graph.Snapshot) ([]evidence.Ref, error) {
-	values := slices.Clone(w.selection.Values)
-	slices.SortFunc(values, evidence.Value.Compare)
-	values = slices.Compact(values)
+	values := w.selection.distinct()
 	w.only, w.asked = make(map[evidence.Value]bool, len(values)), make(map[string]bool, len(values))
-	var name []byte
 	found := make(map[evidence.Ref]bool)
 	for _, v := range values {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		name = appendText(appendText(name, string(v.Kind)), v.Text)
 		if visibility, known := evidence.KindVisibility(v.Kind); !known || visibility == evidence.Private {
 			w.bundle.Counts.Denied["private kinds"]++
 			continue
@@ -116,7 +147,6 @@ func (w *work) chooseValues(ctx context.Context, snap graph.Snapshot) ([]evidenc
 			}
 		}
 	}
-	w.bundle.Scope = "observables:" + NewUUID(Namespace(), string(name)).String()
 	refs := make([]evidence.Ref, 0, len(found))
 	for ref := range found {
 		refs = append(refs, ref)
@@ -126,7 +156,7 @@ func (w *work) chooseValues(ctx context.Context, snap graph.Snapshot) ([]evidenc
 
 // relate says how likely the cases of the bundle are of one actor.
 func (w *work) relate(snap graph.Snapshot) error {
-	if len(w.cases) < 2 || len(w.cases) > maxRelated || w.only != nil {
+	if len(w.cases) < 2 || len(w.cases) > maxRelated || w.only != nil || w.selection.All {
 		return nil
 	}
 	scorer, err := w.rules.Scorer(snap)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/elsewhere-project/elsewhere/server/access"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/export/victim"
 	"github.com/elsewhere-project/elsewhere/server/link"
 )
 
@@ -45,6 +47,13 @@ func (w *work) finish(ctx context.Context) error {
 		if err == nil {
 			err = w.guard.item(&item)
 		}
+		var names *VictimError
+		if w.selection.Standing && errors.As(err, &names) {
+			if err := w.holdBack(item.Value, names); err != nil {
+				return err
+			}
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -62,7 +71,8 @@ func (w *work) finish(ctx context.Context) error {
 	if err := w.guard.header(b); err != nil {
 		return err
 	}
-	b.Items = w.items(func(string) {})
+	b.Items = w.kept(w.items(func(string) {}))
+	b.guard = &w.guard
 	header := *b
 	header.Items = nil
 	if err := out.Encode(struct {
@@ -95,28 +105,104 @@ func (b *Bundle) span(first, last time.Time) {
 	}
 }
 
+// maxHeld is how many values may be held back, and maxTold of how many the bundle
+// says why.
+const (
+	maxHeld = 10_000
+	maxTold = 100
+)
+
+// holdBack keeps a value that names a victim out of what lasts.
+func (w *work) holdBack(v evidence.Value, names *VictimError) error {
+	if len(w.held) >= maxHeld {
+		return ErrTooManyHeld
+	}
+	w.held[v] = true
+	w.bundle.Counts.HeldBack++
+	if len(w.bundle.Held) < maxTold {
+		w.bundle.Held = append(w.bundle.Held, *names)
+	}
+	return nil
+}
+
+// kept is items without those that are held back.
+func (w *work) kept(items iter.Seq2[Item, error]) iter.Seq2[Item, error] {
+	if len(w.held) == 0 {
+		return items
+	}
+	return func(yield func(Item, error) bool) {
+		for item, err := range items {
+			if err == nil && w.held[item.Value] {
+				continue
+			}
+			if !yield(item, err) {
+				return
+			}
+		}
+	}
+}
+
+// named is what names a tenant.
+type named struct {
+	tenant access.Tenant
+	hashes []victim.Hash
+}
+
+// known reports whether anybody said what names the tenant.
+func (n *named) known() bool {
+	t := &n.tenant
+	return t.DisplayName != "" || len(t.Names)+len(t.Domains)+len(t.Egress)+len(n.hashes) > 0
+}
+
+// names returns what names a tenant.
+func (w *work) names(ctx context.Context, tenant string) (*named, error) {
+	if n := w.tenants[tenant]; n != nil {
+		return n, nil
+	}
+	t, ok := w.Tenants.Get(tenant)
+	if !ok {
+		t = access.Tenant{ID: tenant}
+	}
+	hashes, err := w.Hints.Load(ctx, t.ID)
+	if err != nil {
+		return nil, err
+	}
+	n := &named{t, hashes}
+	w.tenants[tenant] = n
+	return n, nil
+}
+
+// named returns an *EmptyDictionaryError for a tenant of which nothing can be looked
+// for, where that matters.
+func (w *work) named(ctx context.Context, tenant string) error {
+	n, err := w.names(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	open := openness(w.selection.TLP) > openness(evidence.TLPAmber)
+	if open && !w.selection.AcceptEmptyDictionary && !n.known() {
+		return &EmptyDictionaryError{n.tenant.ID}
+	}
+	return nil
+}
+
 // fillGuard gathers what names the tenants of the bundle.
 func (w *work) fillGuard(ctx context.Context) error {
-	w.guard = newGuard(w.Keys.tokenHasher())
-	open := openness(w.selection.TLP) > openness(evidence.TLPAmber)
+	w.guard = newGuard(w.Keys)
 	seen := make(map[string]bool)
 	for _, c := range w.cases {
 		if seen[c.ref.Tenant] {
 			continue
 		}
 		seen[c.ref.Tenant] = true
-		t, ok := w.Tenants.Get(c.ref.Tenant)
-		if !ok {
-			t = access.Tenant{ID: c.ref.Tenant}
-		}
-		hashes, err := w.Hints.Load(ctx, t.ID)
-		if err != nil {
+		if err := w.named(ctx, c.ref.Tenant); err != nil {
 			return err
 		}
-		if known := w.guard.tenant(&t, hashes); !known && open && !w.selection.AcceptEmptyDictionary {
-			return &EmptyDictionaryError{t.ID}
-		}
+		n := w.tenants[c.ref.Tenant]
+		w.guard.tenant(&n.tenant, n.hashes)
+		w.bundle.Tenants = append(w.bundle.Tenants, c.ref.Tenant)
 	}
+	slices.Sort(w.bundle.Tenants)
 	w.guard.ready()
 	return nil
 }

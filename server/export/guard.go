@@ -13,12 +13,12 @@ type guard struct {
 	scanner    *victim.Scanner
 }
 
-func newGuard(hash func(string) uint64) guard {
-	return guard{dictionary: victim.NewDictionary(hash)}
+func newGuard(keys *Keys) guard {
+	return guard{dictionary: victim.NewDictionary(keys.tokenHasher(), keys.tokenTagger())}
 }
 
-// tenant adds what names a tenant, and reports whether anybody said.
-func (g *guard) tenant(t *access.Tenant, hashes []uint64) bool {
+// tenant adds what names a tenant.
+func (g *guard) tenant(t *access.Tenant, hashes []victim.Hash) {
 	g.dictionary.AddIdentifier(t.ID)
 	for _, alias := range t.Aliases {
 		g.dictionary.AddIdentifier(alias)
@@ -36,7 +36,6 @@ func (g *guard) tenant(t *access.Tenant, hashes []uint64) bool {
 		g.dictionary.AddNetwork(network)
 	}
 	g.dictionary.AddHashes(hashes)
-	return t.DisplayName != "" || len(t.Names)+len(t.Domains)+len(t.Egress)+len(hashes) > 0
 }
 
 // ready ends the adding.

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -26,56 +27,88 @@ type Hints struct {
 func NewHints(keeper graph.Keeper, keys *Keys) *Hints { return &Hints{keeper: keeper, keys: keys} }
 
 const (
-	storedHints = "export/hint/"
+	storedHints = "export/tagged-hint/"
 	// hintShards is the number of entries that the hashes of a tenant are spread
 	// over, by their first bits.
-	hintShards = 16
+	hintShards = 32
 	hashBytes  = 8
+	tagBytes   = 4
 	// MaxHints is how many hashes a tenant may have: with room for an uneven spread,
 	// what its entries hold.
 	MaxHints = 100_000
 )
 
+// Hashes stored before there were tags.
+const (
+	untaggedHints  = "export/hint/"
+	untaggedShards = 16
+)
+
 // ErrTooManyHints is returned for more tokens than a tenant may have.
 var ErrTooManyHints = errors.New("a tenant may have 100,000 hashes of victim tokens")
 
-func hintShard(tenant string, n int) string { return fmt.Sprintf("%s%s/%x", storedHints, tenant, n) }
+func hintShard(tenant string, n int) string {
+	return fmt.Sprintf("%s%s/%02x", storedHints, tenant, n)
+}
+
+// hintKeys are all entries of a tenant.
+func hintKeys(tenant string) []string {
+	var out []string
+	for n := range hintShards {
+		out = append(out, hintShard(tenant, n))
+	}
+	for n := range untaggedShards {
+		out = append(out, fmt.Sprintf("%s%s/%x", untaggedHints, tenant, n))
+	}
+	return out
+}
 
 // Remove drops the hashes of a tenant.
 func (h *Hints) Remove(ctx context.Context, tenant string) error {
 	h.changes.Lock()
 	defer h.changes.Unlock()
-	for n := range hintShards {
-		if err := h.keeper.Put(ctx, hintShard(tenant, n), nil, time.Unix(1, 0)); err != nil {
+	for _, key := range hintKeys(tenant) {
+		if err := h.keeper.Put(ctx, key, nil, time.Unix(1, 0)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Load returns the hashes of a tenant.
-func (h *Hints) Load(ctx context.Context, tenant string) ([]uint64, error) {
-	var out []uint64
-	for n := range hintShards {
-		shard, _, err := h.shard(ctx, tenant, n)
+// Load returns the hashes of a tenant, each once.
+func (h *Hints) Load(ctx context.Context, tenant string) ([]victim.Hash, error) {
+	var out []victim.Hash
+	tagged := make(map[uint64]bool)
+	for i, key := range hintKeys(tenant) {
+		data, err := h.keeper.Get(ctx, key)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, shard...)
+		if i < hintShards {
+			for _, hash := range readHints(data) {
+				tagged[hash.Exact] = true
+				out = append(out, hash)
+			}
+			continue
+		}
+		for at := 0; at+hashBytes <= len(data); at += hashBytes {
+			if exact := binary.BigEndian.Uint64(data[at:]); !tagged[exact] {
+				out = append(out, victim.Hash{Exact: exact})
+			}
+		}
 	}
 	return out, nil
 }
 
-func (h *Hints) shard(ctx context.Context, tenant string, n int) ([]uint64, []byte, error) {
-	data, err := h.keeper.Get(ctx, hintShard(tenant, n))
-	if err != nil || len(data) == 0 {
-		return nil, nil, err
+func readHints(data []byte) []victim.Hash {
+	const size = hashBytes + tagBytes
+	out := make([]victim.Hash, 0, len(data)/size)
+	for at := 0; at+size <= len(data); at += size {
+		out = append(out, victim.Hash{
+			Exact: binary.BigEndian.Uint64(data[at:]), Tag: binary.BigEndian.Uint32(data[at+hashBytes:]), Tagged: true,
+		})
 	}
-	out := make([]uint64, 0, len(data)/hashBytes)
-	for at := 0; at+hashBytes <= len(data); at += hashBytes {
-		out = append(out, binary.BigEndian.Uint64(data[at:]))
-	}
-	return out, data, nil
+	return out
 }
 
 // Add keeps the hashes of hints for a tenant, durable when it returns, and returns
@@ -85,29 +118,45 @@ func (h *Hints) shard(ctx context.Context, tenant string, n int) ([]uint64, []by
 func (h *Hints) Add(ctx context.Context, tenant string, hints []string) (added, total int, err error) {
 	h.changes.Lock()
 	defer h.changes.Unlock()
-	var fresh [hintShards][]uint64
+	tag := h.keys.tokenTagger()
+	var fresh [hintShards][]victim.Hash
 	for _, hint := range hints {
 		for _, token := range victim.Tokens(hint) {
-			hash := h.keys.TokenHash(token)
-			n := hash >> 60
+			hash := victim.Hash{Exact: h.keys.TokenHash(token), Tag: tag([]byte(token)), Tagged: true}
+			n := hash.Exact >> 59
 			fresh[n] = append(fresh[n], hash)
 		}
 	}
+	known, err := h.Load(ctx, tenant)
+	if err != nil {
+		return 0, 0, err
+	}
+	// What is there without a tag gets one, and is not new.
+	before := make(map[uint64]bool, len(known))
+	for _, hash := range known {
+		before[hash.Exact] = true
+	}
+	total = len(before)
 	var next [hintShards][]byte
 	for n := range fresh {
-		old, _, err := h.shard(ctx, tenant, n)
+		data, err := h.keeper.Get(ctx, hintShard(tenant, n))
 		if err != nil {
 			return 0, 0, err
 		}
+		old := readHints(data)
 		all := append(slices.Clone(old), fresh[n]...)
-		slices.Sort(all)
-		all = slices.Compact(all)
-		added += len(all) - len(old)
-		total += len(all)
-		if len(all) > len(old) {
-			for _, hash := range all {
-				next[n] = binary.BigEndian.AppendUint64(next[n], hash)
+		slices.SortFunc(all, func(x, y victim.Hash) int { return cmp.Compare(x.Exact, y.Exact) })
+		all = slices.CompactFunc(all, func(x, y victim.Hash) bool { return x.Exact == y.Exact })
+		if len(all) == len(old) {
+			continue
+		}
+		for _, hash := range all {
+			if !before[hash.Exact] {
+				before[hash.Exact] = true
+				added, total = added+1, total+1
 			}
+			next[n] = binary.BigEndian.AppendUint64(next[n], hash.Exact)
+			next[n] = binary.BigEndian.AppendUint32(next[n], hash.Tag)
 		}
 		if len(next[n]) > graph.MaxKeptData {
 			return 0, 0, ErrTooManyHints

@@ -2,13 +2,18 @@ package export
 
 import (
 	"bytes"
+	"encoding/binary"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/elsewhere-project/elsewhere/server/access"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
+	"github.com/elsewhere-project/elsewhere/server/graph/badger"
 	"github.com/elsewhere-project/elsewhere/server/link"
 )
 
@@ -151,6 +156,97 @@ func TestPseudonyms(t *testing.T) {
 		if hasher("robinquill") != keys.TokenHash("robinquill") || hasher("ada") != keys.TokenHash("ada") {
 			t.Error("the hashes of a token differ")
 		}
+	}
+}
+
+// TestTags: a tag is of the whole token, of its length and of the key.
+func TestTags(t *testing.T) {
+	seen := make(map[uint32]string)
+	for _, secret := range []byte{1, 2} {
+		keys, err := NewKeys(bytes.Repeat([]byte{secret}, 32))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tag := keys.tokenTagger()
+		for n := range 256 {
+			for _, end := range []string{"x", "y", "\x00"} {
+				token := strings.Repeat("a", max(n-1, 0)) + end
+				if len(token) > 255 {
+					continue
+				}
+				got := tag([]byte(token))
+				if other, ok := seen[got]; ok && other != token+string(secret) {
+					// Of 1,500 numbers of 32 bits two are equal once in 4,000 keys; these are not.
+					t.Fatalf("%q and %q have one tag", other, token)
+				}
+				seen[got] = token + string(secret)
+				if again := keys.tokenTagger()([]byte(token)); again != got {
+					t.Fatalf("%q has two tags", token)
+				}
+			}
+		}
+	}
+}
+
+// TestHintsWithoutTags: hashes that were stored before there were tags are found as
+// before, counted once, get their tags when they come again, and go with the rest.
+func TestHintsWithoutTags(t *testing.T) {
+	store, err := badger.Open(t.Context(), badger.Options{Memory: true, Counted: func(string) bool { return true }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	keys, err := NewKeys(bytes.Repeat([]byte{1}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, token := range []string{"robinquill", "adamoss"} {
+		hash := keys.TokenHash(token)
+		key := fmt.Sprintf("%s%s/%x", untaggedHints, "t", hash>>60)
+		if err := store.Kept().Put(t.Context(), key, binary.BigEndian.AppendUint64(nil, hash), time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := NewHints(store.Kept(), keys)
+	for n, step := range []struct {
+		add                    string
+		added, total, untagged int
+	}{{"Kim Alder", 1, 3, 2}, {"Robin Quill", 0, 3, 1}, {"Ada Moss", 0, 3, 0}, {"Ada Moss", 0, 3, 0}} {
+		added, total, err := h.Add(t.Context(), "t", []string{step.add})
+		if err != nil || added != step.added || total != step.total {
+			t.Errorf("step %d: %d added, %d in all, %v", n, added, total, err)
+		}
+		hashes, err := h.Load(t.Context(), "t")
+		if err != nil {
+			t.Fatal(err)
+		}
+		untagged := 0
+		for _, hash := range hashes {
+			if !hash.Tagged {
+				untagged++
+			}
+		}
+		if len(hashes) != step.total || untagged != step.untagged {
+			t.Errorf("step %d: %d hashes, %d without a tag", n, len(hashes), untagged)
+		}
+		g := newGuard(keys)
+		g.tenant(&access.Tenant{ID: "t"}, hashes)
+		g.ready()
+		for _, text := range []string{"by robin quill", "ada.moss@mail.test"} {
+			if g.scanner.Check(text) == "" {
+				t.Errorf("step %d: %q is let through", n, text)
+			}
+		}
+	}
+	if err := h.Remove(t.Context(), "t"); err != nil {
+		t.Fatal(err)
+	}
+	if hashes, err := h.Load(t.Context(), "t"); err != nil || len(hashes) > 0 {
+		t.Errorf("%v, %v", hashes, err)
 	}
 }
 

@@ -11,13 +11,20 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/link"
 )
 
-// Selection says what is to leave, and for whom. Exactly one of Case, Actor, Link
-// and Values is set.
+// Selection says what is to leave, and for whom. Exactly one of Case, Actor, Link,
+// Values and All is set.
 type Selection struct {
 	Case   evidence.Ref
 	Actor  string // an id or an alias of it
 	Link   [2]evidence.Ref
 	Values []evidence.Value // at most MaxValues
+	// All is what the viewer reads of customers: of more than 5,000 cases those that
+	// were changed last.
+	All bool
+	// Standing is an offer that lasts while cases come and go, so that one of them
+	// must not end it: what may not leave stays, and is counted. Of an actor or of
+	// all, and never clear, as nobody approves of what is yet to come.
+	Standing bool
 	// TLP is the label of the bundle: the most open one under which all of it may be
 	// given on. Cases with a stricter label, or of a tenant with a stricter ceiling,
 	// stay.
@@ -55,6 +62,9 @@ const (
 var (
 	// ErrTooManyCases is returned for a selection that is spread over too much.
 	ErrTooManyCases = errors.New("the selection is of more than 5,000 cases; choose fewer values or a span of time")
+	// ErrTooManyHeld is returned where so much names a victim that the dictionary is
+	// at fault.
+	ErrTooManyHeld = errors.New("more than 10,000 values name a tenant; a name or domain of a tenant's record is too common")
 	// ErrApproval is returned for an approval that is not of this bundle, or is over.
 	ErrApproval = errors.New("the approval is not for this bundle, or it is too old")
 	// ErrOwnApproval is returned to who approved by himself.
@@ -110,7 +120,7 @@ func (e *VictimError) Error() string { return e.Field + ": " + e.Reason }
 // check returns what is wrong with a selection, as an *evidence.InvalidError.
 func (s *Selection) check() error {
 	set := 0
-	for _, is := range []bool{s.Case != evidence.Ref{}, s.Actor != "", s.Link != [2]evidence.Ref{}, len(s.Values) > 0} {
+	for _, is := range []bool{s.Case != evidence.Ref{}, s.Actor != "", s.Link != [2]evidence.Ref{}, len(s.Values) > 0, s.All} {
 		if is {
 			set++
 		}
@@ -126,6 +136,8 @@ func (s *Selection) check() error {
 		return invalid("selection.observables", "TOO_MANY", "at most 10,000")
 	case !s.From.IsZero() && !s.To.IsZero() && s.To.Before(s.From):
 		return invalid("selection.to", "OUT_OF_RANGE", "the end is before the beginning")
+	case s.All && !s.Standing, s.Standing && (s.TLP == evidence.TLPClear || !s.All && s.Actor == ""):
+		return invalid("selection", "NOT_ALLOWED", "what lasts is of an actor or of all, and not clear")
 	case len(s.Receiver.Name) > maxReceiver || !plain(s.Receiver.Name):
 		return invalid("selection.receiver", "NOT_TEXT", "at most 100 bytes of plain text")
 	case s.Link != [2]evidence.Ref{} && s.Link[0] == s.Link[1]:

@@ -17,6 +17,7 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/access"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/export"
+	"github.com/elsewhere-project/elsewhere/server/export/collection"
 	"github.com/elsewhere-project/elsewhere/server/export/notice"
 )
 
@@ -217,7 +218,8 @@ func wireExportCounts(c export.Counts) *elsewherev1.ExportCounts {
 	}
 	return elsewherev1.ExportCounts_builder{
 		Cases: uint32(c.Cases), Items: uint32(c.Items), Indicators: uint32(c.Indicators), Denied: denied,
-		TooStrict: uint32(c.TooStrict), Unseen: uint32(c.Unseen),
+		TooStrict: uint32(c.TooStrict), Unseen: uint32(c.Unseen), Unnamed: uint32(c.Unnamed), Beyond: uint32(c.Beyond),
+		HeldBack: uint32(c.HeldBack),
 	}.Build()
 }
 
@@ -292,6 +294,8 @@ func exportStatus(err error) error {
 		{export.ErrDismissed, "DISMISSED"},
 		{export.ErrWeakLink, "WEAK_LINK"},
 		{export.ErrTooManyCases, "TOO_MANY_CASES"},
+		{export.ErrTooManyHeld, "TOO_MANY_HELD_BACK"},
+		{collection.ErrTooLarge, "COLLECTION_TOO_LARGE"},
 		{export.ErrTooManyHints, "TOO_MANY_HINTS"},
 		{notice.ErrTooMany, "TOO_MANY_ADDRESSES"},
 	} {

@@ -1,6 +1,8 @@
 package rpc
 
 import (
+	"errors"
+
 	"github.com/elsewhere-project/elsewhere/server/access"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/export"
@@ -15,6 +17,9 @@ type ExportActors struct{ Key *CorrelationKey }
 // Members implements export.Actors.
 func (a ExportActors) Members(v access.Viewer, snap graph.Snapshot, id string) (export.Actor, []evidence.Ref, error) {
 	_, w, err := actorAt(v, snap, "selection.actor", id)
+	if errors.Is(err, errNoActor) {
+		err = graph.ErrNotFound
+	}
 	if err != nil {
 		return export.Actor{}, nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/access/audit"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/export"
+	"github.com/elsewhere-project/elsewhere/server/export/collection"
 	"github.com/elsewhere-project/elsewhere/server/export/intake"
 	"github.com/elsewhere-project/elsewhere/server/export/publish"
 	"github.com/elsewhere-project/elsewhere/server/graph"
@@ -53,6 +54,7 @@ type Service struct {
 	exports   *export.Builder
 	hints     *export.Hints
 	publisher *publish.Publisher
+	shelf     *collection.Shelf
 	guard     intake.Guard
 	rules     linker.Source
 	key       *CorrelationKey
@@ -90,6 +92,8 @@ type Dependencies struct {
 	Hints    *export.Hints
 	// Publisher is nil where nothing is published.
 	Publisher *publish.Publisher
+	// Shelf has the collections; nil where there are none.
+	Shelf *collection.Shelf
 	// Guard knows what of our own comes back in imports.
 	Guard   intake.Guard
 	Rules   linker.Source
@@ -113,7 +117,7 @@ func New(d Dependencies) *Service {
 	s := &Service{
 		store: d.Store, settler: d.Settler, enricher: d.Enricher, public: d.Public, feeds: d.Feeds, models: d.Models, eraser: d.Eraser, watcher: d.Watcher, webhooks: d.Webhooks, rules: d.Rules,
 		key: d.Key, sealer: d.Sealer, tenants: d.Tenants, keys: d.Keys, changed: d.TenantChanged,
-		trail: d.Trail, record: d.Recorder, vitals: d.Vitals, exports: d.Exports, hints: d.Hints, publisher: d.Publisher, guard: d.Guard, log: d.Log, clock: d.Clock,
+		trail: d.Trail, record: d.Recorder, vitals: d.Vitals, exports: d.Exports, hints: d.Hints, publisher: d.Publisher, shelf: d.Shelf, guard: d.Guard, log: d.Log, clock: d.Clock,
 	}
 	if s.clock == nil {
 		s.clock = time.Now

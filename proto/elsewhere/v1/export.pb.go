@@ -568,6 +568,9 @@ type ExportCounts struct {
 	xxx_hidden_Denied     map[string]uint32      `protobuf:"bytes,4,rep,name=denied" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	xxx_hidden_TooStrict  uint32                 `protobuf:"varint,5,opt,name=too_strict,json=tooStrict"`
 	xxx_hidden_Unseen     uint32                 `protobuf:"varint,6,opt,name=unseen"`
+	xxx_hidden_Unnamed    uint32                 `protobuf:"varint,7,opt,name=unnamed"`
+	xxx_hidden_Beyond     uint32                 `protobuf:"varint,8,opt,name=beyond"`
+	xxx_hidden_HeldBack   uint32                 `protobuf:"varint,9,opt,name=held_back,json=heldBack"`
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
 }
@@ -639,6 +642,27 @@ func (x *ExportCounts) GetUnseen() uint32 {
 	return 0
 }
 
+func (x *ExportCounts) GetUnnamed() uint32 {
+	if x != nil {
+		return x.xxx_hidden_Unnamed
+	}
+	return 0
+}
+
+func (x *ExportCounts) GetBeyond() uint32 {
+	if x != nil {
+		return x.xxx_hidden_Beyond
+	}
+	return 0
+}
+
+func (x *ExportCounts) GetHeldBack() uint32 {
+	if x != nil {
+		return x.xxx_hidden_HeldBack
+	}
+	return 0
+}
+
 func (x *ExportCounts) SetCases(v uint32) {
 	x.xxx_hidden_Cases = v
 }
@@ -663,6 +687,18 @@ func (x *ExportCounts) SetUnseen(v uint32) {
 	x.xxx_hidden_Unseen = v
 }
 
+func (x *ExportCounts) SetUnnamed(v uint32) {
+	x.xxx_hidden_Unnamed = v
+}
+
+func (x *ExportCounts) SetBeyond(v uint32) {
+	x.xxx_hidden_Beyond = v
+}
+
+func (x *ExportCounts) SetHeldBack(v uint32) {
+	x.xxx_hidden_HeldBack = v
+}
+
 type ExportCounts_builder struct {
 	_ [0]func() // Prevents comparability and use of unkeyed literals for the builder.
 
@@ -675,6 +711,11 @@ type ExportCounts_builder struct {
 	TooStrict uint32
 	// Values asked for that are in no case that may be told of.
 	Unseen uint32
+	// Of collections: cases that stay because nobody said what names their tenant, cases
+	// beyond the 5,000 that were changed last, and values that name a tenant.
+	Unnamed  uint32
+	Beyond   uint32
+	HeldBack uint32
 }
 
 func (b0 ExportCounts_builder) Build() *ExportCounts {
@@ -687,6 +728,9 @@ func (b0 ExportCounts_builder) Build() *ExportCounts {
 	x.xxx_hidden_Denied = b.Denied
 	x.xxx_hidden_TooStrict = b.TooStrict
 	x.xxx_hidden_Unseen = b.Unseen
+	x.xxx_hidden_Unnamed = b.Unnamed
+	x.xxx_hidden_Beyond = b.Beyond
+	x.xxx_hidden_HeldBack = b.HeldBack
 	return m0
 }
 
@@ -714,7 +758,7 @@ const file_elsewhere_v1_export_proto_rawDesc = "" +
 	"\x01a\x18\x01 \x01(\tR\x01a\x12\f\n" +
 	"\x01b\x18\x02 \x01(\tR\x01b\"?\n" +
 	"\vObservables\x120\n" +
-	"\x06values\x18\x01 \x03(\v2\x18.elsewhere.v1.ObservableR\x06values\"\x8c\x02\n" +
+	"\x06values\x18\x01 \x03(\v2\x18.elsewhere.v1.ObservableR\x06values\"\xdb\x02\n" +
 	"\fExportCounts\x12\x14\n" +
 	"\x05cases\x18\x01 \x01(\rR\x05cases\x12\x14\n" +
 	"\x05items\x18\x02 \x01(\rR\x05items\x12\x1e\n" +
@@ -724,7 +768,10 @@ const file_elsewhere_v1_export_proto_rawDesc = "" +
 	"\x06denied\x18\x04 \x03(\v2&.elsewhere.v1.ExportCounts.DeniedEntryR\x06denied\x12\x1d\n" +
 	"\n" +
 	"too_strict\x18\x05 \x01(\rR\ttooStrict\x12\x16\n" +
-	"\x06unseen\x18\x06 \x01(\rR\x06unseen\x1a9\n" +
+	"\x06unseen\x18\x06 \x01(\rR\x06unseen\x12\x18\n" +
+	"\aunnamed\x18\a \x01(\rR\aunnamed\x12\x16\n" +
+	"\x06beyond\x18\b \x01(\rR\x06beyond\x12\x1b\n" +
+	"\theld_back\x18\t \x01(\rR\bheldBack\x1a9\n" +
 	"\vDeniedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01BLZEgithub.com/elsewhere-project/elsewhere/proto/elsewhere/v1;elsewherev1\x92\x03\x02\b\x02b\beditionsp\xe9\a"

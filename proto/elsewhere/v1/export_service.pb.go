@@ -668,7 +668,7 @@ var File_elsewhere_v1_export_service_proto protoreflect.FileDescriptor
 
 const file_elsewhere_v1_export_service_proto_rawDesc = "" +
 	"\n" +
-	"!elsewhere/v1/export_service.proto\x12\felsewhere.v1\x1a\x19elsewhere/v1/export.proto\x1a\x1aelsewhere/v1/publish.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcb\x01\n" +
+	"!elsewhere/v1/export_service.proto\x12\felsewhere.v1\x1a\x1delsewhere/v1/collection.proto\x1a\x19elsewhere/v1/export.proto\x1a\x1aelsewhere/v1/publish.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcb\x01\n" +
 	"\rExportRequest\x125\n" +
 	"\tselection\x18\x01 \x01(\v2\x17.elsewhere.v1.SelectionR\tselection\x122\n" +
 	"\x06format\x18\x02 \x01(\x0e2\x1a.elsewhere.v1.ExportFormatR\x06format\x12\x16\n" +
@@ -708,32 +708,41 @@ const file_elsewhere_v1_export_service_proto_rawDesc = "" +
 	"\x1aEXPORT_FORMAT_KQL_SENTINEL\x10\b\x12\x1e\n" +
 	"\x1aEXPORT_FORMAT_KQL_DEFENDER\x10\t\x12\x15\n" +
 	"\x11EXPORT_FORMAT_SQL\x10\n" +
-	"2\xa4\x03\n" +
+	"2\xd0\x05\n" +
 	"\rExportService\x12E\n" +
 	"\x06Export\x12\x1b.elsewhere.v1.ExportRequest\x1a\x1c.elsewhere.v1.ExportResponse0\x01\x12X\n" +
 	"\rApproveExport\x12\".elsewhere.v1.ApproveExportRequest\x1a#.elsewhere.v1.ApproveExportResponse\x12H\n" +
 	"\aPublish\x12\x1c.elsewhere.v1.PublishRequest\x1a\x1d.elsewhere.v1.PublishResponse0\x01\x12a\n" +
 	"\x10ListPublications\x12%.elsewhere.v1.ListPublicationsRequest\x1a&.elsewhere.v1.ListPublicationsResponse\x12E\n" +
-	"\x06Import\x12\x1b.elsewhere.v1.ImportRequest\x1a\x1c.elsewhere.v1.ImportResponse(\x01BLZEgithub.com/elsewhere-project/elsewhere/proto/elsewhere/v1;elsewherev1\x92\x03\x02\b\x02b\beditionsp\xe9\a"
+	"\x06Import\x12\x1b.elsewhere.v1.ImportRequest\x1a\x1c.elsewhere.v1.ImportResponse(\x01\x12^\n" +
+	"\x0fListCollections\x12$.elsewhere.v1.ListCollectionsRequest\x1a%.elsewhere.v1.ListCollectionsResponse\x12X\n" +
+	"\rGetCollection\x12\".elsewhere.v1.GetCollectionRequest\x1a#.elsewhere.v1.GetCollectionResponse\x12p\n" +
+	"\x15ListCollectionObjects\x12*.elsewhere.v1.ListCollectionObjectsRequest\x1a+.elsewhere.v1.ListCollectionObjectsResponseBLZEgithub.com/elsewhere-project/elsewhere/proto/elsewhere/v1;elsewherev1\x92\x03\x02\b\x02b\beditionsp\xe9\a"
 
 var file_elsewhere_v1_export_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_elsewhere_v1_export_service_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_elsewhere_v1_export_service_proto_goTypes = []any{
-	(ExportFormat)(0),                // 0: elsewhere.v1.ExportFormat
-	(*ExportRequest)(nil),            // 1: elsewhere.v1.ExportRequest
-	(*ExportResponse)(nil),           // 2: elsewhere.v1.ExportResponse
-	(*ExportSummary)(nil),            // 3: elsewhere.v1.ExportSummary
-	(*ApproveExportRequest)(nil),     // 4: elsewhere.v1.ApproveExportRequest
-	(*ApproveExportResponse)(nil),    // 5: elsewhere.v1.ApproveExportResponse
-	(*Selection)(nil),                // 6: elsewhere.v1.Selection
-	(*ExportCounts)(nil),             // 7: elsewhere.v1.ExportCounts
-	(*timestamppb.Timestamp)(nil),    // 8: google.protobuf.Timestamp
-	(*PublishRequest)(nil),           // 9: elsewhere.v1.PublishRequest
-	(*ListPublicationsRequest)(nil),  // 10: elsewhere.v1.ListPublicationsRequest
-	(*ImportRequest)(nil),            // 11: elsewhere.v1.ImportRequest
-	(*PublishResponse)(nil),          // 12: elsewhere.v1.PublishResponse
-	(*ListPublicationsResponse)(nil), // 13: elsewhere.v1.ListPublicationsResponse
-	(*ImportResponse)(nil),           // 14: elsewhere.v1.ImportResponse
+	(ExportFormat)(0),                     // 0: elsewhere.v1.ExportFormat
+	(*ExportRequest)(nil),                 // 1: elsewhere.v1.ExportRequest
+	(*ExportResponse)(nil),                // 2: elsewhere.v1.ExportResponse
+	(*ExportSummary)(nil),                 // 3: elsewhere.v1.ExportSummary
+	(*ApproveExportRequest)(nil),          // 4: elsewhere.v1.ApproveExportRequest
+	(*ApproveExportResponse)(nil),         // 5: elsewhere.v1.ApproveExportResponse
+	(*Selection)(nil),                     // 6: elsewhere.v1.Selection
+	(*ExportCounts)(nil),                  // 7: elsewhere.v1.ExportCounts
+	(*timestamppb.Timestamp)(nil),         // 8: google.protobuf.Timestamp
+	(*PublishRequest)(nil),                // 9: elsewhere.v1.PublishRequest
+	(*ListPublicationsRequest)(nil),       // 10: elsewhere.v1.ListPublicationsRequest
+	(*ImportRequest)(nil),                 // 11: elsewhere.v1.ImportRequest
+	(*ListCollectionsRequest)(nil),        // 12: elsewhere.v1.ListCollectionsRequest
+	(*GetCollectionRequest)(nil),          // 13: elsewhere.v1.GetCollectionRequest
+	(*ListCollectionObjectsRequest)(nil),  // 14: elsewhere.v1.ListCollectionObjectsRequest
+	(*PublishResponse)(nil),               // 15: elsewhere.v1.PublishResponse
+	(*ListPublicationsResponse)(nil),      // 16: elsewhere.v1.ListPublicationsResponse
+	(*ImportResponse)(nil),                // 17: elsewhere.v1.ImportResponse
+	(*ListCollectionsResponse)(nil),       // 18: elsewhere.v1.ListCollectionsResponse
+	(*GetCollectionResponse)(nil),         // 19: elsewhere.v1.GetCollectionResponse
+	(*ListCollectionObjectsResponse)(nil), // 20: elsewhere.v1.ListCollectionObjectsResponse
 }
 var file_elsewhere_v1_export_service_proto_depIdxs = []int32{
 	6,  // 0: elsewhere.v1.ExportRequest.selection:type_name -> elsewhere.v1.Selection
@@ -749,13 +758,19 @@ var file_elsewhere_v1_export_service_proto_depIdxs = []int32{
 	9,  // 10: elsewhere.v1.ExportService.Publish:input_type -> elsewhere.v1.PublishRequest
 	10, // 11: elsewhere.v1.ExportService.ListPublications:input_type -> elsewhere.v1.ListPublicationsRequest
 	11, // 12: elsewhere.v1.ExportService.Import:input_type -> elsewhere.v1.ImportRequest
-	2,  // 13: elsewhere.v1.ExportService.Export:output_type -> elsewhere.v1.ExportResponse
-	5,  // 14: elsewhere.v1.ExportService.ApproveExport:output_type -> elsewhere.v1.ApproveExportResponse
-	12, // 15: elsewhere.v1.ExportService.Publish:output_type -> elsewhere.v1.PublishResponse
-	13, // 16: elsewhere.v1.ExportService.ListPublications:output_type -> elsewhere.v1.ListPublicationsResponse
-	14, // 17: elsewhere.v1.ExportService.Import:output_type -> elsewhere.v1.ImportResponse
-	13, // [13:18] is the sub-list for method output_type
-	8,  // [8:13] is the sub-list for method input_type
+	12, // 13: elsewhere.v1.ExportService.ListCollections:input_type -> elsewhere.v1.ListCollectionsRequest
+	13, // 14: elsewhere.v1.ExportService.GetCollection:input_type -> elsewhere.v1.GetCollectionRequest
+	14, // 15: elsewhere.v1.ExportService.ListCollectionObjects:input_type -> elsewhere.v1.ListCollectionObjectsRequest
+	2,  // 16: elsewhere.v1.ExportService.Export:output_type -> elsewhere.v1.ExportResponse
+	5,  // 17: elsewhere.v1.ExportService.ApproveExport:output_type -> elsewhere.v1.ApproveExportResponse
+	15, // 18: elsewhere.v1.ExportService.Publish:output_type -> elsewhere.v1.PublishResponse
+	16, // 19: elsewhere.v1.ExportService.ListPublications:output_type -> elsewhere.v1.ListPublicationsResponse
+	17, // 20: elsewhere.v1.ExportService.Import:output_type -> elsewhere.v1.ImportResponse
+	18, // 21: elsewhere.v1.ExportService.ListCollections:output_type -> elsewhere.v1.ListCollectionsResponse
+	19, // 22: elsewhere.v1.ExportService.GetCollection:output_type -> elsewhere.v1.GetCollectionResponse
+	20, // 23: elsewhere.v1.ExportService.ListCollectionObjects:output_type -> elsewhere.v1.ListCollectionObjectsResponse
+	16, // [16:24] is the sub-list for method output_type
+	8,  // [8:16] is the sub-list for method input_type
 	8,  // [8:8] is the sub-list for extension type_name
 	8,  // [8:8] is the sub-list for extension extendee
 	0,  // [0:8] is the sub-list for field type_name
@@ -766,6 +781,7 @@ func file_elsewhere_v1_export_service_proto_init() {
 	if File_elsewhere_v1_export_service_proto != nil {
 		return
 	}
+	file_elsewhere_v1_collection_proto_init()
 	file_elsewhere_v1_export_proto_init()
 	file_elsewhere_v1_publish_proto_init()
 	type x struct{}

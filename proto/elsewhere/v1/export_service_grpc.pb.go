@@ -19,11 +19,14 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ExportService_Export_FullMethodName           = "/elsewhere.v1.ExportService/Export"
-	ExportService_ApproveExport_FullMethodName    = "/elsewhere.v1.ExportService/ApproveExport"
-	ExportService_Publish_FullMethodName          = "/elsewhere.v1.ExportService/Publish"
-	ExportService_ListPublications_FullMethodName = "/elsewhere.v1.ExportService/ListPublications"
-	ExportService_Import_FullMethodName           = "/elsewhere.v1.ExportService/Import"
+	ExportService_Export_FullMethodName                = "/elsewhere.v1.ExportService/Export"
+	ExportService_ApproveExport_FullMethodName         = "/elsewhere.v1.ExportService/ApproveExport"
+	ExportService_Publish_FullMethodName               = "/elsewhere.v1.ExportService/Publish"
+	ExportService_ListPublications_FullMethodName      = "/elsewhere.v1.ExportService/ListPublications"
+	ExportService_Import_FullMethodName                = "/elsewhere.v1.ExportService/Import"
+	ExportService_ListCollections_FullMethodName       = "/elsewhere.v1.ExportService/ListCollections"
+	ExportService_GetCollection_FullMethodName         = "/elsewhere.v1.ExportService/GetCollection"
+	ExportService_ListCollectionObjects_FullMethodName = "/elsewhere.v1.ExportService/ListCollectionObjects"
 )
 
 // ExportServiceClient is the client API for ExportService service.
@@ -48,6 +51,14 @@ type ExportServiceClient interface {
 	// MISP event or a STIX bundle, at most 64 MiB. What we ourselves handed on is not
 	// taken back.
 	Import(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ImportRequest, ImportResponse], error)
+	// ListCollections answers the collections that the caller may read.
+	ListCollections(ctx context.Context, in *ListCollectionsRequest, opts ...grpc.CallOption) (*ListCollectionsResponse, error)
+	// GetCollection answers one of them.
+	GetCollection(ctx context.Context, in *GetCollectionRequest, opts ...grpc.CallOption) (*GetCollectionResponse, error)
+	// ListCollectionObjects answers the objects of a collection. What was offered and is
+	// gone is told as revoked. Pages that follow one another tell what is offered all the
+	// while exactly once, and behind it what came or changed meanwhile.
+	ListCollectionObjects(ctx context.Context, in *ListCollectionObjectsRequest, opts ...grpc.CallOption) (*ListCollectionObjectsResponse, error)
 }
 
 type exportServiceClient struct {
@@ -129,6 +140,36 @@ func (c *exportServiceClient) Import(ctx context.Context, opts ...grpc.CallOptio
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type ExportService_ImportClient = grpc.ClientStreamingClient[ImportRequest, ImportResponse]
 
+func (c *exportServiceClient) ListCollections(ctx context.Context, in *ListCollectionsRequest, opts ...grpc.CallOption) (*ListCollectionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListCollectionsResponse)
+	err := c.cc.Invoke(ctx, ExportService_ListCollections_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *exportServiceClient) GetCollection(ctx context.Context, in *GetCollectionRequest, opts ...grpc.CallOption) (*GetCollectionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetCollectionResponse)
+	err := c.cc.Invoke(ctx, ExportService_GetCollection_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *exportServiceClient) ListCollectionObjects(ctx context.Context, in *ListCollectionObjectsRequest, opts ...grpc.CallOption) (*ListCollectionObjectsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListCollectionObjectsResponse)
+	err := c.cc.Invoke(ctx, ExportService_ListCollectionObjects_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ExportServiceServer is the server API for ExportService service.
 // All implementations must embed UnimplementedExportServiceServer
 // for forward compatibility.
@@ -151,6 +192,14 @@ type ExportServiceServer interface {
 	// MISP event or a STIX bundle, at most 64 MiB. What we ourselves handed on is not
 	// taken back.
 	Import(grpc.ClientStreamingServer[ImportRequest, ImportResponse]) error
+	// ListCollections answers the collections that the caller may read.
+	ListCollections(context.Context, *ListCollectionsRequest) (*ListCollectionsResponse, error)
+	// GetCollection answers one of them.
+	GetCollection(context.Context, *GetCollectionRequest) (*GetCollectionResponse, error)
+	// ListCollectionObjects answers the objects of a collection. What was offered and is
+	// gone is told as revoked. Pages that follow one another tell what is offered all the
+	// while exactly once, and behind it what came or changed meanwhile.
+	ListCollectionObjects(context.Context, *ListCollectionObjectsRequest) (*ListCollectionObjectsResponse, error)
 	mustEmbedUnimplementedExportServiceServer()
 }
 
@@ -175,6 +224,15 @@ func (UnimplementedExportServiceServer) ListPublications(context.Context, *ListP
 }
 func (UnimplementedExportServiceServer) Import(grpc.ClientStreamingServer[ImportRequest, ImportResponse]) error {
 	return status.Error(codes.Unimplemented, "method Import not implemented")
+}
+func (UnimplementedExportServiceServer) ListCollections(context.Context, *ListCollectionsRequest) (*ListCollectionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListCollections not implemented")
+}
+func (UnimplementedExportServiceServer) GetCollection(context.Context, *GetCollectionRequest) (*GetCollectionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetCollection not implemented")
+}
+func (UnimplementedExportServiceServer) ListCollectionObjects(context.Context, *ListCollectionObjectsRequest) (*ListCollectionObjectsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListCollectionObjects not implemented")
 }
 func (UnimplementedExportServiceServer) mustEmbedUnimplementedExportServiceServer() {}
 func (UnimplementedExportServiceServer) testEmbeddedByValue()                       {}
@@ -262,6 +320,60 @@ func _ExportService_Import_Handler(srv interface{}, stream grpc.ServerStream) er
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type ExportService_ImportServer = grpc.ClientStreamingServer[ImportRequest, ImportResponse]
 
+func _ExportService_ListCollections_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListCollectionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ExportServiceServer).ListCollections(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ExportService_ListCollections_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ExportServiceServer).ListCollections(ctx, req.(*ListCollectionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ExportService_GetCollection_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetCollectionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ExportServiceServer).GetCollection(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ExportService_GetCollection_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ExportServiceServer).GetCollection(ctx, req.(*GetCollectionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ExportService_ListCollectionObjects_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListCollectionObjectsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ExportServiceServer).ListCollectionObjects(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ExportService_ListCollectionObjects_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ExportServiceServer).ListCollectionObjects(ctx, req.(*ListCollectionObjectsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ExportService_ServiceDesc is the grpc.ServiceDesc for ExportService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -276,6 +388,18 @@ var ExportService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListPublications",
 			Handler:    _ExportService_ListPublications_Handler,
+		},
+		{
+			MethodName: "ListCollections",
+			Handler:    _ExportService_ListCollections_Handler,
+		},
+		{
+			MethodName: "GetCollection",
+			Handler:    _ExportService_GetCollection_Handler,
+		},
+		{
+			MethodName: "ListCollectionObjects",
+			Handler:    _ExportService_ListCollectionObjects_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

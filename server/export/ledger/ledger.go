@@ -172,6 +172,68 @@ type Sent struct {
 	At int64 `json:"at"`
 	// Gone says that it was withdrawn since.
 	Gone bool `json:"gone,omitempty"`
+	// What a format has to know that withdraws by sending again: whether it was an
+	// indicator, its span in Unix seconds, and when it was created and last changed in
+	// Unix milliseconds.
+	Indicator bool  `json:"i,omitempty"`
+	First     int64 `json:"f,omitempty"`
+	Last      int64 `json:"l,omitempty"`
+	Created   int64 `json:"c,omitempty"`
+	Modified  int64 `json:"m,omitempty"`
+	// Round is how often it was withdrawn and came back.
+	Round uint32 `json:"n,omitempty"`
+}
+
+// sentOf notes an item as it is sent.
+func sentOf(item *export.Item, at int64) Sent {
+	s := Sent{Kind: item.Value.Kind, Text: item.Value.Text, At: at, Gone: item.Withdrawn, Indicator: item.Indicator, Round: item.Round}
+	if item.Written != item.Value.Text {
+		s.Written = item.Written
+	}
+	if !item.First.IsZero() {
+		s.First, s.Last = item.First.Unix(), item.Last.Unix()
+	}
+	if !item.Created.IsZero() {
+		s.Created, s.Modified = item.Created.UnixMilli(), item.Modified.UnixMilli()
+	}
+	return s
+}
+
+// Dates are when a value was created and last changed, as it was sent.
+func (s *Sent) Dates() (created, modified time.Time) {
+	if s.Created == 0 {
+		at := time.Unix(s.At, 0).UTC()
+		return at, at
+	}
+	return time.UnixMilli(s.Created).UTC(), time.UnixMilli(s.Modified).UTC()
+}
+
+// withdrawn is a value that is gone, as of a time.
+func (s *Sent) withdrawn(now time.Time) export.Item {
+	item := export.Item{
+		Value: s.value(), Written: cmp.Or(s.Written, s.Text), Withdrawn: true, Indicator: s.Indicator, Note: "withdrawn",
+		Round: s.Round,
+	}
+	if !s.Indicator {
+		item.Note, item.Reason = "", "withdrawn"
+	}
+	item.Created, item.Modified = s.Dates()
+	if s.First != 0 {
+		item.First, item.Last = time.Unix(s.First, 0).UTC(), time.Unix(s.Last, 0).UTC()
+	}
+	s.withdraw(&item, now)
+	return item
+}
+
+// withdraw withdraws an item that was sent. It changed when it was withdrawn first.
+func (s *Sent) withdraw(item *export.Item, now time.Time) {
+	item.Withdrawn = true
+	switch {
+	case s.Gone && s.Modified != 0:
+		item.Modified = time.UnixMilli(s.Modified).UTC()
+	case !s.Gone && now.After(item.Modified):
+		item.Modified = now
+	}
 }
 
 func (s Sent) value() evidence.Value { return evidence.Value{Kind: s.Kind, Text: s.Text} }
@@ -216,15 +278,12 @@ func (l *Ledger) write(ctx context.Context, p *Publication, generation uint32, i
 				return err
 			}
 		}
-		s := Sent{Kind: item.Value.Kind, Text: item.Value.Text, At: p.Begun.Unix(), Gone: item.Withdrawn}
-		if item.Written != item.Value.Text {
-			s.Written = item.Written
-		}
+		s := sentOf(&item, p.Begun.Unix())
 		if more && known.value() == item.Value && (!known.Gone || item.Withdrawn) {
 			s.At = known.At
 		}
 		chunk = append(chunk, s)
-		if size += len(s.Text) + len(s.Written) + 64; size >= chunkBytes {
+		if size += len(s.Text) + len(s.Written) + 160; size >= chunkBytes {
 			if err := flush(); err != nil {
 				return err
 			}
@@ -281,6 +340,15 @@ var errOrder = errors.New("ledger: the items of a bundle are not in order")
 // gone, as withdrawn, and withdraws what was valid when it was sent and no longer
 // is at a time.
 func Merge(items iter.Seq2[export.Item, error], sent iter.Seq2[Sent, error], now time.Time) iter.Seq2[export.Item, error] {
+	return merge(items, sent, now, false)
+}
+
+// Withdraw is Merge that withdraws all.
+func Withdraw(items iter.Seq2[export.Item, error], sent iter.Seq2[Sent, error], now time.Time) iter.Seq2[export.Item, error] {
+	return merge(items, sent, now, true)
+}
+
+func merge(items iter.Seq2[export.Item, error], sent iter.Seq2[Sent, error], now time.Time, all bool) iter.Seq2[export.Item, error] {
 	return func(yield func(export.Item, error) bool) {
 		next, stop := iter.Pull2(sent)
 		defer stop()
@@ -295,8 +363,7 @@ func Merge(items iter.Seq2[export.Item, error], sent iter.Seq2[Sent, error], now
 				if before != nil && had.value().Compare(*before) >= 0 {
 					return true
 				}
-				item := export.Item{Value: had.value(), Written: cmp.Or(had.Written, had.Text), Withdrawn: true, Reason: "withdrawn"}
-				if !yield(item, nil) {
+				if !yield(had.withdrawn(now), nil) {
 					return false
 				}
 			}
@@ -317,14 +384,22 @@ func Merge(items iter.Seq2[export.Item, error], sent iter.Seq2[Sent, error], now
 			}
 			if more && had.value() == item.Value {
 				valid := !item.ValidUntil.IsZero() && had.At < item.ValidUntil.Unix()
-				if item.Indicator && valid && item.ValidUntil.Before(now) {
-					item.Withdrawn = true
+				item.Round = had.Round
+				if _, modified := had.Dates(); modified.After(item.Modified) && had.Modified != 0 {
+					item.Modified = modified
+				}
+				switch {
+				case all || item.Indicator && valid && item.ValidUntil.Before(now):
+					had.withdraw(&item, now)
+				case had.Gone:
+					item.Round++
 				}
 				if had, err, more = next(); err != nil {
 					yield(export.Item{}, err)
 					return
 				}
 			}
+			item.Withdrawn = item.Withdrawn || all
 			if !yield(item, nil) {
 				return
 			}

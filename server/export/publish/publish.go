@@ -20,6 +20,7 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/export/git"
 	"github.com/elsewhere-project/elsewhere/server/export/ledger"
 	"github.com/elsewhere-project/elsewhere/server/export/misp"
+	"github.com/elsewhere-project/elsewhere/server/graph"
 )
 
 // Errors of a publication.
@@ -44,6 +45,8 @@ func (e *LabelError) Error() string {
 // Bundles makes bundles.
 type Bundles interface {
 	Build(ctx context.Context, v access.Viewer, s export.Selection) (*export.Bundle, error)
+	// Remains returns the header of a bundle that cannot be built.
+	Remains(v access.Viewer, s export.Selection) (*export.Bundle, error)
 }
 
 // Config is what a Publisher is made of.
@@ -134,7 +137,11 @@ func (p *Publisher) Publish(ctx context.Context, v access.Viewer, name string, s
 		return nil, ErrBusy
 	}
 	defer p.give(name)
+	now := p.c.Clock().UTC().Truncate(time.Second)
 	bundle, err := p.c.Bundles.Build(ctx, v, s)
+	if err != nil && o.Withdraw && gone(err) {
+		bundle, err = p.remains(ctx, v, name, s, now, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -146,12 +153,11 @@ func (p *Publisher) Publish(ctx context.Context, v access.Viewer, name string, s
 	if had != nil && !Sees(v, had) {
 		return nil, ErrOthers
 	}
-	now := p.c.Clock().UTC().Truncate(time.Second)
-	items := bundle.Items
-	bundle.Items = ledger.Merge(items, p.c.Ledger.Values(ctx, had), now)
+	merge := ledger.Merge
 	if o.Withdraw {
-		bundle.Items = withdrawn(bundle.Items)
+		merge = ledger.Withdraw
 	}
+	bundle.Items = merge(bundle.Items, p.c.Ledger.Values(ctx, had), now)
 	note := ledger.Publication{Target: name, Bundle: bundle.ID.String()}
 	if had != nil {
 		note = *had
@@ -179,6 +185,58 @@ func (p *Publisher) Publish(ctx context.Context, v access.Viewer, name string, s
 	return result, nil
 }
 
+// gone reports whether a bundle cannot be built for what its selection is now. What was
+// sent of it can be taken back all the same.
+func gone(err error) bool {
+	for _, known := range []error{
+		graph.ErrNotFound, export.ErrDismissed, export.ErrWeakLink, export.ErrTooManyCases, export.ErrApproval, export.ErrOwnApproval,
+		export.ErrNoSecond,
+	} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	var label *export.LabelError
+	var victim *export.VictimError
+	var empty *export.EmptyDictionaryError
+	var approval *export.NeedsApprovalError
+	return errors.As(err, &label) || errors.As(err, &victim) || errors.As(err, &empty) || errors.As(err, &approval)
+}
+
+// remains returns what the ledger knows of a bundle that cannot be built because of
+// why; why, if that is nothing that the viewer may be told of.
+func (p *Publisher) remains(ctx context.Context, v access.Viewer, target string, s export.Selection, now time.Time, why error) (*export.Bundle, error) {
+	bundle, err := p.c.Bundles.Remains(v, s)
+	if err != nil {
+		return nil, why
+	}
+	had, err := p.c.Ledger.Get(ctx, target, bundle.ID.String())
+	switch {
+	case err != nil:
+		return nil, err
+	case had == nil || !Sees(v, had):
+		return nil, why
+	}
+	bundle.Title = had.Title
+	for sent, err := range p.c.Ledger.Values(ctx, had) {
+		if err != nil {
+			return nil, err
+		}
+		created, modified := sent.Dates()
+		if bundle.Created.IsZero() || created.Before(bundle.Created) {
+			bundle.Created = created
+		}
+		if modified.After(bundle.Modified) {
+			bundle.Modified = modified
+		}
+	}
+	// Taken back once more it is the same.
+	if !had.Withdrawn {
+		bundle.Modified = now
+	}
+	return bundle, nil
+}
+
 // Sees reports whether somebody may be told of a publication: who made it, and who
 // reads all tenants.
 func Sees(v access.Viewer, p *ledger.Publication) bool { return v.ReadsAll() || p.By == v.Name() }
@@ -204,18 +262,6 @@ func (p *Publisher) give(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.busy, name)
-}
-
-// withdrawn has every item withdrawn.
-func withdrawn(items func(func(export.Item, error) bool)) func(func(export.Item, error) bool) {
-	return func(yield func(export.Item, error) bool) {
-		for item, err := range items {
-			item.Withdrawn = true
-			if !yield(item, err) {
-				return
-			}
-		}
-	}
 }
 
 // finish notes in the ledger what was sent.

@@ -41,6 +41,8 @@ type factory struct {
 	markings []string
 	patterns map[string]string // of techniques, by id
 	actor    string            // "" if there is none
+	// silent leaves descriptions out, for who looks at identifiers only.
+	silent bool
 }
 
 func newFactory(b *export.Bundle) *factory {
@@ -158,6 +160,9 @@ func (f *factory) group(report bool) group {
 // item makes the objects that belong to a value.
 func (f *factory) item(i *export.Item) []Object {
 	key := []string{string(i.Value.Kind), i.Value.Text}
+	if i.Round > 0 {
+		key = append(key, "round", strconv.FormatUint(uint64(i.Round), 10))
+	}
 	made := func(kind string, more ...string) common {
 		c := f.common(kind, i.Created, i.Modified, append(more, key...)...)
 		c.Revoked = i.Withdrawn
@@ -166,7 +171,7 @@ func (f *factory) item(i *export.Item) []Object {
 	o, pattern, ok := observableOf(i.Value)
 	if !ok {
 		return []Object{note{
-			common: made("note", "value"), Abstract: kindName(i.Value.Kind) + ": " + i.Written, Content: describe(i), Refs: []string{f.about(i)},
+			common: made("note", "value"), Abstract: kindName(i.Value.Kind) + ": " + i.Written, Content: f.describe(i), Refs: []string{f.about(i)},
 		}}
 	}
 	o.Markings = f.markings
@@ -205,7 +210,7 @@ func (f *factory) item(i *export.Item) []Object {
 		}
 	}
 	if !i.Indicator || len(i.Facts) > 0 {
-		out = append(out, note{common: made("note", "facts"), Content: describe(i), Refs: []string{subject}})
+		out = append(out, note{common: made("note", "facts"), Content: f.describe(i), Refs: []string{subject}})
 	}
 	return out
 }
@@ -222,7 +227,7 @@ func (f *factory) about(i *export.Item) string {
 
 func (f *factory) indicator(i *export.Item, pattern string, c common) indicator {
 	out := indicator{
-		common: c, Name: kindName(i.Value.Kind) + " " + i.Value.Text, Description: describe(i),
+		common: c, Name: kindName(i.Value.Kind) + " " + i.Value.Text, Description: f.describe(i),
 		Types: []string{"malicious-activity"}, Pattern: pattern, PatternType: "stix", ValidFrom: stamp(i.First),
 	}
 	if i.First.IsZero() {
@@ -236,7 +241,10 @@ func (f *factory) indicator(i *export.Item, pattern string, c common) indicator 
 func kindName(k evidence.Kind) string { return strings.ReplaceAll(string(k), "_", " ") }
 
 // describe says in words what is known of a value.
-func describe(i *export.Item) string {
+func (f *factory) describe(i *export.Item) string {
+	if f.silent {
+		return ""
+	}
 	lines := []string{i.Note}
 	if i.Reason != "" {
 		lines = append(lines, "context, not to be blocked: "+i.Reason)

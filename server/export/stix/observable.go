@@ -54,7 +54,31 @@ func observableOf(v evidence.Value) (o observable, pattern string, ok bool) {
 	default:
 		return o, "", false
 	}
-	return identified(o, map[string]any{"value": text}), "[" + o.Type + ":value = " + quote(text) + "]", true
+	return valued(o), "[" + o.Type + ":value = " + quote(text) + "]", true
+}
+
+// Shared returns what identifies the observable of a value of a kind that is not the
+// only one with it: a forwarding to an address, and the address. Of two such values
+// the observable is to be told once.
+func Shared(v evidence.Value) (export.UUID, bool) {
+	if !shares(v.Kind) {
+		return export.UUID{}, false
+	}
+	o, _, ok := observableOf(v)
+	if !ok {
+		return export.UUID{}, false
+	}
+	return o.uuid()
+}
+
+func shares(k evidence.Kind) bool {
+	return k == evidence.KindForwardTo || k == evidence.KindEmail || k == evidence.KindDomain || k == evidence.KindHostname
+}
+
+func (o *observable) uuid() (export.UUID, bool) {
+	_, id, _ := strings.Cut(o.Identifier, "--")
+	uuid, err := export.ParseUUID(id)
+	return uuid, err == nil
 }
 
 func addressObservable(kind evidence.Kind, text string) (observable, string, bool) {
@@ -71,7 +95,7 @@ func addressObservable(kind evidence.Kind, text string) (observable, string, boo
 	if kind == evidence.KindCIDR {
 		comparison = " ISSUBSET "
 	}
-	return identified(o, map[string]any{"value": text}), "[" + o.Type + ":value" + comparison + quote(text) + "]", true
+	return valued(o), "[" + o.Type + ":value" + comparison + quote(text) + "]", true
 }
 
 // identified gives an observable the identifier that the standard derives from
@@ -82,8 +106,22 @@ func identified(o observable, contributing map[string]any) observable {
 	encoder.SetEscapeHTML(false)
 	// Texts, numbers and maps of texts can be encoded.
 	_ = encoder.Encode(contributing)
+	return named(o, strings.TrimSuffix(name.String(), "\n"))
+}
+
+// valued is identified for an observable that is its value. Nearly all of them need no
+// escapes.
+func valued(o observable) observable {
+	plain := func(r rune) bool { return ' ' <= r && r <= '~' && r != '"' && r != '\\' }
+	if strings.ContainsFunc(o.Value, func(r rune) bool { return !plain(r) }) {
+		return identified(o, map[string]any{"value": o.Value})
+	}
+	return named(o, `{"value":"`+o.Value+`"}`)
+}
+
+func named(o observable, contributing string) observable {
 	o.SpecVersion = specVersion
-	o.Identifier = o.Type + "--" + export.NewNameUUID(observableSpace, strings.TrimSuffix(name.String(), "\n")).String()
+	o.Identifier = o.Type + "--" + export.NewNameUUID(observableSpace, contributing).String()
 	return o
 }
 

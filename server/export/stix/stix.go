@@ -47,14 +47,19 @@ func Write(ctx context.Context, w io.Writer, b *export.Bundle, o Options) error 
 // Objects yields everything but the grouping: the producer, the label, techniques,
 // the actor, then what belongs to each item. An error is the last element.
 func Objects(ctx context.Context, b *export.Bundle) iter.Seq2[Object, error] {
+	return newFactory(b).objects(ctx)
+}
+
+func (f *factory) objects(ctx context.Context) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
-		f := newFactory(b)
 		for _, object := range f.header() {
 			if !yield(object, nil) {
 				return
 			}
 		}
-		for item, err := range b.Items {
+		// A forwarding to an address and the address are one observable.
+		seen := make(map[export.UUID]bool)
+		for item, err := range f.b.Items {
 			if err == nil {
 				err = ctx.Err()
 			}
@@ -63,6 +68,13 @@ func Objects(ctx context.Context, b *export.Bundle) iter.Seq2[Object, error] {
 				return
 			}
 			for _, object := range f.item(&item) {
+				if o, is := object.(observable); is && shares(item.Value.Kind) {
+					id, ok := o.uuid()
+					if ok && seen[id] {
+						continue
+					}
+					seen[id] = true
+				}
 				if !yield(object, nil) {
 					return
 				}
@@ -111,7 +123,9 @@ func (l *lines) group(ctx context.Context, b *export.Bundle, o Options) error {
 	l.frame.Write(bytes.TrimSuffix(head, []byte("}")))
 	l.frame.WriteString(`,"object_refs":[`)
 	first := true
-	for object, err := range Objects(ctx, b) {
+	names := newFactory(b)
+	names.silent = true
+	for object, err := range names.objects(ctx) {
 		if err != nil {
 			return err
 		}

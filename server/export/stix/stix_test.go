@@ -194,6 +194,29 @@ func TestSchema(t *testing.T) {
 	}
 }
 
+// TestShared: a forwarding to an address and the address itself are one observable.
+func TestShared(t *testing.T) {
+	b := bundleOf(
+		item(evidence.KindDomain, "y.example"), item(evidence.KindEmail, "drop@y.example"), item(evidence.KindForwardTo, "drop@y.example"),
+		item(evidence.KindForwardTo, "mail.y.example"), item(evidence.KindForwardTo, "y.example"), item(evidence.KindHostname, "mail.y.example"))
+	raw := written(t, b, stix.Options{})
+	if err := check(schema(t), raw); err != nil {
+		t.Error(err)
+	}
+	for what, want := range map[string]int{`"type":"email-addr"`: 1, `"type":"domain-name"`: 2, `"type":"indicator"`: 6} {
+		if n := bytes.Count(raw, []byte(what)); n != want {
+			t.Errorf("%d of %s, want %d", n, what, want)
+		}
+	}
+	id, ok := stix.Shared(evidence.Value{Kind: evidence.KindForwardTo, Text: "drop@y.example"})
+	if other, _ := stix.Shared(evidence.Value{Kind: evidence.KindEmail, Text: "drop@y.example"}); !ok || id != other {
+		t.Errorf("%v and %v", id, other)
+	}
+	if _, ok := stix.Shared(evidence.Value{Kind: evidence.KindIP, Text: "192.0.2.1"}); ok {
+		t.Error("an address of the network is shared")
+	}
+}
+
 // TestAnyText: whatever stands in a bundle, what is written holds to the standard.
 func TestAnyText(t *testing.T) {
 	s := schema(t)

@@ -28,14 +28,39 @@ type Dictionary struct {
 	own    []netip.Prefix
 	hashes map[uint64]bool
 	hash   func(squeezed string) uint64
+	// tags has a bit for the first bits of each tag; nil where hashes have none.
+	tags     []uint64
+	tag      func(squeezed []byte) uint32
+	untagged bool // some hashes have no tag
 	// told is the number of names, domains, networks and hashes that somebody gave.
 	told int
 }
 
-// NewDictionary returns an empty one. hash is the keyed hash of AddHashes; nil
-// where there are none.
-func NewDictionary(hash func(squeezed string) uint64) *Dictionary {
-	return &Dictionary{whole: make(map[string]bool), hashes: make(map[uint64]bool), hash: hash}
+// Hash is the keyed hash of a token. Its tag, if it has one, is another keyed hash,
+// which costs less and says less.
+type Hash struct {
+	Exact  uint64
+	Tag    uint32
+	Tagged bool
+}
+
+// tagBits is how many bits of a tag are looked at: in 128 KB, of 1,000 tokens one in
+// 1,000 texts looks like one, of 100,000 one in eleven.
+const tagBits = 20
+
+// NewDictionary returns an empty one. hash and tag are the keyed hashes of AddHashes;
+// nil where there are none.
+func NewDictionary(hash func(squeezed string) uint64, tag func(squeezed []byte) uint32) *Dictionary {
+	return &Dictionary{whole: make(map[string]bool), hashes: make(map[uint64]bool), hash: hash, tag: tag}
+}
+
+// likely reports whether a token may be one of which there is a hash.
+func (d *Dictionary) likely(token []byte) bool {
+	if d.untagged || d.tags == nil || d.tag == nil {
+		return true
+	}
+	at := d.tag(token) >> (32 - tagBits)
+	return d.tags[at>>6]>>(at&63)&1 == 1
 }
 
 // Empty reports whether nobody said what names the tenants. Identifiers do not
@@ -80,10 +105,19 @@ func (d *Dictionary) AddNetwork(p netip.Prefix) {
 }
 
 // AddHashes adds keyed hashes of tokens as Tokens returns them.
-func (d *Dictionary) AddHashes(hashes []uint64) {
+func (d *Dictionary) AddHashes(hashes []Hash) {
 	d.told += len(hashes)
 	for _, h := range hashes {
-		d.hashes[h] = true
+		d.hashes[h.Exact] = true
+		if !h.Tagged {
+			d.untagged = true
+			continue
+		}
+		if d.tags == nil {
+			d.tags = make([]uint64, 1<<tagBits/64)
+		}
+		at := h.Tag >> (32 - tagBits)
+		d.tags[at>>6] |= 1 << (at & 63)
 	}
 }
 

@@ -112,7 +112,7 @@ func (s *Scanner) names(token []byte) bool {
 	if s.d.whole[string(token)] {
 		return true
 	}
-	if len(s.d.hashes) == 0 || s.tokens[string(token)] {
+	if len(s.d.hashes) == 0 || !s.d.likely(token) || s.tokens[string(token)] {
 		return false
 	}
 	if s.d.hashes[s.d.hash(string(token))] {

@@ -25,8 +25,14 @@ func hashOf(s string) uint64 {
 	return h.Sum64()
 }
 
+func tagOf(b []byte) uint32 {
+	h := fnv.New32()
+	h.Write(b)
+	return h.Sum32()
+}
+
 func dictionary() *victim.Dictionary {
-	d := victim.NewDictionary(hashOf)
+	d := victim.NewDictionary(hashOf, tagOf)
 	d.AddIdentifier("alder")
 	d.AddName("Grünholz Möbel GmbH")
 	d.AddName("Oak")
@@ -36,7 +42,7 @@ func dictionary() *victim.Dictionary {
 	d.AddNetwork(netip.MustParsePrefix("2001:db8:7::/48"))
 	for _, hint := range []string{"Robin Quill", "r.lindqvist@gruenholz.example", "Ada", "6f1d2c3b-0a9e-4f87-b6a5-123456789abc"} {
 		for _, token := range victim.Tokens(hint) {
-			d.AddHashes([]uint64{hashOf(token)})
+			d.AddHashes([]victim.Hash{{Exact: hashOf(token), Tag: tagOf([]byte(token)), Tagged: true}})
 		}
 	}
 	return d
@@ -89,7 +95,7 @@ func TestCheck(t *testing.T) {
 }
 
 func TestEmpty(t *testing.T) {
-	d := victim.NewDictionary(nil)
+	d := victim.NewDictionary(nil, nil)
 	d.AddIdentifier("alder")
 	if !d.Empty() {
 		t.Error("an identifier makes a dictionary")
@@ -180,7 +186,7 @@ func TestEncodings(t *testing.T) {
 		// The name alone is "Grünholz Möbel"; punycode is tested with a whole one.
 		t.Errorf("%q %v", ace, err)
 	}
-	d := victim.NewDictionary(nil)
+	d := victim.NewDictionary(nil, nil)
 	d.AddDomain("grünholz.test")
 	ace, _ := idna.ToASCII("grünholz.test")
 	if d.Scanner().Check("https://www."+strings.ToUpper(ace)+"/x") == "" {
@@ -240,6 +246,41 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// TestTags: a tag only saves work. With tags, with some and with none, all is found that
+// is found by hashes alone.
+func TestTags(t *testing.T) {
+	hints := []string{"Robin Quill", "r.lindqvist@gruenholz.example", "Ada", "6f1d2c3b-0a9e-4f87-b6a5-123456789abc", "Zoë", "a b c"}
+	of := func(tagged func(n int) bool) *victim.Scanner {
+		d := victim.NewDictionary(hashOf, tagOf)
+		for n, hint := range hints {
+			for _, token := range victim.Tokens(hint) {
+				h := victim.Hash{Exact: hashOf(token)}
+				if tagged(n) {
+					h.Tag, h.Tagged = tagOf([]byte(token)), true
+				}
+				d.AddHashes([]victim.Hash{h})
+			}
+		}
+		return d.Scanner()
+	}
+	all, some, none := of(func(int) bool { return true }), of(func(n int) bool { return n%2 == 0 }), of(func(int) bool { return false })
+	found := 0
+	rapid.Check(t, func(t *rapid.T) {
+		parts := rapid.SliceOfN(rapid.OneOf(rapid.SampledFrom(hints), rapid.StringMatching(`[a-z0-9 .@-]{0,12}`)), 1, 5).Draw(t, "parts")
+		text := strings.Join(parts, rapid.SampledFrom([]string{" ", ".", "", "@"}).Draw(t, "between"))
+		want := none.Check(text)
+		if want != "" {
+			found++
+		}
+		if a, s := all.Check(text), some.Check(text); a != want || s != want {
+			t.Fatalf("%q: with tags %q, with some %q, with none %q", text, a, s, want)
+		}
+	})
+	if found == 0 {
+		t.Error("nothing was ever found")
+	}
+}
+
 func FuzzCheck(f *testing.F) {
 	for name, encode := range encodings {
 		f.Add(encode("gruenholz.example") + name)
@@ -262,7 +303,15 @@ func FuzzCheck(f *testing.F) {
 }
 
 func BenchmarkCheck(b *testing.B) {
-	s := dictionary().Scanner()
+	for name, tagged := range map[string]bool{"tags": true, "no tags": false} {
+		b.Run(name, func(b *testing.B) { benchmarkCheck(b, tagged) })
+	}
+}
+
+func benchmarkCheck(b *testing.B, tagged bool) {
+	d := dictionary()
+	d.AddHashes([]victim.Hash{{Exact: 1, Tagged: tagged}})
+	s := d.Scanner()
 	values := make([]string, 1<<14)
 	for i := range values {
 		values[i] = fmt.Sprintf("host-%d.billing-portal%d.example", i*7919%10007, i)
