@@ -116,9 +116,8 @@ func (a *app) stay(ctx context.Context, c *client.Client, s *server.Server) erro
 		}
 	}
 	// What they came to is for the page to show.
-	quiet := *a
-	quiet.stdout, quiet.stderr, quiet.progress = io.Discard, io.Discard, false
-	sub := submission{app: &quiet, template: &elsewherev1.SubmitCaseRequest{}, open: openEmbedded}
+	quiet := &app{stdin: a.stdin, stdout: io.Discard, stderr: io.Discard, connection: a.connection}
+	sub := submission{app: quiet, template: &elsewherev1.SubmitCaseRequest{}, open: openEmbedded}
 	if err := sub.run(ctx, c, names); err != nil {
 		return err
 	}
