@@ -163,7 +163,7 @@ const (
 // muchWork is from how many marks and cases on it was a load, after which the caches
 // are emptied: what they keep of it lies scattered in four times as much memory, and
 // fills again with what is asked for.
-const muchWork = 50_000
+const muchWork = 10_000
 
 // giveBack gives back memory: what a load took would stay with the process for
 // minutes.
