@@ -224,6 +224,61 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/collections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** ListCollections answers the collections that the caller may read. */
+        get: operations["ExportService_ListCollections"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/collections/{collection}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** GetCollection answers one of them. */
+        get: operations["ExportService_GetCollection"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/collections/{collection}/objects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListCollectionObjects answers the objects of a collection. What was offered and is
+         *     gone is told as revoked. Pages that follow one another tell what is offered all the
+         *     while exactly once, and behind it what came or changed meanwhile.
+         */
+        get: operations["ExportService_ListCollectionObjects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/enrich": {
         parameters: {
             query?: never;
@@ -1143,6 +1198,38 @@ export interface components {
             grade?: number;
             source?: string;
         };
+        /**
+         * @description Collection is an offer of STIX objects that lasts: of all that the caller may hand on
+         *     under a label, or of what is known of an actor. TAXII serves the same.
+         */
+        Collection: {
+            /** @description The id of the actor that it is of, empty for all cases. */
+            actor?: string;
+            /** @description As in tlp-amber-strict, or act-…-green. */
+            alias?: string;
+            /** @description A UUID. It differs between keys, as the identifiers of most objects do. */
+            id?: string;
+            title?: string;
+            /** @description red, amber+strict, amber or green. */
+            tlp?: string;
+        };
+        /** @description CollectionObject is one STIX object. */
+        CollectionObject: {
+            /**
+             * Format: date-time
+             * @description When this version came into the collection.
+             */
+            addTime?: string;
+            id?: string;
+            /** @description The object as JSON. */
+            stix?: string;
+            type?: string;
+            /**
+             * Format: date-time
+             * @description When it was changed; of what has no versions, when it was made or added.
+             */
+            version?: string;
+        };
         /** @description CommonValue is a value that several cases of an actor have. */
         CommonValue: {
             /** Format: int64 */
@@ -1322,11 +1409,15 @@ export interface components {
         /** @description ExportCounts say what is in a bundle and what was left out. */
         ExportCounts: {
             /** Format: int64 */
+            beyond?: number;
+            /** Format: int64 */
             cases?: number;
             /** @description Observables that never leave, by reason. */
             denied?: {
                 [key: string]: number;
             };
+            /** Format: int64 */
+            heldBack?: number;
             /** Format: int64 */
             indicators?: number;
             /** Format: int64 */
@@ -1336,6 +1427,12 @@ export interface components {
              * @description Cases that their label, or the ceiling of their tenant, keeps.
              */
             tooStrict?: number;
+            /**
+             * Format: int64
+             * @description Of collections: cases that stay because nobody said what names their tenant, cases
+             *     beyond the 5,000 that were changed last, and values that name a tenant.
+             */
+            unnamed?: number;
             /**
              * Format: int64
              * @description Values asked for that are in no case that may be told of.
@@ -1489,6 +1586,9 @@ export interface components {
         GetCaseResponse: {
             case?: components["schemas"]["Case"];
         };
+        GetCollectionResponse: {
+            collection?: components["schemas"]["Collection"];
+        };
         GetModelResponse: {
             /** @description The model written down, as JSON: its base version and what differs from it. */
             definition?: string;
@@ -1513,6 +1613,11 @@ export interface components {
             /** Format: int32 */
             usedMillibits?: number;
             values?: components["schemas"]["SharedValue"][];
+        };
+        /** @description HeldBack is a value that stays because of a field of a case. */
+        HeldBack: {
+            field?: string;
+            reason?: string;
         };
         /** @description ImportHeader says whose report a file is. */
         ImportHeader: {
@@ -1746,6 +1851,21 @@ export interface components {
         ListCasesResponse: {
             cases?: components["schemas"]["Case"][];
             /** @description Empty on the last page. */
+            nextPageToken?: string;
+        };
+        ListCollectionObjectsResponse: {
+            counts?: components["schemas"]["ExportCounts"];
+            /** @description Values that stay because they name a tenant, at most 100. */
+            heldBack?: components["schemas"]["HeldBack"][];
+            nextPageToken?: string;
+            /** @description In the order in which they were added. */
+            objects?: components["schemas"]["CollectionObject"][];
+            /** @description The tenants whose cases the collection is made of. */
+            tenants?: string[];
+        };
+        ListCollectionsResponse: {
+            /** @description Those of all cases first. */
+            collections?: components["schemas"]["Collection"][];
             nextPageToken?: string;
         };
         ListDeadLettersResponse: {
@@ -3616,6 +3736,122 @@ export interface operations {
                 };
                 content: {
                     "application/x-ndjson": components["schemas"]["SubmitCasesResponse"];
+                };
+            };
+            /** @description An error, as RFC 9457 has it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ExportService_ListCollections: {
+        parameters: {
+            query?: {
+                /** @description At most 1,000; 0: 100. */
+                pageSize?: number;
+                pageToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A successful response. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListCollectionsResponse"];
+                };
+            };
+            /** @description An error, as RFC 9457 has it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ExportService_GetCollection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description An id or an alias. */
+                collection: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A successful response. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GetCollectionResponse"];
+                };
+            };
+            /** @description An error, as RFC 9457 has it. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ExportService_ListCollectionObjects: {
+        parameters: {
+            query?: {
+                /** @description Only objects that were added after this time, to the microsecond. */
+                addedAfter?: string;
+                /** @description At most 1,000; 0: 100. */
+                pageSize?: number;
+                pageToken?: string;
+                /** @description Where any are given, only objects with one of these identifiers, at most 100. */
+                ids?: string[];
+                /** @description Only objects of these types, as in indicator, at most 100. */
+                types?: string[];
+                /**
+                 * @description Only these versions: first, last, all, or a time as RFC 3339 writes it. Each object
+                 *     is kept in its last version.
+                 */
+                versions?: string[];
+                /** @description Only objects of these versions of STIX; all are of 2.1. */
+                specVersions?: string[];
+                /** @description Leave the objects themselves out. */
+                omitStix?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description An id or an alias. */
+                collection: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A successful response. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListCollectionObjectsResponse"];
                 };
             };
             /** @description An error, as RFC 9457 has it. */

@@ -1,0 +1,1 @@
+var e=class{data;constructor(e){this.data=new FormData(e)}text(e){let t=this.data.get(e);return typeof t==`string`?t.trim():``}list(e,t=!1){return this.text(e).split(t?/[\s,]+/:/\n/).map(e=>e.trim()).filter(e=>e!==``)}number(e){let t=this.text(e);return t===``?void 0:Number(t)}on(e){return this.data.get(e)!==null}};export{e as t};

@@ -1,1 +1,0 @@
-import{t as e}from"./index-BSQJkLvW.js";function t({route:t}){return e(`h1`,{children:[`case `,t.path.join(`/`)]})}export{t as default};
