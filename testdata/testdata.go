@@ -30,9 +30,11 @@ const (
 
 // Files holds the published cases in m365 and, in unlinked, pairs of cases of
 // the tenants cedar and dogwood: cedar-X.json and dogwood-X.json have in common
-// only what X names, which is too common to link them.
+// only what X names, which is too common to link them. In further are cases of
+// other tenants that the demo adds where it stays: one of the same actor, one that
+// shares a single cloud address, and one that is nobody else's.
 //
-//go:embed m365/*.json unlinked/*.json
+//go:embed m365/*.json further/*.json unlinked/*.json
 var Files embed.FS
 
 // Logs holds the audit logs, a folder a tenant, in every form that exports come
