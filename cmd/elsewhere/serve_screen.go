@@ -38,7 +38,7 @@ func screen(s *server.Server, c *serving, o server.Overview, limit string, now t
 	say("feeds", feedsText(o, now))
 	say("model", fmt.Sprint(o.Model))
 	say("look-ups", safe(disclosures(c.Enrichment), 0))
-	say("memory", strings.TrimPrefix(limit, "memory "))
+	say("memory", strings.Replace(limit, "memory ", "", 1))
 	if _, made := s.FirstKey(); made {
 		say("keys", "1, an admin's: it is on stdout and told once")
 	} else if o.Keys > 0 {
