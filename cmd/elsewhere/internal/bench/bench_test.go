@@ -68,7 +68,7 @@ func serve(ctx context.Context, c server.Config) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "metrics and health on http://%s\nlistening on %s for gRPC\n", s.HTTPAddr(), s.Addr())
+	fmt.Fprintf(os.Stderr, "metrics   http://%s/metrics, health\ngRPC      %s, as a test\n", s.HTTPAddr(), s.Addr())
 	return s.Serve(ctx)
 }
 

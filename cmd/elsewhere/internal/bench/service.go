@@ -28,11 +28,11 @@ type service struct {
 	stopProfiles  func()
 }
 
-// What a service says when it listens. The line of the first comes before that
-// of the second.
+// What the lines begin with by which a service says where it listens, each followed by
+// an address and a comma. That of the first comes before that of the second.
 const (
-	saysHTTP = "metrics and health on http://"
-	saysGRPC = "listening on "
+	saysHTTP = "metrics"
+	saysGRPC = "gRPC"
 )
 
 // errStart is returned where a service does not start.
@@ -49,10 +49,16 @@ func (r *runner) start(ctx context.Context, dir string) (*service, error) {
 	s := &service{http: &http.Client{Transport: &http.Transport{}}, stopProfiles: func() {}}
 	listening := make(chan struct{})
 	s.process, err = launch(cmd, stderr, func(line string) {
-		if addr, ok := strings.CutPrefix(line, saysHTTP); ok {
-			s.metrics = addr
-		} else if rest, ok := strings.CutPrefix(line, saysGRPC); ok && s.addr == "" {
-			s.addr, _, _ = strings.Cut(rest, " ")
+		words := strings.Fields(line)
+		if len(words) < 2 || !strings.HasSuffix(words[1], ",") {
+			return
+		}
+		addr := strings.TrimSuffix(words[1], ",")
+		switch {
+		case words[0] == saysHTTP:
+			s.metrics = strings.TrimSuffix(strings.TrimPrefix(addr, "http://"), "/metrics")
+		case words[0] == saysGRPC && s.addr == "":
+			s.addr = addr
 			close(listening)
 		}
 	})
