@@ -53,9 +53,15 @@ func whoText(who *elsewherev1.WhoAmIResponse) string {
 		restricted = "and tlp:red cases too"
 	}
 	return namedLines([][]string{
-		{"key", key}, {"name", safe(who.GetKeyName(), valueWidth)}, {"role", role}, {"tenants", tenants}, {"restricted", restricted},
-		{"expires", expiry(who.GetExpireTime())}, {"service", safe(who.GetServiceVersion(), valueWidth)},
-		{"model", fmt.Sprint(who.GetModelVersion())}, {"feeds", safe(who.GetFeedsVersion(), valueWidth)},
+		{"key", key},
+		{"name", safe(who.GetKeyName(), valueWidth)},
+		{"role", role},
+		{"tenants", tenants},
+		{"restricted", restricted},
+		{"expires", expiry(who.GetExpireTime())},
+		{"service", safe(who.GetServiceVersion(), valueWidth)},
+		{"model", fmt.Sprint(who.GetModelVersion())},
+		{"feeds", safe(who.GetFeedsVersion(), valueWidth)},
 	})
 }
 
@@ -97,10 +103,15 @@ func statsText(s *elsewherev1.StatsResponse) string {
 		store = "in memory"
 	}
 	rows := [][]string{
-		{"running for", since(s.GetStartTime())}, {"service", safe(s.GetServiceVersion(), valueWidth)},
-		{"model", fmt.Sprint(s.GetModelVersion())}, {"feeds", safe(s.GetFeedsVersion(), valueWidth)},
-		{"live cases", fmt.Sprint(s.GetLiveCases())}, {"tenants", fmt.Sprint(s.GetTenants())}, {"keys", fmt.Sprint(s.GetKeys())},
-		{"links", links}, {"store", store},
+		{"running for", since(s.GetStartTime())},
+		{"service", safe(s.GetServiceVersion(), valueWidth)},
+		{"model", fmt.Sprint(s.GetModelVersion())},
+		{"feeds", safe(s.GetFeedsVersion(), valueWidth)},
+		{"live cases", fmt.Sprint(s.GetLiveCases())},
+		{"tenants", fmt.Sprint(s.GetTenants())},
+		{"keys", fmt.Sprint(s.GetKeys())},
+		{"links", links},
+		{"store", store},
 	}
 	for _, c := range s.GetCaches() {
 		text := size(c.GetBytes())
