@@ -51,12 +51,12 @@ func toStatus(ctx context.Context, log *slog.Logger, err error) error {
 			Reason: "REVISION_MISMATCH", Domain: errorDomain,
 			Metadata: map[string]string{CurrentRevision: strconv.FormatUint(uint64(revision.Current), 10)},
 		})
+	case errors.Is(err, errNoActor):
+		return status.Error(codes.NotFound, errNoActor.Error())
 	case errors.Is(err, graph.ErrNotFound):
 		return status.Error(codes.NotFound, graph.ErrNotFound.Error())
 	case errors.Is(err, graph.ErrAnchorChanged):
 		return withDetails(codes.Aborted, graph.ErrAnchorChanged.Error(), &errdetails.ErrorInfo{Reason: "NAME_CHANGED", Domain: errorDomain})
-	case errors.Is(err, errNoActor):
-		return status.Error(codes.NotFound, errNoActor.Error())
 	case errors.Is(err, link.ErrSameCase):
 		return invalidStatus(violation("b", "SAME_CASE", link.ErrSameCase.Error()))
 	case errors.Is(err, access.ErrBadToken):

@@ -18,7 +18,7 @@ type ExportActors struct{ Key *CorrelationKey }
 func (a ExportActors) Members(v access.Viewer, snap graph.Snapshot, id string) (export.Actor, []evidence.Ref, error) {
 	_, w, err := actorAt(v, snap, "selection.actor", id)
 	if errors.Is(err, errNoActor) {
-		err = graph.ErrNotFound
+		err = errors.Join(errNoActor, graph.ErrNotFound)
 	}
 	if err != nil {
 		return export.Actor{}, nil, err
