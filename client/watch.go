@@ -44,6 +44,11 @@ func (c *Client) Watch(ctx context.Context, req *elsewherev1.WatchLinksRequest, 
 			if left {
 				return
 			}
+			if ctx.Err() != nil && errors.Is(err, io.EOF) {
+				// The server knows the time as well, and ends a stream without an error
+				// when it is over.
+				err = ctx.Err()
+			}
 			if ctx.Err() != nil || !began || !goesOn(err) {
 				yield(nil, fromStatus(err))
 				return

@@ -230,8 +230,8 @@ func (p *Publisher) remains(ctx context.Context, v access.Viewer, target string,
 			bundle.Modified = modified
 		}
 	}
-	// Taken back once more it is the same.
-	if !had.Withdrawn {
+	// Taken back once more it is the same; what was stored within this second stays newer.
+	if !had.Withdrawn && now.After(bundle.Modified) {
 		bundle.Modified = now
 	}
 	return bundle, nil
