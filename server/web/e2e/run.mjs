@@ -48,7 +48,7 @@ async function report({ called, run }) {
   const scenario = new Scenario(browser, setup);
   let error = "";
   try {
-    await scenario.within(run, 120_000);
+    await scenario.within(run, 300_000);
   } catch (e) {
     error = e instanceof Error ? (e.stack ?? e.message) : String(e);
   }

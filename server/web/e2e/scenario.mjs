@@ -66,7 +66,7 @@ export class Scenario {
       permissions,
     });
     this.#contexts.push(context);
-    context.setDefaultTimeout(15_000);
+    context.setDefaultTimeout(60_000);
     context.on("request", (r) => {
       const { protocol, origin } = new URL(r.url());
       const ours = Object.values(this.services).includes(origin) || protocol === "data:" || protocol === "blob:";
@@ -152,7 +152,7 @@ export class Scenario {
   }
 
   /** Waits until something holds. */
-  async until(holds, what, within = 10_000) {
+  async until(holds, what, within = 60_000) {
     const end = performance.now() + within;
     while (!(await holds())) {
       this.expect(performance.now() < end, `not within ${within} ms: ${what}`);
