@@ -134,7 +134,9 @@ func TestBrowsersAreKeptOut(t *testing.T) {
 		{"/debug/pprof/cmdline", "127.0.0.1", "cross-site", http.StatusForbidden},
 		{"/debug/pprof/cmdline", "127.0.0.1", "same-site", http.StatusForbidden},
 		{"/debug/pprof/cmdline", "evil.example", "", http.StatusMisdirectedRequest},
-		{"/", "127.0.0.1", "", http.StatusNotFound},
+		{"/", "127.0.0.1", "", http.StatusOK},
+		{"/", "evil.example", "", http.StatusMisdirectedRequest},
+		{"/none", "127.0.0.1", "", http.StatusNotFound},
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+d.http+c.path, http.NoBody)
 		if err != nil {
