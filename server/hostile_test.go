@@ -29,7 +29,7 @@ import (
 func soon() server.Limits {
 	return server.Limits{
 		HandshakeWithin: 300 * time.Millisecond,
-		Patience:        rpc.Patience{CallWithin: 500 * time.Millisecond, SendWithin: 500 * time.Millisecond},
+		Patience:        rpc.Patience{CallWithin: 2 * time.Second, SendWithin: 500 * time.Millisecond},
 	}
 }
 

@@ -86,9 +86,7 @@ func with(t testing.TB, addr, key string) caller {
 // guard serves c with an admin's key on a free port until the test ends.
 func guard(t testing.TB, c server.Config) *guarded {
 	t.Helper()
-	if c.GRPCAddr == "" {
-		c.GRPCAddr = "127.0.0.1:0"
-	}
+	c = patient(c)
 	c.Init = true
 	ctx, cancel := context.WithCancel(context.Background())
 	s, err := server.Open(ctx, c)
@@ -266,7 +264,6 @@ func TestKeysOutsideTheHeader(t *testing.T) {
 func TestRevocationEndsStreams(t *testing.T) {
 	g := guard(t, server.Config{DataDir: t.TempDir()})
 	g.tenants(t, "a")
-	soon := timestamppb.New(time.Now().Add(1500 * time.Millisecond))
 	name := func(c caller) *string { return new(c.key.GetPrefix()) }
 	for what, end := range map[string]func(c caller) error{
 		"revoked": func(c caller) error {
@@ -281,35 +278,62 @@ func TestRevocationEndsStreams(t *testing.T) {
 			_, err := g.admin.RotateKey(t.Context(), elsewherev1.RotateKeyRequest_builder{Key: *name(c), Overlap: durationpb.New(time.Millisecond)}.Build())
 			return err
 		},
-		"expired": func(caller) error { return nil },
 	} {
-		b := elsewherev1.Key_builder{Role: submitter, Tenants: []string{"a"}}
-		if what == "expired" {
-			b.ExpireTime = soon
-		}
-		c, _ := g.make(t, b.Build())
-		stream, err := c.SubmitCases(t.Context())
+		c, _ := g.make(t, elsewherev1.Key_builder{Role: submitter, Tenants: []string{"a"}}.Build())
+		stream, err := c.answered(t)
 		if err != nil {
 			t.Fatal(err)
-		}
-		send := elsewherev1.SubmitCasesRequest_builder{Submit: elsewherev1.SubmitCaseRequest_builder{Case: newCase("a", "1")}.Build()}.Build()
-		if err := stream.Send(send); err != nil {
-			t.Fatal(err)
-		}
-		if ack, err := stream.Recv(); err != nil || ack.GetStatus().GetCode() != 0 {
-			t.Fatalf("%s: before: %v, %v", what, ack, err)
 		}
 		if err := end(c); err != nil {
 			t.Fatal(err)
 		}
-		began := time.Now()
-		_, err = stream.Recv()
-		if took := time.Since(began); status.Code(err) != codes.Unauthenticated || took > time.Second && what != "expired" {
-			t.Errorf("%s: a waiting stream ends with %v after %v", what, err, took)
-		}
-		_, err = c.ListCases(t.Context(), &elsewherev1.ListCasesRequest{})
-		want(t, what+": a new call", status.Code(err), codes.Unauthenticated)
+		c.endsWithItsKey(t, what, stream)
 	}
+	// A busy machine may not get as far as to an open stream in time.
+	for in := 3 * time.Second; ; in *= 2 {
+		soon := time.Now().Add(in)
+		c, _ := g.make(t, elsewherev1.Key_builder{Role: submitter, Tenants: []string{"a"}, ExpireTime: timestamppb.New(soon)}.Build())
+		stream, err := c.answered(t)
+		if err != nil && time.Now().After(soon) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.endsWithItsKey(t, "expired", stream)
+		return
+	}
+}
+
+type submitStream = grpc.BidiStreamingClient[elsewherev1.SubmitCasesRequest, elsewherev1.SubmitCasesResponse]
+
+// answered opens a stream on which one case was submitted.
+func (c caller) answered(t *testing.T) (submitStream, error) {
+	t.Helper()
+	stream, err := c.SubmitCases(t.Context())
+	if err != nil {
+		return nil, err
+	}
+	send := elsewherev1.SubmitCasesRequest_builder{Submit: elsewherev1.SubmitCaseRequest_builder{Case: newCase("a", "1")}.Build()}.Build()
+	// What ends a stream is told by Recv.
+	_ = stream.Send(send)
+	ack, err := stream.Recv()
+	if err == nil && ack.GetStatus().GetCode() != 0 {
+		t.Fatal(ack)
+	}
+	return stream, err
+}
+
+// endsWithItsKey expects that a waiting stream ends, and that no other begins.
+func (c caller) endsWithItsKey(t *testing.T, what string, stream submitStream) {
+	t.Helper()
+	began := time.Now()
+	_, err := stream.Recv()
+	if took := time.Since(began); status.Code(err) != codes.Unauthenticated || took > time.Minute {
+		t.Errorf("%s: a waiting stream ends with %v after %v", what, err, took)
+	}
+	_, err = c.ListCases(t.Context(), &elsewherev1.ListCasesRequest{})
+	want(t, what+": a new call", status.Code(err), codes.Unauthenticated)
 }
 
 func TestRotationOverlaps(t *testing.T) {
@@ -414,6 +438,7 @@ func TestGuessersAreSlowed(t *testing.T) {
 	want(t, "before", good.ask(t, t.Context()), codes.OK)
 	var wrong, slowed, other atomic.Int32
 	var all sync.WaitGroup
+	began := time.Now()
 	for i := range 100 {
 		all.Go(func() {
 			c := with(t, g.addr, fmt.Sprintf("els_aaaaaaaaaaaa_%052d", 0)[:17]+strings.Repeat(string(rune('a'+i%26)), 52))
@@ -431,7 +456,9 @@ func TestGuessersAreSlowed(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if wrong.Load() > 40 || slowed.Load() < 900 || other.Load() > 0 {
+	// One more is tried every five seconds.
+	most := 40 + int32(time.Since(began)/(5*time.Second))
+	if wrong.Load() > most || slowed.Load() < 1_000-most || other.Load() > 0 {
 		t.Errorf("of 1,000 guesses %d were tried, %d slowed, %d something else", wrong.Load(), slowed.Load(), other.Load())
 	}
 	// Who was here before with a good key is not locked out by his neighbours.
@@ -494,7 +521,7 @@ func TestTLS(t *testing.T) {
 		}
 		defer conn.Close()
 		// A server that asks for a certificate refuses after the handshake.
-		if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 			return 0, err
 		}
 		if _, err := conn.Read(make([]byte, 1)); err != nil {
@@ -532,7 +559,7 @@ func TestTLS(t *testing.T) {
 		}
 	}
 	full.RootCAs = writeCertificate(t, dir, "tls", 3)
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		n, err := serial(full)
 		if n == 3 && err == nil {
 			break
@@ -572,7 +599,7 @@ func TestKeysDoNotLeaveInTheClear(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		_, err = c.GetCase(ctx, "a/1")
 		cancel()
 		select {

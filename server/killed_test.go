@@ -61,7 +61,7 @@ func TestMain(m *testing.M) {
 func serve(dir string) error {
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer cancel()
-	c := server.Config{DataDir: dir, GRPCAddr: "127.0.0.1:0"}
+	c := patient(server.Config{DataDir: dir})
 	c.SyncReads = os.Getenv(serveSync) != ""
 	if err := confine(&c); err != nil {
 		return err

@@ -88,7 +88,7 @@ func TestListsChangeWhileServing(t *testing.T) {
 // eventually waits until a condition holds.
 func eventually(t testing.TB, holds func() bool) {
 	t.Helper()
-	over := time.After(20 * time.Second)
+	over := time.After(time.Minute)
 	for !holds() {
 		select {
 		case <-over:

@@ -244,7 +244,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 	record := rpc.NewRecorder(trail, tenants)
 	door := rpc.NewDoor(side.keys, record, log, c.Patience)
 	s.service = rpc.New(rpc.Dependencies{
-		Store: s.erasure.gate, Eraser: s.erasure.eraser, Settler: s.linker, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
+		Store: s.erasure.gate, Eraser: s.erasure.eraser, Settler: s.linker, SettleWithin: c.Patience.SettleWithin, Rules: known.rules, Key: key, Sealer: sealer, Log: log,
 		Enricher: known.enricher, Public: known.public, Feeds: known, Models: models, Watcher: hub, Webhooks: hooks, Clock: c.Clock,
 		Exports: exports, Hints: hints, Publisher: publisher, Shelf: s.shelf, Guard: guard,
 		Tenants: tenants, Keys: side.keys, Trail: trail, Recorder: record, Vitals: s.vitals, TenantChanged: func(t access.Tenant) {

@@ -208,7 +208,7 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 	case <-s.closed:
 		kill(s)
 		ts.Fatalf("the service did not start: %s", s.wrote.String())
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		ts.Fatalf("the service did not start in time")
 	}
 }
@@ -316,7 +316,7 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	want, err := regexp.Compile("(?m)" + args[0])
 	ts.Check(err)
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		ts.Check(ts.Exec(args[1], args[2:]...))
 		got := ts.ReadFile("stdout")

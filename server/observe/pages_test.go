@@ -64,7 +64,7 @@ func TestStopEndsProfiles(t *testing.T) {
 	began := time.Now()
 	d.stop(t)
 	<-done
-	if took := time.Since(began); took > 4*time.Second {
+	if took := time.Since(began); took > 30*time.Second {
 		t.Errorf("stopped after %s", took)
 	}
 }

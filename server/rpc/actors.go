@@ -41,7 +41,7 @@ func actorAt(v access.Viewer, snap graph.Snapshot, path, id string) (*graph.Acto
 // settled waits, within bounds, for the linker, so that who asks at once after a
 // change is told what follows from it.
 func (s *Service) settled(ctx context.Context) error {
-	settle, cancel := context.WithTimeout(ctx, settleWithin)
+	settle, cancel := context.WithTimeout(ctx, s.settleWithin)
 	defer cancel()
 	if err := s.settler.Settle(settle); err != nil && ctx.Err() != nil {
 		return ctx.Err()

@@ -29,12 +29,16 @@ type Patience struct {
 	// SendWithin is how long a message of a stream may wait for its reader; 0 is
 	// DefaultSendWithin.
 	SendWithin time.Duration
+	// SettleWithin is how long lists of links and actors wait for the linker, before
+	// they tell what there is; 0 is DefaultSettleWithin.
+	SettleWithin time.Duration
 }
 
 // The patience of a service that nobody told otherwise.
 const (
-	DefaultCallWithin = 60 * time.Second
-	DefaultSendWithin = 60 * time.Second
+	DefaultCallWithin   = 60 * time.Second
+	DefaultSendWithin   = 60 * time.Second
+	DefaultSettleWithin = 2 * time.Second
 )
 
 // Door stands before every call: it says who asks and what the request is called

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -246,7 +247,9 @@ func TestEnrichAnswers(t *testing.T) {
 	}
 }
 
-func TestEnrichDeadline(t *testing.T) {
+func TestEnrichDeadline(t *testing.T) { synctest.Test(t, enrichDeadline) }
+
+func enrichDeadline(t *testing.T) {
 	// Each answer takes until the enricher has to come to an end.
 	slow := &fakeEnricher{answer: func(ctx context.Context, v enrich.Value) enrich.Record {
 		<-ctx.Done()

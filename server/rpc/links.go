@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
 	"github.com/elsewhere-project/elsewhere/server/access"
@@ -14,9 +13,6 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/link"
 	"github.com/elsewhere-project/elsewhere/server/linker"
 )
-
-// settleWithin bounds how long the list of a tenant waits for the linker.
-const settleWithin = 2 * time.Second
 
 // linkQuery says which links of a case are wanted.
 type linkQuery struct {

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -68,7 +69,8 @@ type Service struct {
 	log       *slog.Logger
 	clock     func() time.Time
 
-	admission admission
+	settleWithin time.Duration
+	admission    admission
 }
 
 // Dependencies are what a Service is made of. All are needed but Clock, which is
@@ -77,9 +79,11 @@ type Service struct {
 // which nothing is handed on, and Watcher and Webhooks, without which their calls are
 // UNIMPLEMENTED.
 type Dependencies struct {
-	Store    Store
-	Settler  Settler
-	Enricher Enricher
+	Store   Store
+	Settler Settler
+	// SettleWithin is that of Patience.
+	SettleWithin time.Duration
+	Enricher     Enricher
 	// Public is the Enricher of viewers that do not look up (access.Viewer.LooksUp):
 	// it must not know what is a tenant's own, nor what others asked.
 	Public   Enricher
@@ -118,6 +122,7 @@ func New(d Dependencies) *Service {
 		store: d.Store, settler: d.Settler, enricher: d.Enricher, public: d.Public, feeds: d.Feeds, models: d.Models, eraser: d.Eraser, watcher: d.Watcher, webhooks: d.Webhooks, rules: d.Rules,
 		key: d.Key, sealer: d.Sealer, tenants: d.Tenants, keys: d.Keys, changed: d.TenantChanged,
 		trail: d.Trail, record: d.Recorder, vitals: d.Vitals, exports: d.Exports, hints: d.Hints, publisher: d.Publisher, shelf: d.Shelf, guard: d.Guard, log: d.Log, clock: d.Clock,
+		settleWithin: cmp.Or(d.SettleWithin, DefaultSettleWithin),
 	}
 	if s.clock == nil {
 		s.clock = time.Now
