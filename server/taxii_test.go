@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -343,6 +344,17 @@ func TestTAXIIRefuses(t *testing.T) {
 			t.Errorf("by name and password, %d: %d, want %d", n, res.StatusCode, want)
 		}
 	}
+	// More than is taken of a body is refused before it comes.
+	conn := connect(t, g.http)
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: 99999999999\r\n\r\n", objects, taxiiType)
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusRequestEntityTooLarge || res.Header.Get("Content-Type") != taxiiType {
+		t.Errorf("a large body: %s %v", res.Status, res.Header)
+	}
 	open := openREST(t)
 	if _, by := (taxiiClient{open}).collections(t); len(by) != 4 {
 		t.Errorf("without keys there are %d collections", len(by))
@@ -488,7 +500,7 @@ func TestTAXIIOnRecord(t *testing.T) {
 // TestTAXIILimits: a key asks no more by TAXII than it may.
 func TestTAXIILimits(t *testing.T) {
 	g, _, _ := feeding(t)
-	_, secret := g.make(t, elsewherev1.Key_builder{Role: lead, AllTenants: true, CallsPerSecond: 1, Burst: 1}.Build())
+	_, secret := g.make(t, elsewherev1.Key_builder{Role: lead, AllTenants: true, CallsPerSecond: 0.01, Burst: 1}.Build())
 	slow := taxiiClient{site{g.http, secret}}
 	slow.get(t, "/taxii2/", &struct{}{})
 	if r := slow.refused(t, "GET", "/taxii2/", http.StatusTooManyRequests); r.header.Get("Retry-After") == "" {

@@ -29,11 +29,14 @@ func taxiiGuard(o Options, next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
-		if foreign(r) {
+		switch {
+		case foreign(r):
 			TAXIIProblem(Problem{Status: http.StatusForbidden, Reason: "ORIGIN", Detail: "asked for by a page of another site"}).Write(w)
-			return
+		case r.ContentLength > o.BodyBytes:
+			TAXIIProblem(problemOfBody(&http.MaxBytesError{Limit: o.BodyBytes})).Write(w)
+		default:
+			serve(o, withoutQuery(next), w, r)
 		}
-		serve(o, withoutQuery(next), w, r)
 	})
 }
 

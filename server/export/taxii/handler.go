@@ -24,7 +24,8 @@ func Handles(path string) bool {
 type Options struct {
 	// Title names the deployment.
 	Title string
-	// BodyBytes is how large a body may be, though none is taken.
+	// BodyBytes is how large a body may be, though none is taken. Who serves this holds
+	// clients to it.
 	BodyBytes int64
 }
 
@@ -57,9 +58,6 @@ var (
 	}
 	errReadOnly = &Error{
 		Status: http.StatusForbidden, Title: "Forbidden", Description: "collections can be read only", Code: "READ_ONLY",
-	}
-	errSize = &Error{
-		Status: http.StatusRequestEntityTooLarge, Title: "Too large", Description: "the body is too large", Code: "TOO_LARGE",
 	}
 )
 
@@ -129,9 +127,6 @@ func (s *server) change(r *http.Request, by Caller, path []string) error {
 	}
 	if adds && !isTAXII(r.Header.Get("Content-Type")) {
 		return errContentType
-	}
-	if r.ContentLength > s.o.BodyBytes {
-		return errSize
 	}
 	if _, err := s.source.Collection(r.Context(), by, path[0]); err != nil {
 		return err
