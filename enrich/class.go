@@ -3,7 +3,6 @@ package enrich
 import (
 	"cmp"
 	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 )
@@ -30,7 +29,7 @@ type Claim struct {
 	Effect Effect `json:"effect,omitempty"`
 	Class  string `json:"class,omitempty"`
 	// Grade, for Grades, is in [0, 1]: 0 leaves alpha alone, 1 is a hit as good
-	// as one on the very address. ListGrade computes it.
+	// as one on the very address.
 	Grade float64 `json:"grade,omitempty"`
 	// Factor, for Multiplies, is above 0.
 	Factor float64 `json:"factor,omitempty"`
@@ -111,20 +110,6 @@ func Precedence(class string) int {
 		return len(order) + 1
 	}
 	return len(order)
-}
-
-// ListGrade returns how far a hit on a community list of prefixes pulls alpha
-// (SCORING A2): a single address all the way, a /16 or shorter not at all. An
-// IPv6 /64 is one customer, as an IPv4 address is, and a /32 is one provider.
-func ListGrade(p netip.Prefix) float64 {
-	if !p.IsValid() {
-		return 0
-	}
-	none, span := 16, 16
-	if p.Addr().Is6() {
-		none, span = 32, 32
-	}
-	return min(1, max(0, float64(p.Bits()-none)/float64(span)))
 }
 
 // Class is what a value is now.

@@ -1,9 +1,7 @@
 package enrich_test
 
 import (
-	"math"
 	"math/rand/v2"
-	"net/netip"
 	"testing"
 	"time"
 
@@ -117,24 +115,5 @@ func TestChanged(t *testing.T) {
 		if got := enrich.Changed(c.b, c.a); got != c.want {
 			t.Errorf("%s, the other way: %v", name, got)
 		}
-	}
-}
-
-// The grades that SCORING A2 spells out, and a hosting address in the /20 above.
-func TestListGrade(t *testing.T) {
-	for prefix, want := range map[string]float64{
-		"104.161.20.102/32": 1, "104.161.16.0/20": .25, "104.160.0.0/16": 0, "20.192.0.0/10": 0, "0.0.0.0/0": 0,
-		"2001:db8::/32": 0, "2001:db8::/48": .5, "2001:db8::/64": 1, "2001:db8::1/128": 1,
-	} {
-		if got := enrich.ListGrade(netip.MustParsePrefix(prefix)); got != want {
-			t.Errorf("%s: %v, want %v", prefix, got, want)
-		}
-	}
-	g := enrich.ListGrade(netip.MustParsePrefix("104.161.16.0/20"))
-	if alpha := math.Pow(.5, 1-g) * math.Pow(30, g); math.Abs(alpha-1.39) > .005 {
-		t.Errorf("alpha %v, want 1.39", alpha)
-	}
-	if enrich.ListGrade(netip.Prefix{}) != 0 {
-		t.Error("no prefix grades")
 	}
 }

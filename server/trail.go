@@ -95,6 +95,3 @@ func VerifyAudit(ctx context.Context, c Config) (report audit.Report, err error)
 	// The writer ends where the reader has.
 	return report, errors.Join(err, lines.Close())
 }
-
-// AuditKey returns what the audit trail is verified with.
-func (s *Server) AuditKey() audit.PublicKey { return s.trail.Public() }
