@@ -114,8 +114,8 @@ func (s *Sessions) Over(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		// What takes long ends with the session.
-		ctx, cancel := context.WithCancel(r.Context())
+		// What takes long ends with the session, also when nobody asks anything more.
+		ctx, cancel := context.WithTimeout(r.Context(), LastsFor-s.clock().Sub(h.began))
 		defer cancel()
 		defer context.AfterFunc(h.over, cancel)()
 		r = r.Clone(ctx)

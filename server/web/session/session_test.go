@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/elsewhere-project/elsewhere/server/web/session"
@@ -170,6 +171,31 @@ func TestSessionsEnd(t *testing.T) {
 	if got := answered(idle); got != http.StatusUnauthorized {
 		t.Errorf("a session that nobody used: %d", got)
 	}
+}
+
+// TestLongCallsEndWithTheSession: what was begun in a session and goes on, as watching
+// does, ends when the session does although nobody asks anything more.
+func TestLongCallsEndWithTheSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprintln(w, "{}")
+			if r.URL.Path == "/v1/links:watch" {
+				<-r.Context().Done()
+			}
+		})
+		s := session.New(api, session.Options{})
+		mux := http.NewServeMux()
+		mux.Handle("/v1/", s.Over(api))
+		mux.Handle("/", s.Handler(http.NotFoundHandler()))
+		d := &deployment{handler: mux}
+		cookie := d.begin(t, "taken")
+		<-time.After(time.Hour)
+		d.ask("GET", "/v1/links:watch", cookie)
+		if took := time.Since(began); took != session.LastsFor {
+			t.Errorf("a call ends after %v", took)
+		}
+	})
 }
 
 func TestSessionsAreBounded(t *testing.T) {
