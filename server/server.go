@@ -269,6 +269,7 @@ func Open(ctx context.Context, c Config) (*Server, error) {
 		s.http, err = s.listenHTTP(ctx, c, door, register)
 	}
 	if err != nil {
+		s.grpc.Stop()
 		known.close()
 		telemetry.stop()
 		return nil, errors.Join(err, listener.Close(), store.Close())

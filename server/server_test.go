@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -358,6 +360,25 @@ func (d *deployment) answers(t testing.TB, p *population) map[string]proto.Messa
 		out["why "+a+" "+b] = res
 	}
 	return out
+}
+
+// TestOpenLeavesNothing: what could not be opened as a whole holds no goroutine that
+// would answer calls.
+func TestOpenLeavesNothing(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	answering := func() int {
+		stacks := make([]byte, 16<<20)
+		return bytes.Count(stacks[:runtime.Stack(stacks, true)], []byte("grpc.(*Server).serverWorker("))
+	}
+	before := answering()
+	if _, err := server.Open(t.Context(), server.Config{Memory: true, GRPCAddr: "127.0.0.1:0", HTTPAddr: taken.Addr().String()}); err == nil {
+		t.Fatal("opened on an address that is taken")
+	}
+	eventually(t, func() bool { return answering() <= before })
 }
 
 // settle waits until the linker has nothing left. The list of a tenant waits for it and
