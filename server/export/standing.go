@@ -86,7 +86,8 @@ func (c *changes) Pop() any {
 
 // Basis returns a digest of all that a bundle of a selection would be made from: the
 // cases and their revisions, labels and ceilings, what names tenants, classes and the
-// model. While it is the same, so is the bundle. It costs a look at each case.
+// model. While it is the same, so is the bundle, but for what follows from the cases of
+// others too, as how likely two cases are of one actor. It costs a look at each case.
 func (b *Builder) Basis(ctx context.Context, v access.Viewer, s Selection) (sum [sha256.Size]byte, err error) {
 	if err := s.check(); err != nil {
 		return sum, err

@@ -205,18 +205,17 @@ func (s *Shelf) keep(id export.UUID, e *edition, dropped uint64) {
 }
 
 // make makes an edition, and remembers what it offers before anybody is told.
-func (s *Shelf) make(ctx context.Context, v access.Viewer, c *Collection) (e *edition, err error) {
+func (s *Shelf) make(ctx context.Context, v access.Viewer, c *Collection) (*edition, error) {
 	bundle, err := s.c.Bundles.Build(ctx, v, c.selection())
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, bundle.Close()) }()
 	scratch, err := s.c.Scratch()
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, bundle.Close())
 	}
-	e = &edition{bundle: bundle, maker: stix.NewMaker(bundle), scratch: scratch}
-	if err := s.fill(ctx, e, c); err != nil {
+	e := &edition{bundle: bundle, maker: stix.NewMaker(bundle), scratch: scratch}
+	if err := errors.Join(s.fill(ctx, e, c), bundle.Close()); err != nil {
 		return nil, errors.Join(err, scratch.Close())
 	}
 	return e, nil
