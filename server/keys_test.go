@@ -279,15 +279,24 @@ func TestRevocationEndsStreams(t *testing.T) {
 			return err
 		},
 	} {
-		c, _ := g.make(t, elsewherev1.Key_builder{Role: submitter, Tenants: []string{"a"}}.Build())
-		stream, err := c.answered(t)
-		if err != nil {
-			t.Fatal(err)
+		for try := 1; ; try++ {
+			c, _ := g.make(t, elsewherev1.Key_builder{Role: submitter, Tenants: []string{"a"}}.Build())
+			stream, err := c.answered(t)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := end(c); err != nil {
+				t.Fatal(err)
+			}
+			took := c.endsWithItsKey(t, what, stream)
+			if took <= time.Second {
+				break
+			}
+			// A busy machine may be late now and then.
+			if try == 10 {
+				t.Fatalf("%s: a waiting stream ends after %v", what, took)
+			}
 		}
-		if err := end(c); err != nil {
-			t.Fatal(err)
-		}
-		c.endsWithItsKey(t, what, stream)
 	}
 	// A busy machine may not get as far as to an open stream in time.
 	for in := 3 * time.Second; ; in *= 2 {
@@ -324,16 +333,17 @@ func (c caller) answered(t *testing.T) (submitStream, error) {
 	return stream, err
 }
 
-// endsWithItsKey expects that a waiting stream ends, and that no other begins.
-func (c caller) endsWithItsKey(t *testing.T, what string, stream submitStream) {
+// endsWithItsKey expects that a waiting stream ends, and that no other begins. It returns
+// after how long.
+func (c caller) endsWithItsKey(t *testing.T, what string, stream submitStream) time.Duration {
 	t.Helper()
 	began := time.Now()
 	_, err := stream.Recv()
-	if took := time.Since(began); status.Code(err) != codes.Unauthenticated || took > time.Minute {
-		t.Errorf("%s: a waiting stream ends with %v after %v", what, err, took)
-	}
+	took := time.Since(began)
+	want(t, what+": a waiting stream", status.Code(err), codes.Unauthenticated)
 	_, err = c.ListCases(t.Context(), &elsewherev1.ListCasesRequest{})
 	want(t, what+": a new call", status.Code(err), codes.Unauthenticated)
+	return took
 }
 
 func TestRotationOverlaps(t *testing.T) {

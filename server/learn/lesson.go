@@ -284,9 +284,7 @@ func (l *lesson) calibrate(ctx context.Context, p *Proposal, kept choice) error 
 	c := fit(seen)
 	why := tooFew()
 	applied := false
-	switch {
-	case min(p.Same, p.Reviews-p.Same) < minOutcome:
-	default:
+	if min(p.Same, p.Reviews-p.Same) >= minOutcome {
 		held, err := l.heldOut(ctx, kept, true)
 		if err != nil {
 			return err

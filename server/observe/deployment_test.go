@@ -20,7 +20,7 @@ import (
 )
 
 // within bounds every wait for something that happens in the background.
-const within = 20 * time.Second
+const within = time.Minute
 
 // deployment is a server under test, seen as its users and operators see it.
 type deployment struct {
