@@ -449,6 +449,40 @@ func TestTAXIIFollows(t *testing.T) {
 	}
 }
 
+// TestTAXIIForgetsNames: what turns out to name a victim is told no more, also as revoked
+// and when nothing of the tenant is in the collection any more.
+func TestTAXIIForgetsNames(t *testing.T) {
+	g, c, client := feeding(t)
+	g.tenant(t, elsewherev1.Tenant_builder{Id: "cedar", TlpCeiling: "green", Names: []string{"Cedarwood Trading"}}.Build())
+	told := func() string {
+		t.Helper()
+		all, _ := client.pages(t, "/taxii2/elsewhere/collections/tlp-green/objects/", "", 0)
+		return fmt.Sprintf("%s", all)
+	}
+	of := newCase("cedar", "1", obs("domain", "moebel-und-mehr.net", "sending_infrastructure"))
+	of.SetTlp("green")
+	if _, err := c.SubmitCase(t.Context(), elsewherev1.SubmitCaseRequest_builder{Case: of}.Build()); err != nil {
+		t.Fatal(err)
+	}
+	if text := told(); !strings.Contains(text, "moebel-und-mehr") {
+		t.Fatalf("nothing is told: %s", text)
+	}
+	if _, err := c.DeleteCase(t.Context(), elsewherev1.DeleteCaseRequest_builder{CaseRef: "cedar/1"}.Build()); err != nil {
+		t.Fatal(err)
+	}
+	if text := told(); !strings.Contains(text, "moebel-und-mehr") || !strings.Contains(text, `"revoked":true`) {
+		t.Fatalf("what is gone is not revoked: %s", text)
+	}
+	if _, err := g.admin.UpdateTenant(t.Context(), elsewherev1.UpdateTenantRequest_builder{
+		Tenant: elsewherev1.Tenant_builder{Id: "cedar", Domains: []string{"moebel-und-mehr.net"}}.Build(), UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"domains"}},
+	}.Build()); err != nil {
+		t.Fatal(err)
+	}
+	if text := told(); strings.Contains(text, "moebel") {
+		t.Errorf("a victim's name is told: %s", text)
+	}
+}
+
 // TestTAXIIHoldsBack: what names a victim stays, is told to nobody by text, and ends
 // nothing else.
 func TestTAXIIHoldsBack(t *testing.T) {

@@ -23,6 +23,8 @@ type Actors interface {
 // Tenants are the records of tenants.
 type Tenants interface {
 	Get(name string) (access.Tenant, bool)
+	// List returns those after an id, in order of id, at most limit.
+	List(after string, limit int) []access.Tenant
 }
 
 // Config is what a Builder is made of.

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"context"
 	"iter"
 	"time"
 
@@ -52,14 +53,24 @@ type Bundle struct {
 
 	receiver string
 	digest   []byte
-	guard    *guard
-	close    func() error
+	// everybody is what names the tenants that the viewer reads, made when it is first
+	// asked for.
+	everybody     *guard
+	makeEverybody func(context.Context) (*guard, error)
+	close         func() error
 }
 
-// Names reports whether a text names one of the tenants of the bundle. It is for who
-// adds to it, as what was handed on before, and for one goroutine.
-func (b *Bundle) Names(text string) bool {
-	return b.guard != nil && b.guard.scanner.Check(text) != ""
+// Names reports whether a text names a tenant that the viewer reads, also one of which
+// nothing is in the bundle any more. It is for who adds to it, as what was handed on
+// before, and for one goroutine.
+func (b *Bundle) Names(ctx context.Context, text string) (bool, error) {
+	if b.everybody == nil && b.makeEverybody != nil {
+		var err error
+		if b.everybody, err = b.makeEverybody(ctx); err != nil {
+			return false, err
+		}
+	}
+	return b.everybody != nil && b.everybody.scanner.Check(text) != "", nil
 }
 
 // Close gives back what the items are kept in.

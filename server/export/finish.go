@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -72,7 +73,7 @@ func (w *work) finish(ctx context.Context) error {
 		return err
 	}
 	b.Items = w.kept(w.items(func(string) {}))
-	b.guard = &w.guard
+	b.makeEverybody = w.everybody
 	header := *b
 	header.Items = nil
 	if err := out.Encode(struct {
@@ -205,6 +206,30 @@ func (w *work) fillGuard(ctx context.Context) error {
 	slices.Sort(w.bundle.Tenants)
 	w.guard.ready()
 	return nil
+}
+
+// everybody gathers what names the tenants that the viewer reads.
+func (w *work) everybody(ctx context.Context) (*guard, error) {
+	ids := slices.Clone(w.bundle.Tenants)
+	for _, t := range w.Tenants.List("", math.MaxInt) {
+		if w.viewer.Reads(t.ID) {
+			ids = append(ids, t.ID)
+		}
+	}
+	slices.Sort(ids)
+	g := newGuard(w.Keys)
+	for _, id := range slices.Compact(ids) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		n, err := w.names(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		g.tenant(&n.tenant, n.hashes)
+	}
+	g.ready()
+	return &g, nil
 }
 
 // items yields the items of the bundle, unchecked. denied is told why others are

@@ -48,7 +48,7 @@ func (m *merge) run(ctx context.Context, l *list) error {
 			return unitErr
 		}
 		for before(&u) {
-			if err := m.gone(old); err != nil {
+			if err := m.gone(ctx, old); err != nil {
 				return err
 			}
 			old, err, more = had()
@@ -69,7 +69,7 @@ func (m *merge) run(ctx context.Context, l *list) error {
 		old, err, more = had()
 	}
 	for before(nil) {
-		if err := m.gone(old); err != nil {
+		if err := m.gone(ctx, old); err != nil {
 			return err
 		}
 		old, err, more = had()
@@ -213,11 +213,18 @@ func idOf(id string, round uint32) string {
 }
 
 // gone revokes what is no longer offered, and tells so for a time.
-func (m *merge) gone(old entry) error {
+func (m *merge) gone(ctx context.Context, old entry) error {
 	revocable := old.Kind != "" || strings.HasPrefix(old.Text, "note--") || strings.HasPrefix(old.Text, "opinion--")
 	over := old.Gone && m.now.Sub(time.UnixMicro(old.Added)) > keptFor
-	// To revoke a value is to name it: not once it is known to be a victim's.
-	if !revocable || over || old.Kind != "" && (m.bundle.Names(old.Text) || m.bundle.Names(old.Written)) {
+	names := false
+	if old.Kind != "" && !over {
+		// To revoke a value is to name it: not once it is known to be a victim's.
+		var err error
+		if names, err = m.names(ctx, old.Text, old.Written); err != nil {
+			return err
+		}
+	}
+	if !revocable || over || names {
 		m.changed = true
 		return nil
 	}
@@ -231,4 +238,14 @@ func (m *merge) gone(old entry) error {
 		old.Object = stix.Redate(old.Object, from, stix.Dates{Created: from.Created, Modified: time.UnixMilli(old.Modified)}, true)
 	}
 	return m.edition.append(record{Entry: old})
+}
+
+// names reports whether one of the texts names a tenant.
+func (m *merge) names(ctx context.Context, texts ...string) (bool, error) {
+	for _, text := range texts {
+		if is, err := m.bundle.Names(ctx, text); is || err != nil {
+			return is, err
+		}
+	}
+	return false, nil
 }
