@@ -149,9 +149,8 @@ trust scores all links of the tenant anew.`,
 	}
 	f.register(cmd.Flags())
 	// What is not given stays as it is.
-	for _, name := range []string{"state", "trust"} {
-		cmd.Flags().Lookup(name).DefValue = ""
-	}
+	cmd.Flags().Lookup("state").DefValue = ""
+	cmd.Flags().Lookup("trust").DefValue = "0"
 	return cmd
 }
 
