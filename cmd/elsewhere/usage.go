@@ -38,7 +38,7 @@ func flagError(_ *cobra.Command, err error) error {
 	want, ok := map[string]string{
 		"bool": "true or false", "duration": "a time, as 90s or 24h", "float64": "a number",
 		"int": "a whole number", "int64": "a whole number",
-		"uint32": "a whole number from 0 on", "uint64": "a whole number from 0 on",
+		"uint": "a whole number from 0 on", "uint32": "a whole number from 0 on", "uint64": "a whole number from 0 on",
 	}[flag.Value.Type()]
 	if flag.Name == "log-level" {
 		want, ok = "debug, info, warn or error", true
