@@ -26,8 +26,11 @@ def request(method, path, body=None, timeout=60):
     headers = {"Accept": "application/json"}
     key_file = os.environ.get("ELSEWHERE_KEY_FILE")
     if key_file:
-        with open(key_file, encoding="utf-8") as f:
-            headers["Authorization"] = "Bearer " + f.read().strip()
+        try:
+            with open(key_file, encoding="utf-8") as f:
+                headers["Authorization"] = "Bearer " + f.read().strip()
+        except OSError as e:
+            sys.exit("%s: %s" % (key_file, e.strerror))
     data = None
     if body is not None:
         data = json.dumps(body).encode()
@@ -40,16 +43,26 @@ def request(method, path, body=None, timeout=60):
             if e.code == 429:
                 time.sleep(int(e.headers.get("Retry-After", "1")))
                 continue
-            problem = json.load(e)
+            try:
+                problem = json.load(e)
+            except ValueError:  # not of the service: a proxy before it
+                sys.exit("%s answers %d %s" % (URL, e.code, e.reason))
             lines = ["%(status)d %(reason)s: %(detail)s" % problem]
             lines += ["  %(path)s: %(message)s" % p for p in problem.get("errors", [])]
             sys.exit("\n".join(lines))
+        except urllib.error.URLError as e:
+            sys.exit("%s does not answer: %s" % (URL, e.reason))
 
 
 def submit(name):
-    with open(name, encoding="utf-8") as f:
-        case = json.load(f)
-    path = "/v1/cases/%s/%s" % tuple(urllib.parse.quote(case[k], safe="") for k in ("tenant", "id"))
+    try:
+        with open(name, encoding="utf-8") as f:
+            case = json.load(f)
+        path = "/v1/cases/%s/%s" % tuple(urllib.parse.quote(case[k], safe="") for k in ("tenant", "id"))
+    except OSError as e:
+        sys.exit("%s: %s" % (name, e.strerror))
+    except (KeyError, TypeError, ValueError):
+        sys.exit("%s: not a case as JSON with a tenant and an id" % name)
     with request("PUT", path, case) as answer:
         stored = json.load(answer)
     print(stored["caseRef"], stored["outcome"], "revision", stored["revision"])

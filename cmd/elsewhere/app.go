@@ -90,7 +90,7 @@ Begin with: elsewhere demo`,
 		SuggestionsMinimumDistance: 2,
 		PersistentPreRunE:          a.checkCommon,
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(flagError)
 	flags := root.PersistentFlags()
 	a.register(flags)
 	flags.BoolVar(&a.json, "json", false, "print the server's answers as JSON, one message a line")
@@ -125,16 +125,6 @@ func (a *app) checkCommon(cmd *cobra.Command, _ []string) error {
 		}
 	}
 	return nil
-}
-
-// args makes a check of arguments an error of usage.
-func args(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usageError{err}
-		}
-		return nil
-	}
 }
 
 // ask calls f with a connection to the server.
@@ -198,6 +188,14 @@ func (a *app) explain(err error) int {
 		a.warn("elsewhere: interrupted")
 		return exitFailed
 	}
+	if errors.Is(err, client.ErrUnavailable) {
+		reason, advice := unreachable(safe(a.server, valueWidth), err)
+		a.warn("elsewhere: %s", safe(reason, messageWidth))
+		if advice != "" {
+			a.hint("%s", advice)
+		}
+		return exitFailed
+	}
 	a.warn("elsewhere: %s", safe(err.Error(), messageWidth))
 	if _, ok := errors.AsType[usageError](err); ok {
 		a.hint("elsewhere help")
@@ -206,9 +204,6 @@ func (a *app) explain(err error) int {
 	a.exportHint(err)
 	if errors.Is(err, client.ErrKey) && a.keyFile == "" && os.Getenv(keyVariable) == "" {
 		a.hint("give the key with --key-file or in %s", keyVariable)
-	}
-	if errors.Is(err, client.ErrUnavailable) {
-		a.hint("no server answers at %s; start one with: elsewhere serve", safe(a.server, valueWidth))
 	}
 	return exitFailed
 }

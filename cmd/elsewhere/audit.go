@@ -53,6 +53,9 @@ func (a *app) listAuditCommand() *cobra.Command {
 					*bound.to = timestamppb.New(t)
 				}
 			}
+			if b.FromTime != nil && b.ToTime != nil && !b.FromTime.AsTime().Before(b.ToTime.AsTime()) {
+				return usageError{errors.New("--to is before --from")}
+			}
 			// The host and open mode have names too.
 			if err := refuseSecret(b.Key); err != nil {
 				return err
@@ -77,6 +80,7 @@ func (a *app) listAuditCommand() *cobra.Command {
 }
 
 func (a *app) listAudit(ctx context.Context, c *client.Client, req *elsewherev1.AuditTrailRequest) error {
+	found := false
 	for part, err := range c.AuditTrail(ctx, req) {
 		switch {
 		case err != nil:
@@ -89,6 +93,10 @@ func (a *app) listAudit(ctx context.Context, c *client.Client, req *elsewherev1.
 		if err != nil {
 			return err
 		}
+		found = found || len(part.GetEntries()) > 0
+	}
+	if !found {
+		a.hint("no entry is of that time, key, method and tenant")
 	}
 	return nil
 }

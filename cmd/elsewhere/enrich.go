@@ -50,7 +50,7 @@ The exit code is 1 if a value cannot be read.`,
 	flags.BoolVar(&q.local, "local", false, "ask nobody outside the deployment and leave out what third parties said before")
 	flags.StringVar(&q.tenant, "tenant", "", "ask on behalf of this `tenant`: its ceiling decides whether third parties are asked")
 	flags.StringVar(&q.tlp, "tlp", "", "strictest `label` of the cases that the values come from")
-	flags.Uint32Var(&lookups, "max-lookups", 0, "look up at most so many values at third parties, for each 10,000 values; default 100")
+	flags.Uint32Var(&lookups, "max-lookups", 0, "look up at most this `number` of values at third parties, for each 10,000 values; default 100")
 	return cmd
 }
 

@@ -121,7 +121,7 @@ func (s *choice) register(cmd *cobra.Command) {
 	flags.StringArrayVar(&s.without, "without", nil, "a `value` that stays; may be repeated")
 	flags.StringVar(&s.message.Receiver, "receiver", "", "`name` of who it is for: names of cases differ between receivers")
 	flags.BoolVar(&s.message.AcceptEmptyDictionary, "accept-empty-dictionary", false, "green and clear: also of tenants of which nobody said what names them")
-	flags.StringVar(&s.message.Approval, "approval", "", "what a second lead was given for this clear export")
+	flags.StringVar(&s.message.Approval, "approval", "", "`token` that a second lead was given for this clear export")
 }
 
 // read makes a selection of the flags and what stands beside them.

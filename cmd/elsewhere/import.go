@@ -23,8 +23,9 @@ func (a *app) importCommand() *cobra.Command {
 indicators with a header of type, data and note, a MISP event or a STIX bundle; - is
 standard input. The form is told by the content. The same file is the same case.
 
-Reports link as any case does, and count as no tenant. What we ourselves published is
-not taken back. What cannot be read is named by its place, and nothing is stored.`,
+Reports link as any case does, and count as no tenant. What was published at a target
+is not taken back, nor is any event or bundle of ours; a table that export wrote does
+not say whose it is. What cannot be read is named by its place, and nothing is stored.`,
 		Example: `  elsewhere import iocs.csv --publisher sophos --tlp clear --reference https://example.org/report
   elsewhere import event.json --publisher cert --validate-only
   curl -s https://example.org/bundle.json | elsewhere import - --publisher example`,

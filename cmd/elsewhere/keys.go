@@ -112,14 +112,14 @@ func (a *app) addKeyCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&role, "role", "", "the `role`: "+strings.Join(roleNames(), ", "))
-	flags.StringVar(&b.Name, "name", "", "whose it is, for `people`")
+	flags.StringVar(&b.Name, "name", "", "`name` for people: whose it is")
 	flags.StringArrayVar(&b.Tenants, "tenant", nil, "a `tenant` that it is for; may be repeated")
 	flags.BoolVar(&b.AllTenants, "all-tenants", false, "for analysts and leads: every tenant, also later ones")
 	flags.BoolVar(&b.Restricted, "restricted", false, "also restricted and tlp:red cases of its tenants")
 	flags.StringArrayVar(&b.Addresses, "from", nil, "an address or `prefix` that it may be used from; may be repeated")
 	flags.DurationVar(&expires, "expires", 0, "end after this `time`, as 2160h; 0 is never")
-	flags.Float64Var(&b.CallsPerSecond, "rate", 0, "at most so many `calls` a second; 0 is the role's own limit")
-	flags.Uint32Var(&b.Burst, "burst", 0, "so many `calls` at once beyond the rate")
+	flags.Float64Var(&b.CallsPerSecond, "rate", 0, "at most so many `calls` a second; 0 is 10 for the role tenant, no limit for others")
+	flags.Uint32Var(&b.Burst, "burst", 0, "so many `calls` at once beyond the rate; 0 is 100, or the rate where that is more")
 	flags.Uint32Var(&b.Concurrent, "concurrent", 0, "at most so many `calls` under way; 0 is 64")
 	_ = cmd.RegisterFlagCompletionFunc("role", cobra.FixedCompletions(roleNames(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
@@ -307,7 +307,7 @@ func (a *app) rotateKeyCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().DurationVar(&overlap, "overlap", 0, "take the old secret too for this `time`, up to 720h")
+	cmd.Flags().DurationVar(&overlap, "overlap", 0, "take the old secret too for this `time`, up to 720h; 0 ends it at once")
 	return cmd
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -11,6 +12,10 @@ import (
 func writeWhole(name string, write func(io.Writer) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
 	if err != nil {
+		// People know the name that they gave, not the one that stands in for it.
+		if at, ok := errors.AsType[*os.PathError](err); ok {
+			at.Path = name
+		}
 		return err
 	}
 	defer func() {

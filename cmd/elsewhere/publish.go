@@ -66,7 +66,7 @@ did not store is listed: MISP drops values and tags that it does not take withou
 word.`,
 		Example: `  elsewhere publish misp alder/2023-0117 --dry-run
   elsewhere publish misp alder/2023-0117 --min-tier strong --publish
-  elsewhere publish misp --actor act-7 --target cert --tlp green
+  elsewhere publish misp --actor act-k3q7m2xw4c --target cert --tlp green
   elsewhere publish misp alder/2023-0117 --withdraw`,
 		Args: args(cobra.ArbitraryArgs),
 		RunE: func(cmd *cobra.Command, given []string) error {
@@ -238,6 +238,10 @@ func (a *app) publishListCommand() *cobra.Command {
 				for page, err := range c.Publications(cmd.Context(), target) {
 					if err != nil {
 						return err
+					}
+					// What was sent to a target that is no longer set up is still listed.
+					if target != "" && len(page.GetPublications()) == 0 && !slices.ContainsFunc(page.GetTargets(), func(t *elsewherev1.PublishTarget) bool { return t.GetName() == target }) {
+						return fmt.Errorf("no target %q, and nothing was sent to one of that name", target)
 					}
 					if a.json {
 						err = a.printJSON(page)

@@ -176,8 +176,8 @@ func TestPythonExample(t *testing.T) {
 		return string(out), err
 	}
 	for name, text := range map[string]string{
-		"bad.json": `{"tenant":"alder","id":"2","tlp":"pink"}`,
-		"b.json":   `{"tenant":"birch","id":"1","kind":"bec",` + caseRest, "alder.json": `{"tenant":"alder","id":"1:y","kind":"bec",` + caseRest,
+		"bad.json": `{"tenant":"alder","id":"2","tlp":"pink"}`, "list.json": `[]`,
+		"b.json": `{"tenant":"birch","id":"1","kind":"bec",` + caseRest, "alder.json": `{"tenant":"alder","id":"1:y","kind":"bec",` + caseRest,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -191,12 +191,14 @@ func TestPythonExample(t *testing.T) {
 		{[]string{"submit", filepath.Join(dir, "alder.json")}, "alder/1:y SUBMIT_OUTCOME_CREATED revision 1\n", false},
 		{[]string{"submit", filepath.Join(dir, "b.json")}, "TIER_STRONG alder/1:y ~ birch/1\n", false},
 		{[]string{"submit", filepath.Join(dir, "bad.json")}, "400 INVALID: tlp: ", true},
+		{[]string{"submit", filepath.Join(dir, "list.json")}, "list.json: not a case as JSON", true},
+		{[]string{"submit", filepath.Join(dir, "absent.json")}, "absent.json: No such file", true},
 		{[]string{"seen", "104.161.20.102", "70.0.0.1"}, "104.161.20.102 SEEN_STATUS_SEEN alder/1:y, birch/1\n70.0.0.1 SEEN_STATUS_NOT_SEEN \n", false},
 		{[]string{"watch", "0"}, "", false},
 		{[]string{"ask"}, "Submit a case", true},
 	} {
 		out, err := run(c.args...)
-		if (err != nil) != c.failed || !strings.Contains(out, c.want) {
+		if (err != nil) != c.failed || !strings.Contains(out, c.want) || strings.Contains(out, "Traceback") {
 			t.Errorf("%q: %v\n%s", c.args, err, out)
 		}
 	}

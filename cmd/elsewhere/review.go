@@ -17,17 +17,17 @@ func (a *app) reviewCommand() *cobra.Command {
 		`Say what you found out about two cases. A confirmed pair stays in one actor and a
 refuted one never is, whatever the score, which stays as it is. What is said can be
 taken back, and then everything is as if nobody had spoken.`,
-		a.oneReviewCommand("confirm", "The same actor", elsewherev1.ReviewAction_REVIEW_ACTION_CONFIRM),
-		a.oneReviewCommand("refute", "Not the same actor", elsewherev1.ReviewAction_REVIEW_ACTION_REFUTE),
-		a.oneReviewCommand("clear", "Take back what was said", elsewherev1.ReviewAction_REVIEW_ACTION_CLEAR))
+		a.oneReviewCommand("confirm", "The same actor", "same phishing kit on both hosts", elsewherev1.ReviewAction_REVIEW_ACTION_CONFIRM),
+		a.oneReviewCommand("refute", "Not the same actor", "the address is a VPN exit", elsewherev1.ReviewAction_REVIEW_ACTION_REFUTE),
+		a.oneReviewCommand("clear", "Take back what was said", "the kit is sold to everybody", elsewherev1.ReviewAction_REVIEW_ACTION_CLEAR))
 }
 
-func (a *app) oneReviewCommand(name, short string, action elsewherev1.ReviewAction) *cobra.Command {
+func (a *app) oneReviewCommand(name, short, reason string, action elsewherev1.ReviewAction) *cobra.Command {
 	b := elsewherev1.ReviewLinkRequest_builder{Action: action}
 	cmd := &cobra.Command{
 		Use:     name + " A B",
 		Short:   short,
-		Example: "  elsewhere review " + name + " alder/2023-0117 birch/IR-88 --reason \"same phishing kit on both hosts\" --dry-run",
+		Example: "  elsewhere review " + name + " alder/2023-0117 birch/IR-88 --reason \"" + reason + "\" --dry-run",
 		Args:    args(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, refs []string) error {
 			for _, ref := range refs {

@@ -55,7 +55,8 @@ anew when its files change. All of that goes for gRPC and for HTTP; on loopback 
 is without TLS.
 
 Over HTTP everything that gRPC answers is answered in JSON under /v1, with the same
-keys; /v1/docs says how. Operators find /healthz and /readyz there and, on loopback
+keys; /v1/docs says how. / is the page for analysts, /taxii2/ is for programs that pull
+collections. Operators find /healthz and /readyz there and, on loopback
 only, /metrics (Prometheus) and /debug/pprof/. The log goes to stderr: at level warn and above every
 request that failed, at debug every request, with its id but nothing of its
 content. With --log-format json everything on stderr is JSON.
@@ -101,6 +102,9 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 			if c.Connections < 1 || c.ConnectionsPerAddress < 1 {
 				return usageError{errors.New("--max-connections and --max-connections-per-address: want 1 at least")}
 			}
+			if c.HTTPAddr == "" && (c.WebSessions || len(c.RESTOrigins) > 0) {
+				return usageError{errors.New("--web-sessions and --rest-origin mean nothing without --http")}
+			}
 			var err error
 			if c.Enrichment, err = about.enrichment(); err != nil {
 				return err
@@ -142,6 +146,7 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 	trail.register(cmd.Flags())
 	cmd.Flags().StringVar(&c.TraceEndpoint, "trace-endpoint", "", "`host:port` of an OpenTelemetry collector (OTLP over gRPC; TLS unless on loopback)")
 	cmd.Flags().TextVar(&c.logLevel, "log-level", slog.LevelInfo, "least `level` that is logged: debug, info, warn or error")
+	cmd.Flags().Lookup("log-level").DefValue = "info"
 	cmd.Flags().StringVar(&c.logFormat, "log-format", formatText, "`form` of the log: text or json")
 	return cmd
 }

@@ -45,7 +45,7 @@ func (f *tenantFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.Group, "group", "", "the `owner` that it has in common with other tenants")
 	flags.StringVar(&f.state, "state", "active", "the `state`: active, or closed to new cases")
 	flags.Float64Var(&f.trust, "trust", 1, "what its evidence is `worth`, 0 to 1")
-	flags.StringVar(&f.TlpCeiling, "tlp-ceiling", "", "the most open `label` under which its values may be looked up; \"\" is the server's setting")
+	flags.StringVar(&f.TlpCeiling, "tlp-ceiling", "", "the most open `label` under which its values may be looked up and handed on; \"\" is the server's setting")
 	flags.StringArrayVar(&f.Names, "org-name", nil, "a `name` of the organisation; may be repeated")
 	flags.StringArrayVar(&f.Domains, "domain", nil, "a `domain` of the organisation; may be repeated")
 	flags.StringArrayVar(&f.Egress, "egress", nil, "an address or `prefix` that its people come from; may be repeated")
@@ -148,6 +148,9 @@ trust scores all links of the tenant anew.`,
 		},
 	}
 	f.register(cmd.Flags())
+	// What is not given stays as it is.
+	cmd.Flags().Lookup("state").DefValue = ""
+	cmd.Flags().Lookup("trust").DefValue = "0"
 	return cmd
 }
 

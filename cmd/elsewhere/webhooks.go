@@ -50,7 +50,7 @@ and the body, with the secret as key. It hears what changes from now on.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&b.Name, "name", "", "whose it is, for `people`")
+	flags.StringVar(&b.Name, "name", "", "`name` for people: whose it is")
 	flags.StringArrayVar(&b.Tenants, "tenant", nil, "a `tenant` of which it hears; links have both ends in these; may be repeated")
 	flags.BoolVar(&b.AllTenants, "all-tenants", false, "every tenant, also later ones")
 	flags.StringVar(&minTier, "min-tier", "possible", "lowest `tier` of links: "+strings.Join(tierNames(), ", "))

@@ -17,7 +17,6 @@ import (
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
 	"github.com/elsewhere-project/elsewhere/server/access"
 	"github.com/elsewhere-project/elsewhere/server/evidence"
-	"github.com/elsewhere-project/elsewhere/server/graph"
 )
 
 // egressFeed is the list of the tenants' own addresses.
@@ -158,7 +157,7 @@ func (s *Service) askOf(viewer access.Viewer, req *elsewherev1.EnrichRequest) (e
 			return enrich.Ask{}, err
 		}
 		if !viewer.Reads(ask.Tenant) {
-			return enrich.Ask{}, graph.ErrNotFound
+			return enrich.Ask{}, access.ErrNoTenant
 		}
 	}
 	ask.TLP = enrich.TLP(strings.TrimPrefix(strings.ToLower(req.GetTlp()), "tlp:"))
