@@ -25,6 +25,8 @@ import (
 var (
 	only        = flag.String("scenarios", "", "run only the scenarios in the browser whose name has this")
 	screenshots = flag.Bool("screenshots", false, "make the pictures in screenshots instead of running the scenarios")
+	slow        = flag.Int("slow", 1, "run the scenarios in a browser that is this many times slower, with pictures, timers and answers that are late by chance")
+	together    = flag.Int("together", 2, "scenarios that run at the same time")
 )
 
 // setup is what the scenarios are told.
@@ -35,6 +37,8 @@ type setup struct {
 	Short       bool              `json:"short"`
 	Only        string            `json:"only"`
 	Screenshots string            `json:"screenshots"`
+	Slow        int               `json:"slow"`
+	Together    int               `json:"together"`
 }
 
 // outcome is what a scenario came to.
@@ -46,10 +50,11 @@ type outcome struct {
 }
 
 // TestBrowser runs the scenarios of e2e in headless Chromium against services with real
-// data. With -short the same harness runs the small set.
+// data. With -short the same harness runs the small set; with -slow=6, say, anybody can
+// see whether it holds on a machine that is six times slower.
 func TestBrowser(t *testing.T) {
 	node, chromium := tools(t)
-	s := setup{Services: make(map[string]string), Chromium: chromium, Short: testing.Short(), Only: *only}
+	s := setup{Services: make(map[string]string), Chromium: chromium, Short: testing.Short(), Only: *only, Slow: *slow, Together: *together}
 	if *screenshots {
 		dir, err := filepath.Abs("screenshots")
 		if err != nil {
@@ -67,14 +72,14 @@ func TestBrowser(t *testing.T) {
 		"spare": {Access: server.Access{DiscloseAtOnce: true}},
 	} {
 		at := serve(t, c)
-		s.Services[name] = at.url
+		s.Services[name] = late(t, at.url, *slow)
 		keys := fill(t, at)
 		if name == "keyed" {
 			s.Keys = keys
 		}
 	}
 	plain := serve(t, server.Config{Access: server.Access{Init: true}})
-	s.Services["plain"], s.Keys["plain"] = plain.url, plain.admin
+	s.Services["plain"], s.Keys["plain"] = late(t, plain.url, *slow), plain.admin
 	// A site of somebody else, on another port: browsers send it the cookies of ours.
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
@@ -109,7 +114,7 @@ func TestBrowser(t *testing.T) {
 				t.Log(n)
 			}
 			if o.Error != "" {
-				t.Error(o.Error)
+				t.Errorf("%s: %s", o.Scenario, o.Error)
 			}
 		})
 	}

@@ -71,6 +71,17 @@ func built(t *testing.T, dir string) map[string][]byte {
 	return files
 }
 
+// TestBuiltFilesHaveNoNotes looks for what authors of libraries wrote for themselves:
+// text of a shader is not made small by itself.
+func TestBuiltFilesHaveNoNotes(t *testing.T) {
+	note := regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME)\b`)
+	for name, text := range built(t, "dist") {
+		if at := note.FindIndex(text); at != nil {
+			t.Errorf("dist/%s has a note: %s", name, text[at[0]:min(len(text), at[1]+60)])
+		}
+	}
+}
+
 // maxPage bounds what a browser loads of the page, in bytes of gzip, but for the library
 // that draws graphs, which only the picture of an actor loads.
 const maxPage = 300_000

@@ -8,18 +8,15 @@ import { pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
 import { Scenario } from "./scenario.mjs";
 
-/** What the Go side set up: {services, keys, chromium, short, only, screenshots}. */
+/** What the Go side set up: {services, keys, chromium, short, only, screenshots, slow, together}. */
 const setup = JSON.parse(await text(stdin));
-
-/** Scenarios that run at the same time. */
-const together = 2;
 
 const browser = await chromium.launch({
   executablePath: setup.chromium,
   args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
 });
 const left = await scenarios();
-const running = Array.from({ length: together }, async () => {
+const running = Array.from({ length: setup.together }, async () => {
   for (let next = left.shift(); next; next = left.shift()) await report(next);
 });
 await Promise.all(running);
@@ -48,7 +45,7 @@ async function report({ called, run }) {
   const scenario = new Scenario(browser, setup);
   let error = "";
   try {
-    await scenario.within(run, 300_000);
+    await scenario.within(run, 300_000 * setup.slow);
   } catch (e) {
     error = e instanceof Error ? (e.stack ?? e.message) : String(e);
   }

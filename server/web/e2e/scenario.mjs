@@ -9,6 +9,48 @@ const axeFile = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const desktop = { width: 1280, height: 900 };
 
 /**
+ * Has pictures and what waits for a time come late by up to so many milliseconds, as on a
+ * busy machine: what was not ready before something was shown is found out by that.
+ */
+function comeLate(most) {
+  const { requestAnimationFrame: draw, cancelAnimationFrame: leave, setTimeout: wait } = globalThis;
+  const left = new Set();
+  const late = () => Math.random() * most;
+  globalThis.requestAnimationFrame = (then) => {
+    const id = draw(() => wait(() => left.delete(id) || then(performance.now()), late()));
+    return id;
+  };
+  globalThis.cancelAnimationFrame = (id) => {
+    left.add(id);
+    leave(id);
+  };
+  globalThis.setTimeout = (then, after = 0, ...of) => wait(then, after + late(), ...of);
+}
+
+/**
+ * Counts what the page has asked for and not read yet, before anything of the page runs.
+ * A stream that does not end is not waited for.
+ */
+function countQuestions() {
+  const ask = globalThis.fetch;
+  globalThis.elsewhereAwaits = 0;
+  globalThis.fetch = async (...of) => {
+    if (String(of[0]?.url ?? of[0]).includes(":watch")) return ask(...of);
+    globalThis.elsewhereAwaits++;
+    // The page has taken it in when what follows at once has run.
+    const read = () => void setTimeout(() => setTimeout(() => globalThis.elsewhereAwaits--));
+    try {
+      const answer = await ask(...of);
+      void answer.clone().arrayBuffer().then(read, read);
+      return answer;
+    } catch (e) {
+      read();
+      throw e;
+    }
+  };
+}
+
+/**
  * One scenario: `export async function pastesAnEmail(t) {...}` in a file of `scenarios`.
  * Whatever it does, these fail it at its end: an uncaught error, a dialog, something that
  * the policy of the page blocked, a request to another origin.
@@ -53,8 +95,13 @@ export class Scenario {
     return this.#setup.short;
   }
 
+  /** How many times slower the browser is made than the machine is. */
+  get slow() {
+    return this.#setup.slow;
+  }
+
   /**
-   * A window of its own. `dark` and `motion` are what its user prefers; permissions as
+   * A window of its own, slower where the run is asked to be slow. `dark` and `motion` are what its user prefers; permissions as
    * browsers name them. One that is not `strict` may have errors in its console.
    */
   async window({ strict = true, width = desktop.width, height = desktop.height, dark = false, motion = true, touch = false, permissions = ["clipboard-read", "clipboard-write"] } = {}) {
@@ -82,6 +129,7 @@ export class Scenario {
       void read.finally(() => this.#reading.delete(read));
     });
     const page = await context.newPage();
+    if (this.#setup.slow > 1) await (await context.newCDPSession(page)).send("Emulation.setCPUThrottlingRate", { rate: this.#setup.slow });
     page.on("dialog", (d) => {
       this.#faults.push(`a dialog: ${d.message()}`);
       void d.dismiss();
@@ -92,6 +140,8 @@ export class Scenario {
       if (strict && m.type() === "error" && !m.text().startsWith("Failed to load resource")) this.#faults.push(`in the console: ${m.text()}`);
     });
     await context.exposeBinding("elsewhereViolation", (_, what) => void this.#faults.push(`the policy blocked ${what}`));
+    if (this.slow > 1) await page.addInitScript(comeLate, 50 * this.slow);
+    await page.addInitScript(countQuestions);
     await page.addInitScript(() =>
       addEventListener("securitypolicyviolation", (e) => globalThis.elsewhereViolation(`${e.effectiveDirective} ${e.blockedURI} in ${e.sourceFile}`)),
     );
@@ -108,6 +158,7 @@ export class Scenario {
     const at = role === "open" ? this.services.open : this.services.keyed;
     await page.goto(`${at}/${state}`);
     if (role !== "open") await this.signIn(page, role);
+    await this.parts(page).first().waitFor();
     return page;
   }
 
@@ -115,18 +166,55 @@ export class Scenario {
   async signIn(page, role) {
     await page.getByLabel("API key").fill(this.keys[role]);
     await page.getByRole("button", { name: "Sign in" }).click();
-    await page.getByRole("navigation", { name: "Parts" }).getByRole("link").first().waitFor();
+    await this.parts(page).first().waitFor();
+  }
+
+  /** The links of the navigation; without somebody who is signed in there are none. */
+  parts(page) {
+    return page.getByRole("navigation", { name: "Parts" }).getByRole("link");
   }
 
   /** Goes to a state without a reload, and waits until nothing is awaited any more. */
   async goto(page, state) {
-    await page.evaluate((to) => void (location.hash = to), state);
+    await this.turnTo(page, state);
     await this.quiet(page);
   }
 
-  /** Waits until the page shows what it asked for. */
+  /** Goes to a state without a reload, and waits until the page has turned to it. */
+  async turnTo(page, state) {
+    await page.evaluate(
+      (to) =>
+        new Promise((done) => {
+          const before = location.href;
+          // The page heard of it first: it listens for longer.
+          addEventListener("hashchange", () => done(), { once: true });
+          location.hash = to;
+          if (location.href === before) done();
+        }),
+      state,
+    );
+  }
+
+  /**
+   * Waits until the page shows what it asked for: no answer is awaited, nothing says that
+   * one is, and that is still so when a picture was drawn and what is measured was.
+   */
   async quiet(page) {
-    await page.waitForFunction(() => !document.querySelector("main .waiting, main [aria-busy=true]") && document.querySelector("main")?.textContent);
+    const busy = () => globalThis.elsewhereAwaits > 0 || document.querySelector("main .waiting, main [aria-busy=true]") !== null || !document.querySelector("main")?.textContent;
+    await this.until(async () => {
+      if (await page.evaluate(busy)) return false;
+      await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done))));
+      return !(await page.evaluate(busy));
+    }, "the page is quiet");
+  }
+
+  /** Waits until the address after # is as it should be; it is read in the page, where it changes first. */
+  async address(page, holds, what) {
+    let hash = "";
+    await this.until(
+      async () => holds((hash = await page.evaluate(() => location.hash))),
+      () => `${what}: the address is ${hash}`,
+    );
   }
 
   /** Asks the REST API as a role, beside the page; the answer has to be one of 2xx. */
@@ -151,23 +239,33 @@ export class Scenario {
     this.expect(g === w, `${what}: ${g}, want ${w}`);
   }
 
-  /** Waits until something holds. */
+  /** Waits until something holds; `what` says what, or how far it got. */
   async until(holds, what, within = 60_000) {
     const end = performance.now() + within;
     while (!(await holds())) {
-      this.expect(performance.now() < end, `not within ${within} ms: ${what}`);
+      if (performance.now() >= end) throw new Error(`not within ${within} ms: ${typeof what === "function" ? what() : what}`);
       await new Promise((r) => setTimeout(r, 20));
     }
   }
 
+  /** Waits until a value is the same as another as JSON. */
+  async becomes(read, want, what) {
+    let got;
+    await this.until(
+      async () => JSON.stringify((got = await read())) === JSON.stringify(want),
+      () => `${what}: ${JSON.stringify(got)}, want ${JSON.stringify(want)}`,
+    );
+  }
+
   /** Every answer, once the bodies that have begun are there. */
   async answers() {
-    await Promise.race([Promise.all([...this.#reading]), new Promise((r) => setTimeout(r, 3_000))]);
+    await this.until(() => this.#reading.size === 0, "every body is there");
     return this.traffic;
   }
 
   /** Fails where axe-core finds something serious or critical on what is shown. */
   async accessible(page, what) {
+    await this.quiet(page);
     await page.evaluate(await readFile(axeFile, "utf8"));
     const found = await page.evaluate(async () => {
       const { violations } = await globalThis.axe.run(document, { resultTypes: ["violations"] });
@@ -178,10 +276,12 @@ export class Scenario {
     for (const f of found) this.#faults.push(`${what}: ${f}`);
   }
 
-  /** Fails where the page is wider than its window. */
+  /** Fails where the page is wider than its window, and stays so. */
   async fits(page, what) {
-    const [wide, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-    if (wide > window) this.#faults.push(`${what}: the page is ${wide} px wide in a window of ${window}`);
+    const wide = () => page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+    await this.quiet(page);
+    let [is, window] = await wide();
+    await this.until(async () => ([is, window] = await wide())[0] <= window, "", 10_000).catch(() => this.#faults.push(`${what}: the page is ${is} px wide in a window of ${window}`));
   }
 
   /** Keeps a picture of what is shown, where pictures are made: `name` has the ending .png. */

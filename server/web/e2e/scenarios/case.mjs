@@ -31,33 +31,34 @@ const submitButton = (page) => page.getByRole("button", { name: /^Submit \d+ cas
 export async function listsAndShowsACase(t) {
   const page = await t.signedIn("analyst", "#/cases?tenant=alder");
   const table = page.getByRole("table", { name: /Cases alder/ });
-  await table.waitFor();
+  await table.getByRole("link", { name: "alder/2023-0117" }).waitFor();
   t.expect(!(await table.textContent()).includes("birch"), "the list of alder holds birch");
+  // As fast as somebody can: the second key is for what the first has shown.
   await page.keyboard.press("j");
   await page.keyboard.press("Enter");
-  await t.until(() => page.url().includes("#/cases/alder/"), "Enter opens a case");
+  await t.address(page, (a) => a.startsWith("#/cases/alder/"), "Enter opens a case");
   await t.goto(page, "#/cases/alder/2023-0117");
-  const tactics = await page.locator(".tactic h2").allTextContents();
-  t.equal(tactics.map((x) => x.replace(/ \d+$/, "")), ["Initial access", "Persistence", "Defense evasion", "Collection"], "findings by tactic in the order of the matrix");
+  const tactics = async () => (await page.locator(".tactic h2").allTextContents()).map((x) => x.replace(/ \d+$/, ""));
+  await t.becomes(tactics, ["Initial access", "Persistence", "Defense evasion", "Collection"], "findings by tactic in the order of the matrix");
   t.expect((await page.locator(".facts").textContent()).includes("published facts"), "the source of the case is shown");
   await page.getByText(/^act-/).first().waitFor();
   await t.accessible(page, "a case");
   await page.getByRole("link", { name: /^Observables/ }).click();
   const row = page.getByRole("row").filter({ hasText: "104.161.20.102" });
   await row.getByText(/cases · \d+ tenants/).waitFor();
-  t.expect((await row.textContent()).includes("hosting"), "the class of an address is shown");
+  await t.until(async () => (await row.textContent()).includes("hosting"), "the class of an address is shown");
   await row.getByRole("button").first().click();
   const value = page.getByRole("dialog", { name: /104\.161\.20\.102/ });
   await value.getByRole("link", { name: "birch/2023-0142" }).waitFor();
   await t.accessible(page, "a value of a case");
   await page.keyboard.press("Escape");
+  await value.waitFor({ state: "detached" });
   await page.getByRole("link", { name: "Links", exact: true }).click();
   const link = page.getByRole("row").filter({ hasText: "birch/2023-0142" });
   await link.getByText("strong").waitFor();
   await page.keyboard.press("j");
-  await page.locator("tr.at").waitFor();
   await page.keyboard.press("Enter");
-  await t.until(() => page.url().endsWith("#/links/alder/2023-0117/birch/2023-0142"), "Enter on a link explains it");
+  await t.address(page, (a) => a === "#/links/alder/2023-0117/birch/2023-0142", "Enter on a link explains it");
 }
 listsAndShowsACase.short = true;
 
@@ -67,22 +68,23 @@ export async function submitsDroppedCases(t) {
   const first = caseOf("cedar", "drop-1", ["45.155.12.7", "91.92.14.3", "185.17.88.21"]);
   await drop(page, [{ name: "one.json", text: JSON.stringify(first, undefined, 1) }]);
   await page.getByText("new", { exact: true }).waitFor();
-  t.expect(page.url().endsWith("#/cases/submit"), "a drop leads to the check");
-  await submitButton(page).click();
+  await t.address(page, (a) => a === "#/cases/submit", "a drop leads to the check");
+  await page.getByRole("button", { name: "Submit 1 case", exact: true }).click();
   await page.getByText("created, revision 1").waitFor();
 
   // The same text again would replace it; a second case links to it.
   const second = caseOf("dogwood", "drop-2", ["45.155.12.7", "91.92.14.3", "185.17.88.21"]);
   await drop(page, [{ name: "two.ndjson", text: `${JSON.stringify(first)}\n${JSON.stringify(second)}\n` }]);
   await page.getByText("replaces revision 1").waitFor();
-  await submitButton(page).click();
+  // What is submitted is what was looked through by then.
+  await page.getByRole("button", { name: "Submit 2 cases", exact: true }).click();
   await page.getByText("unchanged, revision 1").waitFor();
   await page.getByText("created, revision 1").waitFor();
   await t.goto(page, "#/cases/dogwood/drop-2?tab=links&tier=lead");
   const link = page.getByRole("row").filter({ hasText: "cedar/drop-1" });
   await link.waitFor();
   await link.getByRole("link").first().click();
-  await t.until(() => page.url().endsWith("#/links/dogwood/drop-2/cedar/drop-1"), "a link leads to its explanation");
+  await t.address(page, (a) => a === "#/links/dogwood/drop-2/cedar/drop-1", "a link leads to its explanation");
   await page.getByText(/^likelihood of same actor \(model \d+, uncalibrated\)$/).first().waitFor();
 
   // Deleted only when its id is typed.
@@ -92,7 +94,7 @@ export async function submitsDroppedCases(t) {
   t.expect(await ask.getByRole("button", { name: "Delete", exact: true }).isDisabled(), "a case is deleted without its id");
   await ask.getByRole("textbox").fill("drop-2");
   await ask.getByRole("button", { name: "Delete", exact: true }).click();
-  await t.until(() => page.url().endsWith("#/cases?tenant=dogwood"), "a deleted case leads to the list");
+  await t.address(page, (a) => a === "#/cases?tenant=dogwood", "a deleted case leads to the list");
   await t.goto(page, "#/cases/dogwood/drop-2");
   await page.getByText("NOT_FOUND").waitFor();
   await t.ask("lead", "DELETE", "/v1/cases/cedar/drop-1?allowMissing=true");
@@ -103,24 +105,28 @@ export async function saysWhereABadFileIsWrong(t) {
   await t.quiet(page);
   const text = '{"tenant":"alder","id":"bad",\n "findings":[\n  {"id":"f","technique":"zzz",\n   "observables":[{"kind":"ip","value":"nope"}]}]}';
   await drop(page, [{ name: "bad.json", text }]);
-  await page.getByRole("alert").waitFor();
-  const told = await page.getByRole("alert").textContent();
-  t.expect(told.includes("bad.json:3:25") && told.includes("findings[0].technique"), `the place of a technique: ${told}`);
-  t.expect(told.includes("bad.json:4:40") && told.includes("findings[0].observables[0].value"), `the place of a value: ${told}`);
-  t.expect(await submitButton(page).isDisabled(), "a bad case can be submitted");
+  let told = "";
+  for (const word of ["bad.json:3:25", "findings[0].technique", "bad.json:4:40", "findings[0].observables[0].value"])
+    await t.until(
+      async () => (told = await page.getByRole("alert").textContent()).includes(word),
+      () => `${word} is named: ${told}`,
+    );
+  await t.until(() => submitButton(page).isDisabled(), "a bad case cannot be submitted");
   await t.accessible(page, "a bad case");
 
   // What is no JSON, or no case, is not even asked about.
+  await t.quiet(page);
   const asked = t.traffic.length;
   await drop(page, [{ name: "broken.json", text: '{"tenant":"alder",\n"id" "x", "findings": []}' }]);
   await page.getByText("broken.json:2:6").waitFor();
   await drop(page, [{ name: "other.json", text: '{"tenant":"alder","id":"x","findings":[],"mailbox":"jane"}' }]);
   await page.getByText("other.json:1:42").waitFor();
+  await t.quiet(page);
   t.equal(t.traffic.slice(asked).filter((x) => x.method === "POST").length, 0, "questions about what is no case");
 
   // With what is invalid left out the rest is taken.
   await drop(page, [{ name: "part.json", text: text.replace('"technique":"zzz"', '"technique":"T1078"').replace("]}]}", ',{"kind":"ip","value":"45.155.12.9"}]}]}') }]);
-  await page.getByLabel("leave out what is invalid").check();
+  await page.getByLabel("leave out what is invalid").click();
   await page.getByText("1 left out").waitFor();
   await page.getByText("new", { exact: true }).waitFor();
 }
@@ -138,7 +144,7 @@ export async function aLogIsNeverSent(t) {
   await page.getByLabel("Tenant").fill("alder");
   await page.getByLabel("Case", { exact: true }).fill("2024-7");
   await page.getByText("elsewhere hunt 'audit log.csv' audit.json --tenant alder --case 2024-7 --submit").waitFor();
-  t.expect(page.url().includes("tenant=alder") && page.url().includes("case=2024-7"), "the command is in the address");
+  await t.address(page, (a) => a.includes("tenant=alder") && a.includes("case=2024-7"), "the command");
   await t.accessible(page, "a dropped log");
   t.equal(t.traffic.slice(before).filter((x) => x.method !== "GET").map((x) => x.url), [], "requests after a log was dropped");
   t.expect((await t.answers()).every((x) => !x.url.includes("victim") && !x.body.includes(secret)), "something of the log was sent");
@@ -151,11 +157,11 @@ export async function showsWhatWouldLeave(t) {
   await page.getByText("5 indicators and 5 values of context from 1 case would leave.").waitFor();
   await page.getByText("2 never leave: spoofed senders.").waitFor();
   const host = page.getByRole("row").filter({ hasText: "iad3a.emailsrvr.com" });
-  t.expect((await host.textContent()).includes("a host of a mail provider"), "context says why it is no indicator");
+  await t.until(async () => (await host.textContent()).includes("a host of a mail provider"), "context says why it is no indicator");
   await t.accessible(page, "what would leave");
   await page.getByRole("row").filter({ hasText: "botasso.cl" }).getByRole("button", { name: "Keep back" }).click();
   await page.getByText("4 indicators and 5 values of context from 1 case would leave.").waitFor();
-  t.expect(decodeURIComponent(page.url()).includes("botasso.cl"), "what stays is in the address");
+  await t.address(page, (a) => decodeURIComponent(a).includes("botasso.cl"), "what stays");
   const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Export", exact: true }).click()]);
   t.equal(file.suggestedFilename(), "alder-2023-0117.csv", "the name of the file");
   await page.getByLabel("Label").selectOption("green");
@@ -168,6 +174,7 @@ export async function aTenantSeesItsOwnCasesOnly(t) {
   for (const at of ["#/cases/alder/2023-0117", "#/cases/alder/2023-0117?tab=observables", "#/cases/alder/2023-0117?tab=links", "#/cases/birch/2023-0142"]) await t.goto(page, at);
   await page.getByText("NOT_FOUND").waitFor();
   await t.goto(page, "#/cases/alder/2023-0117?tab=links");
+  await page.getByRole("link", { name: /^Observables/ }).waitFor();
   t.expect((await page.getByRole("link", { name: "Links", exact: true }).count()) === 0, "a tenant has links");
   // What it asked for itself stands in addresses; answers hold nothing of others.
   for (const { url, body } of await t.answers())

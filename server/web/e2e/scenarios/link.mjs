@@ -7,6 +7,7 @@ export async function explainsTheLink(t) {
   await page.getByText(/^likelihood of same actor \(model \d+, uncalibrated\)$/).first().waitFor();
   const table = page.getByRole("table", { name: "The steps of the score in words" });
   await table.waitFor();
+  await t.quiet(page);
   const rows = await table.getByRole("row").evaluateAll((list) => list.slice(1).map((r) => [...r.cells].map((c) => c.textContent)));
   const number = (text) => Math.round(Number(text) * 1000);
   const parts = rows.filter((r) => !r[1].startsWith("(") && !r[0].startsWith("total"));
@@ -24,10 +25,11 @@ export async function explainsTheLink(t) {
     await page.setViewportSize({ width, height: 900 });
     await t.until(async () => Math.abs((await page.locator(".waterfall svg").evaluate((e) => e.getBoundingClientRect().width)) - (await page.locator(".waterfall").evaluate((e) => e.clientWidth))) < 2, "the picture is as wide as its place");
     await t.fits(page, `a link, ${width} px`);
-    const cut = await page.locator(".waterfall svg text, .timeline svg text").evaluateAll((list) =>
-      list.filter((e) => e.getBoundingClientRect().right > e.ownerSVGElement.getBoundingClientRect().right + 1).map((e) => e.textContent),
-    );
-    t.equal(cut, [], `labels that are cut at ${width} px`);
+    const cut = () =>
+      page.locator(".waterfall svg text, .timeline svg text").evaluateAll((list) =>
+        list.filter((e) => e.getBoundingClientRect().right > e.ownerSVGElement.getBoundingClientRect().right + 1).map((e) => e.textContent),
+      );
+    await t.becomes(cut, [], `labels that are cut at ${width} px`);
   }
 }
 explainsTheLink.short = true;
@@ -57,12 +59,12 @@ export async function reviewsWithPreviewAndUndo(t) {
   await page.keyboard.press("r");
   const dialog = page.getByRole("dialog");
   await dialog.getByText("link before").waitFor();
-  t.expect(page.url().endsWith("?review=refute"), "the dialog has an address");
-  t.expect((await dialog.textContent()).includes("refuted"), "the preview shows the link after");
+  await t.address(page, (a) => a.endsWith("?review=refute"), "the dialog");
+  await t.until(async () => (await dialog.textContent()).includes("refuted"), "the preview shows the link after");
   t.expect(await dialog.getByRole("button", { name: "Refute" }).isDisabled(), "a review needs a reason");
   await t.accessible(page, "a review");
   await dialog.getByLabel("Reason").fill("x".repeat(1001));
-  t.expect(await dialog.getByRole("button", { name: "Refute" }).isDisabled(), "a reason has a length");
+  await t.until(() => dialog.getByRole("button", { name: "Refute" }).isDisabled(), "a reason has a length");
   const before = await t.ask("lead", "GET", "/v1/cases/cedar/reviewed/links?minTier=TIER_LEAD");
   t.equal(before.links[0].review, "REVIEW_UNSPECIFIED", "a preview changes nothing");
   await dialog.getByLabel("Reason").fill("Different people: the sign-ins of dogwood are the owner's.");
@@ -73,6 +75,7 @@ export async function reviewsWithPreviewAndUndo(t) {
   await page.getByRole("button", { name: "Undo" }).click();
   await page.locator(".verdict .refuted").waitFor({ state: "detached" });
   await page.locator(".history").getByText("cleared").waitFor();
+  await dialog.waitFor({ state: "detached" });
   await page.keyboard.press("c");
   await dialog.getByLabel("Reason").fill("The invoices are the same.");
   await dialog.getByRole("button", { name: "Confirm" }).click();

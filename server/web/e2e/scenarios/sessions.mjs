@@ -3,6 +3,12 @@
 const form = (page) => page.getByLabel("API key");
 const parts = (page) => page.getByRole("navigation", { name: "Parts" }).getByRole("link").first();
 
+/** Who is asked for a key is told first whether one can stay; the form is the same until then. */
+async function offered(t, page) {
+  await form(page).waitFor();
+  await t.quiet(page);
+}
+
 async function stay(t, page, key) {
   await form(page).fill(key);
   await page.getByLabel(/Stay signed in/).check();
@@ -41,6 +47,7 @@ export async function sessionsAreOfferedWhereThereAreSome(t) {
   const page = await t.window();
   await page.goto(`${t.services.plain}/`);
   await form(page).fill(t.keys.plain);
+  await offered(t, page);
   t.equal(await page.getByLabel(/Stay signed in/).count(), 0, "choices to stay");
   await page.getByRole("button", { name: "Sign in" }).click();
   await parts(page).waitFor();

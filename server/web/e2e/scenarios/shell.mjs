@@ -10,8 +10,6 @@ const parts = {
   open: ["Seen elsewhere?", "Cases", "Actors", "New links", "Tenants", "Keys", "Feeds", "Model", "Audit", "Health"],
 };
 
-const named = (page) => page.getByRole("navigation", { name: "Parts" }).getByRole("link").allTextContents();
-
 export async function signsInAndOut(t) {
   const page = await t.window();
   await page.goto(`${t.services.keyed}/#/seen?q=104.161.20.102`);
@@ -19,12 +17,12 @@ export async function signsInAndOut(t) {
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("alert").waitFor();
   await t.signIn(page, "analyst");
-  t.expect(page.url().endsWith("#/seen?q=104.161.20.102"), `signing in leads to ${page.url()}`);
+  await t.address(page, (a) => a === "#/seen?q=104.161.20.102", "signing in leads to what was asked for");
   const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]));
   t.expect(!kept.includes("els_"), `the page keeps ${kept}`);
   await page.getByRole("button", { name: /Sign out/ }).click();
   await page.getByLabel("API key").waitFor();
-  t.expect((await named(page)).length === 0, "parts are shown to nobody");
+  await t.becomes(() => t.parts(page).allTextContents(), [], "parts that are shown to nobody");
 }
 signsInAndOut.short = true;
 
@@ -40,13 +38,13 @@ export async function everyRoleHasItsParts(t) {
   for (const role of Object.keys(parts).filter((r) => r !== "open")) {
     await t.signIn(page, role);
     await t.quiet(page);
-    t.equal(await named(page), parts[role], `the parts of ${role}`);
+    await t.becomes(() => t.parts(page).allTextContents(), parts[role], `the parts of ${role}`);
     await page.getByRole("button", { name: /Sign out/ }).click();
     await page.getByLabel("API key").waitFor();
   }
   const open = await t.signedIn("open");
   await t.quiet(open);
-  t.equal(await named(open), parts.open, "the parts without keys");
+  await t.becomes(() => t.parts(open).allTextContents(), parts.open, "the parts without keys");
 }
 
 export async function keysOfThePage(t) {
@@ -55,11 +53,11 @@ export async function keysOfThePage(t) {
   await page.keyboard.press("?");
   const help = page.getByRole("dialog", { name: "Help" });
   await help.waitFor();
-  t.expect((await help.textContent()).includes("search"), "the help has no search");
+  await t.until(async () => (await help.textContent()).includes("search"), "the help has the search");
   await page.keyboard.press("Escape");
   await help.waitFor({ state: "hidden" });
   await page.keyboard.press("/");
   await page.keyboard.type("104.161.20.102");
   await page.keyboard.press("Enter");
-  await t.until(() => page.url().endsWith("#/seen?q=104.161.20.102"), "a search leads to the search");
+  await t.address(page, (a) => a === "#/seen?q=104.161.20.102", "a search leads to the search");
 }

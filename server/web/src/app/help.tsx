@@ -1,10 +1,10 @@
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { hotkeys } from "./hotkeys.ts";
 
 /** The keys that work on what is shown. */
 export function Help({ close }: { close: () => void }) {
   const box = useRef<HTMLDialogElement>(null);
-  useEffect(() => box.current?.showModal(), []);
+  useLayoutEffect(() => box.current?.showModal(), []);
   return (
     <dialog ref={box} onClose={close} aria-label="Help">
       <h2>Keys</h2>

@@ -1,5 +1,5 @@
 import type { ComponentType } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { problemFrom } from "./load.ts";
 import { ProblemBox, Waiting } from "../ui/state.tsx";
 
@@ -8,7 +8,7 @@ export function lazy<P extends object>(load: () => Promise<{ default: ComponentT
   let fetched: ComponentType<P> | undefined;
   return function Lazy(props: P) {
     const [state, set] = useState<{ page?: ComponentType<P>; error?: unknown }>(fetched ? { page: fetched } : {});
-    useEffect(() => {
+    useLayoutEffect(() => {
       if (state.page) return;
       load().then(
         (m) => {

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Problem } from "./service.ts";
 
 /** What a question to the service came to. */
@@ -20,7 +20,7 @@ export function useLoad<T>(ask: (signal: AbortSignal) => Promise<T>, of: readonl
   const [round, next] = useState(0);
   const held = useRef(ask);
   held.current = ask;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const ended = new AbortController();
     set((s) => ({ data: s.data, loading: true }));
     held.current(ended.signal).then(

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 
 /**
  * A state of the page, as its address has it after #: what stands there is sent to no
@@ -54,7 +54,7 @@ export function keep(query: Record<string, string | undefined>): void {
 /** The state that is shown. */
 export function useRoute(): Route {
   const [route, set] = useState(() => parseRoute(location.hash));
-  useEffect(() => {
+  useLayoutEffect(() => {
     const read = () => set(parseRoute(location.hash));
     addEventListener("hashchange", read);
     return () => removeEventListener("hashchange", read);

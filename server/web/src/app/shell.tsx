@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { ProblemBox, Waiting } from "../ui/state.tsx";
 import { visible } from "../ui/value.tsx";
 import { Help } from "./help.tsx";
@@ -7,7 +7,7 @@ import { SignIn } from "./signin.tsx";
 import { places } from "./places.tsx";
 import { go, href, useRoute } from "./route.ts";
 import { session } from "./session.ts";
-import { type Theme, nextTheme, readTheme, showTheme } from "./theme.ts";
+import { chooseTheme, nextTheme, readTheme, type Theme } from "./theme.ts";
 import { type Who, useWho } from "./who.ts";
 
 /** The frame around every part of the page: who is signed in, where one is, search and help. */
@@ -18,7 +18,6 @@ export function Shell() {
   const [theme, setTheme] = useState<Theme>(readTheme);
   const search = useRef<HTMLInputElement>(null);
   const main = useRef<HTMLElement>(null);
-  useEffect(() => showTheme(theme), [theme]);
   useHotkeys(
     [
       { key: "/", help: "search: seen elsewhere?", run: () => search.current?.focus() },
@@ -26,14 +25,19 @@ export function Shell() {
     ],
     [],
   );
+  const recolour = () => {
+    const next = nextTheme(theme);
+    chooseTheme(next);
+    setTheme(next);
+  };
   const at = route.path[0] ?? "seen";
   const mine = who.data ? places.filter((p) => mayOpen(p.roles, who.data)) : [];
   const place = places.find((p) => p.at === at);
   const title = place?.name && route.path.length <= 1 ? place.name : route.path.join(" · ");
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = title ? `${visible(title)} · Elsewhere` : "Elsewhere";
   }, [title]);
-  useEffect(() => main.current?.focus({ preventScroll: true }), [at]);
+  useLayoutEffect(() => main.current?.focus({ preventScroll: true }), [at]);
   return (
     <>
       <a class="skip" href="#main" onClick={(e) => (e.preventDefault(), main.current?.focus())}>
@@ -70,7 +74,7 @@ export function Shell() {
               {whoIs(who.data)}
             </span>
           )}
-          <button type="button" class="quiet" onClick={() => setTheme(nextTheme(theme))} title={`Colours: ${theme}`} aria-label={`Colours: ${theme}. Change`}>
+          <button type="button" class="quiet" onClick={recolour} title={`Colours: ${theme}`} aria-label={`Colours: ${theme}. Change`}>
             {theme === "dark" ? "☾" : theme === "light" ? "☀" : "◐"}
           </button>
           <button type="button" class="quiet" onClick={() => setHelp(true)} title="Help (?)" aria-label="Help">

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { ProblemBox } from "../ui/state.tsx";
 import { problemFrom, useLoad } from "./load.ts";
 import type { Problem } from "./service.ts";
@@ -10,7 +10,7 @@ export function SignIn({ refused }: { refused: Problem | undefined }) {
   const [stay, setStay] = useState(false);
   const [problem, setProblem] = useState<Problem>();
   const input = useRef<HTMLInputElement>(null);
-  useEffect(() => input.current?.focus(), []);
+  useLayoutEffect(() => input.current?.focus(), []);
   const offer = useLoad((signal) => session.offer(signal), []);
   const hours = Math.round((offer.data?.lastsSeconds ?? 0) / 3_600);
   const enter = async () => {

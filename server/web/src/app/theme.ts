@@ -19,10 +19,15 @@ export function readTheme(): Theme {
   }
 }
 
-/** Shows and remembers a theme. */
+/** Shows a theme. */
 export function showTheme(t: Theme): void {
   if (t === "system") delete document.documentElement.dataset["theme"];
   else document.documentElement.dataset["theme"] = t;
+}
+
+/** Shows and remembers a theme that was chosen. */
+export function chooseTheme(t: Theme): void {
+  showTheme(t);
   try {
     if (t === "system") localStorage.removeItem(stored);
     else localStorage.setItem(stored, t);

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { type Loaded, useLoad } from "./load.ts";
 import type { Schemas } from "./service.ts";
 import { answered, service } from "./service.ts";
@@ -32,7 +32,7 @@ export interface Who {
 /** Asks who asks, anew with every key. */
 export function useWho(): Loaded<Who> {
   const [round, next] = useState(0);
-  useEffect(() => session.listen(() => next((n) => n + 1)), []);
+  useLayoutEffect(() => session.listen(() => next((n) => n + 1)), []);
   return useLoad(who, [round]);
 }
 

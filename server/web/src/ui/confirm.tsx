@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { problemFrom } from "../app/load.ts";
 import type { Problem } from "../app/service.ts";
 import { ProblemBox } from "./state.tsx";
@@ -21,7 +21,7 @@ export function Confirm({ title, children, verb, type, act, close }: {
   const [typed, setTyped] = useState("");
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem>();
-  useEffect(() => box.current?.showModal(), []);
+  useLayoutEffect(() => box.current?.showModal(), []);
   const run = async () => {
     setBusy(true);
     setProblem(undefined);

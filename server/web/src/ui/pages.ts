@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import type { Problem } from "../app/service.ts";
 import { problemFrom } from "../app/load.ts";
 
@@ -22,7 +22,7 @@ export function usePages<T>(page: (token: string, signal: AbortSignal) => Promis
       (e: unknown) => !signal.aborted && set({ rows: before, next: token, problem: problemFrom(e), loading: false }),
     );
   };
-  useEffect(() => {
+  useLayoutEffect(() => {
     const end = new AbortController();
     setEnded(end);
     read("", [], end.signal);

@@ -1,5 +1,5 @@
 import { type ComponentChildren, Fragment, type VNode } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useHotkeys } from "../app/hotkeys.ts";
 
 /** A column of a table. */
@@ -65,7 +65,7 @@ export function Rows<T>({ rows, columns, id, open, label, more, detail, sorted: 
     ],
     [at, shown.length, sort, rows],
   );
-  useEffect(() => setAt(-1), [label]);
+  useLayoutEffect(() => setAt(-1), [label]);
   return (
     <div class="rows">
       <table aria-label={label}>

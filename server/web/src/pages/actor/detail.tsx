@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { useLoad } from "../../app/load.ts";
 import { go, href, linkHref, type Route } from "../../app/route.ts";
 import { answered, type Schemas, service } from "../../app/service.ts";
@@ -29,11 +29,11 @@ export function ActorPage({ id, route }: { id: string; route: Route }) {
   const actor = renamed ?? loaded.data;
   const study = useStudy(loaded.data);
   const lead = who.data !== undefined && (who.data.role === undefined || who.data.role === "ROLE_LEAD");
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (actor) document.title = `${actor.name || actor.id} · Actors · Elsewhere`;
   }, [actor]);
   // An earlier id stands for the actor, too: the address that is sent on is today's.
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (loaded.data?.id && loaded.data.id !== id) go(href(["actors", loaded.data.id], Object.fromEntries(route.query)), true);
   }, [loaded.data]);
   if (loaded.problem) return <ProblemBox problem={loaded.problem} again={loaded.again} />;

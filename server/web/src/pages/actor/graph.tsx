@@ -1,5 +1,5 @@
 import cytoscape from "cytoscape";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { visible } from "../../ui/value.tsx";
 import type { PictureEdge, PictureNode } from "./build.ts";
 import type { Grouping } from "./groups.ts";
@@ -42,7 +42,7 @@ export default function Graph(props: GraphProps) {
   const held = useRef<cytoscape.Core | null>(null);
   const now = useRef(props);
   now.current = props;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!box.current || !paint.current) return;
     const many = props.nodes.length + props.edges.length > manyElements;
     const cy = cytoscape({
@@ -74,7 +74,7 @@ export default function Graph(props: GraphProps) {
       cy.destroy();
     };
   }, []);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const cy = held.current;
     if (!cy) return;
     const before = cy.nodes().length;
@@ -82,7 +82,7 @@ export default function Graph(props: GraphProps) {
     if (before === 0) fit(cy);
     nameSizes(cy);
   }, [props.nodes, props.edges, props.at, props.grouping]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const cy = held.current;
     if (cy) mark(cy, props.selected);
   }, [props.selected, props.nodes, props.edges, props.at, props.grouping]);

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { problemFrom } from "../../app/load.ts";
 import { answered, type Problem, service } from "../../app/service.ts";
 import { type Opened, openCase, openMost, openValue, type Picture, type PictureNode } from "./build.ts";
@@ -11,7 +11,7 @@ export const openedMost = 20;
 /** What was opened, in that order, as far as it is there. */
 export function useOpened(study: Study, picture: Picture, ids: readonly string[]): { opened: readonly Opened[]; problem: Problem | undefined } {
   const [state, set] = useState<{ opened: readonly Opened[]; problem?: Problem }>({ opened: [] });
-  useEffect(() => {
+  useLayoutEffect(() => {
     const ended = new AbortController();
     const all = async () => {
       const opened: Opened[] = [];

@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useState } from "preact/hooks";
 import { lazy } from "../../app/lazy.tsx";
 import { problemFrom } from "../../app/load.ts";
 import { keep, type Route } from "../../app/route.ts";
@@ -102,7 +102,7 @@ export function PictureCard({ route, study, actor }: { route: Route; study: Stud
 /** Places of a picture's nodes once they are known; they stay while the next are worked out. */
 function usePlaces(picture: Picture, ready: boolean): { of: Picture; at: Float64Array | undefined; problem: Problem | undefined } {
   const [state, set] = useState<{ of: Picture; at: Float64Array | undefined; problem: Problem | undefined }>({ of: picture, at: undefined, problem: undefined });
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!ready) return;
     const ended = new AbortController();
     arrange(picture, ended.signal).then(

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { problemFrom } from "../../app/load.ts";
 import { answered, type Problem, type Schemas, service } from "../../app/service.ts";
 import { linksMost, type Shared, sharedValues, type ValueClass } from "./build.ts";
@@ -40,7 +40,7 @@ export function useStudy(actor: Schemas["Actor"] | undefined): Study {
   const [study, set] = useState(nothing);
   const id = actor?.id ?? "";
   const refs = actor?.members ?? [];
-  useEffect(() => {
+  useLayoutEffect(() => {
     set({ ...nothing, gathered: { ...nothing.gathered, of: refs.length } });
     if (id === "") return;
     const ended = new AbortController();

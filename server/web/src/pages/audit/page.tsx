@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { problemFrom } from "../../app/load.ts";
 import { keep, type Route } from "../../app/route.ts";
 import { type Problem, type Schemas, service } from "../../app/service.ts";
@@ -116,7 +116,7 @@ export default function Page({ route }: { route: Route }) {
 function useTrail(path: string, round: number): { entries: readonly Entry[]; key: string; problem: Problem | undefined; loading: boolean } {
   const [state, set] = useState<{ entries: readonly Entry[]; key: string; problem: Problem | undefined; loading: boolean }>({ entries: [], key: "", problem: undefined, loading: true });
   const told = useRef(0);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const ended = new AbortController();
     const all: Entry[] = [];
     let key = "";

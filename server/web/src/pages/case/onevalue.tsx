@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { problemFrom } from "../../app/load.ts";
 import { caseHref, href } from "../../app/route.ts";
 import { answered, type Problem, type Schemas, service } from "../../app/service.ts";
@@ -14,7 +14,7 @@ export function OneValue({ c, g, r, close }: { c: Schemas["Case"]; g: Gathered; 
   const [asked, setAsked] = useState<Schemas["EnrichResponse"]>();
   const [problem, setProblem] = useState<Problem>();
   const [busy, setBusy] = useState(false);
-  useEffect(() => box.current?.showModal(), []);
+  useLayoutEffect(() => box.current?.showModal(), []);
   const record = asked?.records?.[0] ?? r?.records?.[0];
   const ask = async () => {
     setBusy(true);

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { go, href, type Route } from "../../app/route.ts";
 import { useWho } from "../../app/who.ts";
 import { ProblemBox, Waiting } from "../../ui/state.tsx";
@@ -15,7 +15,7 @@ export default function Page({ route }: { route: Route }) {
   const who = useWho();
   const [files, setFiles] = useState<readonly File[]>([]);
   const [over, setOver] = useState(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const has = (e: DragEvent) => e.dataTransfer?.types.includes("Files") ?? false;
     const drag = (e: DragEvent) => {
       if (!has(e)) return;

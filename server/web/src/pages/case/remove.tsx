@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { problemFrom } from "../../app/load.ts";
 import { go, href } from "../../app/route.ts";
 import { answered, Problem, type Schemas, service } from "../../app/service.ts";
@@ -10,14 +10,15 @@ export function Remove({ c, close }: { c: Schemas["Case"]; close: () => void }) 
   const box = useRef<HTMLDialogElement>(null);
   const [typed, setTyped] = useState("");
   const [problem, setProblem] = useState<Problem>();
-  useEffect(() => box.current?.showModal(), []);
+  useLayoutEffect(() => box.current?.showModal(), []);
   const path = { tenant: c.tenant ?? "", case: c.id ?? "" };
   const remove = async () => {
     try {
       const now = (await answered(service.api.GET("/v1/cases/{tenant}/{case}", { params: { path } }))).case;
       if (now?.revision !== c.revision) throw new Problem(409, { reason: "REVISION_MISMATCH", detail: `the case is at revision ${now?.revision} by now, not ${c.revision}: look at it again` });
       await answered(service.api.DELETE("/v1/cases/{tenant}/{case}", { params: { path } }));
-      go(href(["cases"], { tenant: path.tenant }));
+      // Who has gone elsewhere meanwhile stays there.
+      if (box.current) go(href(["cases"], { tenant: path.tenant }));
     } catch (e) {
       setProblem(problemFrom(e));
     }

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { problemFrom } from "../../app/load.ts";
 import { answered, type Problem, type Schemas, service } from "../../app/service.ts";
 import { type Gathered, keyOf } from "./gather.ts";
@@ -20,7 +20,7 @@ export interface Elsewhere {
 /** Asks in batches, one after the other, and answers as they come. Nothing is asked of third parties. */
 export function useElsewhere(all: readonly Gathered[], ask: boolean): Elsewhere {
   const [state, set] = useState<Elsewhere>({ results: new Map(), attributions: [], done: 0, problem: undefined });
-  useEffect(() => {
+  useLayoutEffect(() => {
     const ended = new AbortController();
     set({ results: new Map(), attributions: [], done: 0, problem: undefined });
     if (ask) read(all, ended.signal, set).catch((e: unknown) => !ended.signal.aborted && set((s) => ({ ...s, problem: problemFrom(e) })));

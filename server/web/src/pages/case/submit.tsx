@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { caseHref, keep } from "../../app/route.ts";
 import { Rows, type Column } from "../../ui/rows.tsx";
 import { Nothing, ProblemBox, Waiting } from "../../ui/state.tsx";
@@ -31,7 +31,7 @@ export function SubmitPage({ files, choose, query }: { files: readonly File[]; c
   const [running, setRunning] = useState(false);
   const ended = useRef(new AbortController());
   const partial = query.get("partial") !== null;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const control = new AbortController();
     ended.current = control;
     setRead(undefined);

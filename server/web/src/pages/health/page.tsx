@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { useLoad } from "../../app/load.ts";
 import { answered, type Schemas, service } from "../../app/service.ts";
 import { useWho } from "../../app/who.ts";
@@ -15,7 +15,7 @@ const every = 15_000;
 /** How the service fares, and how what it posts arrives. */
 export default function Page() {
   const [round, next] = useState(0);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const timer = setInterval(() => document.visibilityState === "visible" && next((n) => n + 1), every);
     return () => clearInterval(timer);
   }, []);

@@ -24,7 +24,8 @@ export default function Page({ route }: { route: Route }) {
   const [, tenantA, caseA, tenantB, caseB] = route.path;
   if (!tenantA || !caseA || !tenantB || !caseB) return <Choose />;
   if (!who.data) return who.problem ? <ProblemBox problem={who.problem} again={who.again} /> : <Waiting />;
-  return <PairPage ends={{ tenantA, caseA, tenantB, caseB }} who={who.data} query={route.query} />;
+  // Of its own for each pair: what is shown of one is never reviewed, or undone, as another.
+  return <PairPage ends={{ tenantA, caseA, tenantB, caseB }} who={who.data} query={route.query} key={route.path.join("/")} />;
 }
 
 /** Any two cases can be compared, also such as are not linked. */

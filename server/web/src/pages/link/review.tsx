@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { problemFrom, useLoad } from "../../app/load.ts";
 import { caseHref, href, keep } from "../../app/route.ts";
 import type { Problem, Schemas } from "../../app/service.ts";
@@ -31,7 +31,7 @@ export function ReviewDialog({ ends, action, done }: { ends: Ends; action: Actio
   const [busy, setBusy] = useState(false);
   // The effect does not hang on the reason; one is needed to ask.
   const effect = useLoad((signal) => review(ends, actions[action], action === "clear" ? "" : "preview", true, signal), [action, ...Object.values(ends)]);
-  useEffect(() => box.current?.showModal(), []);
+  useLayoutEffect(() => box.current?.showModal(), []);
   const length = [...reason.trim()].length;
   const ready = effect.data !== undefined && !busy && length <= longest && (action === "clear" || length > 0);
   const say = async () => {

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { answered, type Problem, type Schemas, service } from "../../app/service.ts";
 import { problemFrom } from "../../app/load.ts";
 import { type Answer, askAll } from "./ask.ts";
@@ -49,11 +49,11 @@ export function useAnswers(items: readonly Item[], text: number, who: { role: st
   const [progress, setProgress] = useState<Progress>(idle);
   const [problem, setProblem] = useState<Problem>();
   const keyId = who?.keyId;
-  useEffect(() => {
+  useLayoutEffect(() => {
     by.current = new Map();
     credits.current = new Map();
   }, [keyId, text]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!who) return;
     const todo = items.filter((i) => !by.current.has(itemId(i)) && mayAsk(who.role, i.kind || i.guess));
     setProblem(undefined);

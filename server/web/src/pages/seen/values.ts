@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { go, href, parseRoute, type Route } from "../../app/route.ts";
 import { extract, type Extraction } from "./find/extract.ts";
 import { type Item, longAddress, maxAddress, once, pack, readItems, unpack, writeItems } from "./state.ts";
@@ -47,7 +47,9 @@ export function useValues(route: Route): Values {
     go(href(["seen"], query));
   };
 
-  useEffect(() => {
+  // Who has gone on to another part is not brought back by an address that is ready late.
+  useLayoutEffect(() => () => void turn.current++, []);
+  useLayoutEffect(() => {
     if (q !== null && v === null) {
       // The address has them already, as the search box of another part wrote it.
       const e = extract(q);

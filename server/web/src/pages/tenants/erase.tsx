@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { problemFrom } from "../../app/load.ts";
 import { type Problem, type Schemas, service } from "../../app/service.ts";
 import { Confirm } from "../../ui/confirm.tsx";
@@ -24,7 +24,7 @@ export function Erase({ tenant }: { tenant: string }) {
   const [receipt, setReceipt] = useState<Receipt>();
   const [problem, setProblem] = useState<Problem>();
   const left = useRef(new AbortController());
-  useEffect(() => () => left.current.abort(), []);
+  useLayoutEffect(() => () => left.current.abort(), []);
   const run = async () => {
     setProblem(undefined);
     setReceipt(undefined);

@@ -69,7 +69,8 @@ function NewTenant({ open }: { open: boolean }) {
     try {
       const body = { id: f.text("id"), type: f.text("type") as Schemas["TenantType"], ...readFields(f) };
       const { tenant } = await answered(service.api.POST("/v1/tenants", { body }));
-      go(href(["tenants", tenant?.id ?? ""]));
+      // Who has gone elsewhere meanwhile stays there.
+      if (form.isConnected) go(href(["tenants", tenant?.id ?? ""]));
     } catch (e) {
       setProblem(problemFrom(e));
       setBusy(false);

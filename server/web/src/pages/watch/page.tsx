@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useHotkeys } from "../../app/hotkeys.ts";
 import { caseHref, go, keep, linkHref, type Route } from "../../app/route.ts";
 import { type Schemas, service } from "../../app/service.ts";
@@ -132,7 +132,7 @@ function Connection({ state, paused }: { state: State; paused: boolean }) {
     ended: "not connected",
   }[state.is];
   return (
-    <span role="status" class={`connection ${state.is}`}>
+    <span role="status" class={`connection is-${state.is}`}>
       <svg viewBox="0 0 10 10" aria-hidden="true">
         <circle cx="5" cy="5" r="4" />
       </svg>
@@ -161,7 +161,7 @@ function useFeed(tier: string, since: string, paused: boolean, round: number): F
   const came = useRef<Event[]>([]);
   const stopped = useRef(paused);
   stopped.current = paused;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const end = new AbortController();
     came.current = [];
     setChanges(none);
