@@ -282,23 +282,44 @@ func (d *deployment) deleted(w *operationWorld, before state) {
 }
 
 // poisoned holds invariants 7 and 8: the cases of one tenant raise no pair of others,
-// and lower one by no more than their presence on each of its values explains.
+// and lower one by no more than on each of its values the presence of that tenant, and of
+// those whose presence was explained by what the tenant now has too. Section C does not
+// count the latter: a value of four tenants explains, and with the fifth no more.
 func (d *deployment) poisoned(w *operationWorld) {
 	d.Helper()
 	pairs := d.pairs(w, d.state(false))
 	before := d.explained(pairs)
+	holders := d.holders()
 	refs := d.strangers(w, 1, 4)
 	d.drain()
+	copied := make(map[evidence.Value]bool)
+	for _, ref := range refs {
+		for _, s := range d.cases[ref].Profile().Sightings {
+			copied[s.Value] = true
+		}
+	}
 	for pair, now := range d.explained(pairs) {
 		was := before[pair]
-		// Of a family the most is twice what one value loses: log2((α+1)/α).
+		unexplained := make(map[evidence.Value]uint32)
+		for _, f := range now.Families {
+			for _, g := range f.Groups {
+				for _, v := range g.Values {
+					unexplained[v.Value] = v.Unexplained
+				}
+			}
+		}
+		// Of a family the most is twice what one value loses.
 		var most int32
 		for _, f := range was.Families {
 			var one int32
 			for _, g := range f.Groups {
 				for _, v := range g.Values {
+					more := 1 + turned(holders, copied, v.Value, pair)
+					if now, ok := unexplained[v.Value]; ok && now > v.Unexplained+more {
+						d.Errorf("invariant 7: %v: %s has %d unexplained tenants, %d before, at most %d can be new", pair, v.Text, now, v.Unexplained, more)
+					}
 					if v.Alpha > 0 {
-						one = max(one, fall(v.Alpha))
+						one = max(one, fall(v.Alpha, more))
 					}
 				}
 			}
@@ -318,8 +339,42 @@ func (d *deployment) poisoned(w *operationWorld) {
 	d.drain()
 }
 
-// fall is log2((α+1)/α) in millibits.
-func fall(alpha float64) int32 { return int32(1000 * math.Log2((alpha+1)/alpha)) }
+// fall is the most that a value loses with so many more tenants, log2((α+n)/α) in
+// millibits.
+func fall(alpha float64, tenants uint32) int32 {
+	return int32(1000 * math.Log2((alpha+float64(tenants))/alpha))
+}
+
+// holders are the cases that have a value.
+func (d *deployment) holders() map[evidence.Value]map[evidence.Ref]bool {
+	out := make(map[evidence.Value]map[evidence.Ref]bool)
+	for ref, c := range d.cases {
+		for _, s := range c.Profile().Sightings {
+			if out[s.Value] == nil {
+				out[s.Value] = make(map[evidence.Ref]bool)
+			}
+			out[s.Value][ref] = true
+		}
+	}
+	return out
+}
+
+// turned counts the tenants on a value, other than those of a pair, with a case that has
+// a copied value in common with the pair.
+func turned(holders map[evidence.Value]map[evidence.Ref]bool, copied map[evidence.Value]bool, on evidence.Value, pair graph.RowKey) uint32 {
+	tenants := make(map[string]bool)
+	for x := range holders[on] {
+		if x.Tenant == pair.A.Tenant || x.Tenant == pair.B.Tenant {
+			continue
+		}
+		for other := range copied {
+			if has := holders[other]; other != on && has[x] && (has[pair.A] || has[pair.B]) {
+				tenants[x.Tenant] = true
+			}
+		}
+	}
+	return uint32(len(tenants))
+}
 
 // aged holds invariant 9: time that passes changes nothing, however much is scored anew.
 func (d *deployment) aged() {

@@ -357,6 +357,9 @@ func (d *deployment) compare(s state) (conflicts int) {
 			d.Errorf("the row of %v has verdict %d, people said %d", row.RowKey, row.Verdict, said[row.RowKey])
 		}
 		delete(said, row.RowKey)
+		if row.A.Tenant == row.B.Tenant && row.Verdict == graph.Unreviewed {
+			d.Errorf("the cases of one tenant %v have a row though nobody speaks of them", row.RowKey)
+		}
 		held := row.Verdict == graph.Unreviewed && link.Tier(row.Tier) >= link.Lead && (fanouts[row.A].Alarm || fanouts[row.B].Alarm)
 		if row.Held != held {
 			d.Errorf("the row of %v is held: %t, want %t", row.RowKey, row.Held, held)

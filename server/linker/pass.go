@@ -136,6 +136,8 @@ func (p *pass) judge(ctx context.Context, o link.Outcome, stored *graph.Row) err
 	if err != nil {
 		return err
 	}
+	// Cases of one tenant are linked only by what people say of them.
+	o.Kept = o.Kept && (o.A.Tenant != o.B.Tenant || said.Verdict != graph.Unreviewed)
 	var rests []evidence.Value
 	if !o.Kept && said.Verdict != graph.Unreviewed {
 		if o, rests, err = p.reviewed(key); err != nil {
