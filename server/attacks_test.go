@@ -16,6 +16,7 @@ import (
 
 	elsewherev1 "github.com/elsewhere-project/elsewhere/proto/elsewhere/v1"
 	"github.com/elsewhere-project/elsewhere/server"
+	"github.com/elsewhere-project/elsewhere/server/graph"
 )
 
 // days is a clock that a test moves.
@@ -80,6 +81,35 @@ func TestAttackSubmitProbeDelete(t *testing.T) {
 				t.Fatalf("what two others have: %s\nwhat nobody has: %s", x, y)
 			}
 		}
+	}
+}
+
+// TestAttackCountingOfToday asks for a value that enough others have while one of them
+// submits more cases with it than months are told for: on that day nothing changes.
+func TestAttackCountingOfToday(t *testing.T) {
+	d := newDays()
+	g := guard(t, server.Config{Memory: true, Clock: d.clock})
+	g.tenants(t, "own", "a", "b", "c", "d")
+	all, own := g.key(t, lead), g.key(t, tenantKey, "own")
+	const value = "70.0.0.1"
+	for i, other := range []string{"a", "b", "c"} {
+		all.put(t, newCase(other, "1", dated(value, i+1)))
+	}
+	d.next()
+	ask := func() string { return own.raw(t, obs("ip", value)) }
+	before := ask()
+	if own.seen(t, obs("ip", value))[0].GetLastSeen() == nil {
+		t.Fatal("no month is told of few cases")
+	}
+	for i := range graph.MaxPutTogether {
+		all.put(t, newCase([]string{"c", "d"}[i%2], fmt.Sprint("more-", i), dated(value, 9)))
+		if got := ask(); got != before {
+			t.Fatalf("with %d cases of the day the answer changes", i+1)
+		}
+	}
+	d.next()
+	if own.seen(t, obs("ip", value))[0].GetLastSeen() != nil {
+		t.Error("a month is told of many cases")
 	}
 }
 

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"iter"
 	"slices"
 	"time"
 
@@ -110,20 +111,13 @@ func (v Viewer) Look(snap graph.Snapshot, value evidence.Value, room []graph.Sig
 		d.Refused = true
 		return d, nil
 	}
-	s, err := snap.Summary(value)
-	if err != nil {
-		return d, err
-	}
+	var err error
 	if v.all {
-		d.Tenants, d.Cases = exactly(s.Tenants), exactly(s.Cases)
-		d.First, d.Last = TimeRange{s.First, s.First}, TimeRange{s.Last, s.Last}
-		d.Spread = int(s.Tenants)
-		d.Sightings = append(d.Sightings, s.Newest...)
-		d.More = int(s.Cases) > len(s.Newest)
-	} else if err := v.lookListed(snap, value, &s, &d); err != nil {
-		return d, err
+		err = v.lookAll(snap, value, &d)
+	} else {
+		err = v.lookListed(snap, value, &d)
 	}
-	if err := v.addWithheld(snap, value, s.Withheld, &d); err != nil {
+	if err != nil {
 		return d, err
 	}
 	visibility, known := evidence.KindVisibility(value.Kind)
@@ -134,52 +128,90 @@ func (v Viewer) Look(snap graph.Snapshot, value evidence.Value, room []graph.Sig
 	return d, nil
 }
 
-// lookListed looks for who reads some tenants.
-func (v Viewer) lookListed(snap graph.Snapshot, value evidence.Value, s *graph.Summary, d *Disclosed) error {
-	own, err := v.own(snap, value, s, d)
+// lookAll looks for who reads every tenant.
+func (v Viewer) lookAll(snap graph.Snapshot, value evidence.Value, d *Disclosed) error {
+	s, err := snap.Summary(value)
+	if err != nil {
+		return err
+	}
+	d.Tenants, d.Cases = exactly(s.Tenants), exactly(s.Cases)
+	d.First, d.Last = TimeRange{s.First, s.First}, TimeRange{s.Last, s.Last}
+	d.Spread = int(s.Tenants)
+	d.Sightings = append(d.Sightings, s.Newest...)
+	d.More = int(s.Cases) > len(s.Newest)
+	if !v.restricted || s.Withheld == 0 {
+		return nil
+	}
+	if len(d.Sightings) == MaxSightings {
+		// Some are there, and there is no place to show one.
+		d.More = true
+		return nil
+	}
+	return addWithheld(v.Withheld(snap, value, nil), d)
+}
+
+// lookListed looks for who reads some tenants. What it does once it knows who has the
+// value depends on what he may be told alone, so that the time does not tell the rest.
+func (v Viewer) lookListed(snap graph.Snapshot, value evidence.Value, d *Disclosed) error {
+	h, err := snap.Holders(value)
+	if err != nil {
+		return err
+	}
+	own, err := v.own(snap, value, &h, d)
 	if err != nil {
 		return err
 	}
 	if v.role == RoleTenant {
-		return v.lookTenant(snap, value, s, d)
+		err = v.lookTenant(snap, value, &h, d)
+	} else {
+		d.Spread = int(h.Tenants)
+		var others int
+		if others, err = v.others(snap, value, &h, own); err == nil {
+			d.Others = new(bucket(others))
+		}
 	}
-	d.Spread = int(s.Tenants)
-	others, err := v.others(snap, value, s, own)
-	if err == nil {
-		d.Others = new(bucket(others))
+	if err != nil || !v.restricted {
+		return err
 	}
-	return err
+	if tenants := v.among(h.Withheld, h.AllWithheld()); len(tenants) > 0 {
+		return addWithheld(readable(snap.Withheld, tenants, value, nil), d)
+	}
+	return nil
+}
+
+// among returns those of the viewer's tenants that are on a list; if it does not hold
+// all, he may have others that should be.
+func (v Viewer) among(list []string, all bool) []string {
+	if !all {
+		return v.tenants
+	}
+	var found []string
+	for _, tenant := range list {
+		if v.has(tenant) {
+			found = append(found, tenant)
+		}
+	}
+	return found
 }
 
 // own adds what the viewer may read to an answer, and returns the number of his
 // tenants with the value.
-func (v Viewer) own(snap graph.Snapshot, value evidence.Value, s *graph.Summary, d *Disclosed) (int, error) {
+func (v Viewer) own(snap graph.Snapshot, value evidence.Value, h *graph.Holders, d *Disclosed) (int, error) {
 	var o ownCount
 	o.newest = d.Sightings
-	switch {
-	case int(s.Cases) == len(s.Newest):
-		for _, sighting := range s.Newest {
-			if v.has(sighting.Tenant) {
-				o.add(sighting)
-			}
+	tenant, n := "", 0
+	for sighting, err := range snap.SightingsIn(value, v.among(h.Live, h.AllLive()), maxOwnCases+1) {
+		if err != nil {
+			return 0, err
 		}
-		slices.Sort(o.tenants)
-		o.tenants = slices.Compact(o.tenants)
-	default:
-		tenant, n := "", 0
-		for sighting, err := range snap.SightingsIn(value, v.tenants, maxOwnCases+1) {
-			if err != nil {
-				return 0, err
-			}
-			if sighting.Tenant != tenant {
-				tenant, n = sighting.Tenant, 0
-			}
-			if n++; n > maxOwnCases {
-				o.more = true
-				continue
-			}
-			o.add(sighting)
+		if sighting.Tenant != tenant {
+			tenant, n = sighting.Tenant, 0
 		}
+		if n++; n > maxOwnCases {
+			o.more = true
+			continue
+		}
+		o.add(sighting)
 	}
 	d.Sightings = o.newest
 	d.More = o.cases > len(o.newest)
@@ -227,9 +259,9 @@ func compareNewest(x, y graph.Sighting) int {
 // others counts the owners of the tenants with a value that the viewer may not
 // name, up to manyOwners. Scores are computed over all of them, so analysts may
 // know as much at once.
-func (v Viewer) others(snap graph.Snapshot, value evidence.Value, s *graph.Summary, own int) (int, error) {
+func (v Viewer) others(snap graph.Snapshot, value evidence.Value, h *graph.Holders, own int) (int, error) {
 	if v.rules.Tenants.plainCounts() {
-		return max(int(s.Tenants)-own, 0), nil
+		return max(int(h.Tenants)-own, 0), nil
 	}
 	var found owners
 	count := func(tenant string) {
@@ -237,13 +269,17 @@ func (v Viewer) others(snap graph.Snapshot, value evidence.Value, s *graph.Summa
 			found.add(v.rules.Tenants.owner(tenant))
 		}
 	}
-	if int(s.Cases) == len(s.Newest) {
-		for _, sighting := range s.Newest {
-			count(sighting.Tenant)
-		}
+	for _, tenant := range h.Live {
+		count(tenant)
+	}
+	if h.AllLive() {
 		return found.n, nil
 	}
-	for at := (*graph.Position)(nil); found.n < manyOwners; {
+	at := (*graph.Position)(nil)
+	if n := len(h.Live); n > 0 {
+		at = afterTenant(h.Live[n-1])
+	}
+	for found.n < manyOwners {
 		tenant := ""
 		for sighting, err := range snap.Sightings(value, at) {
 			if err != nil {
@@ -280,16 +316,8 @@ func (o *owners) add(one owner) {
 func afterTenant(tenant string) *graph.Position { return graph.StartOf(tenant + "\x01") }
 
 // addWithheld adds sightings in restricted and tlp:red cases for who may read them.
-func (v Viewer) addWithheld(snap graph.Snapshot, value evidence.Value, any uint32, d *Disclosed) error {
-	if !v.restricted || any == 0 {
-		return nil
-	}
-	if v.all && len(d.Sightings) == MaxSightings {
-		// Some are there, and there is no place to show one.
-		d.More = true
-		return nil
-	}
-	for sighting, err := range v.Withheld(snap, value, nil) {
+func addWithheld(sightings iter.Seq2[graph.Sighting, error], d *Disclosed) error {
+	for sighting, err := range sightings {
 		if err != nil {
 			return err
 		}

@@ -1,19 +1,12 @@
 package access
 
 import (
-	"iter"
 	"slices"
 	"time"
 
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/graph"
 )
-
-// wholeWalk is the number of cases on a value up to which all are read to find
-// the months for a tenant; beyond it none are told. To read so many takes as long
-// as to look for the owners one by one, about 20 µs: the time of an answer must not
-// say how many cases others have.
-const wholeWalk = 64
 
 // elsewhere is what a tenant may hear of others, before k is asked for.
 type elsewhere struct {
@@ -24,29 +17,31 @@ type elsewhere struct {
 
 // lookTenant adds what a tenant may know of others: from K owners on how many, to
 // a bucket, and the months. Below that its answer is as if they were not there.
-func (v Viewer) lookTenant(snap graph.Snapshot, value evidence.Value, s *graph.Summary, d *Disclosed) error {
-	if int(s.Cases) == len(s.Newest) {
+func (v Viewer) lookTenant(snap graph.Snapshot, value evidence.Value, h *graph.Holders, d *Disclosed) error {
+	if h.AllLive() {
 		// Too few owners cost no more than none, or whoever asks for many values would
 		// find those that others have by the time that it takes.
 		var most owners
-		for _, sighting := range s.Newest {
-			most.add(v.foreign(sighting.Tenant))
+		for _, tenant := range h.Live {
+			most.add(v.foreign(tenant))
 		}
 		if most.n == 0 || most.n < K && !v.tellsBelow() {
 			v.tellBelow(0, d)
 			return nil
 		}
 	}
-	var e elsewhere
-	dated := s.Cases <= wholeWalk
-	var err error
-	if dated {
-		err = v.walk(snap, value, &e)
-	} else {
-		err = v.leap(snap, value, &e)
-	}
+	held, err := snap.HeldBefore(value, v.rules.countedBefore())
 	if err != nil {
 		return err
+	}
+	var e elsewhere
+	for i := range held.By {
+		e.add(v.foreign(held.By[i].Tenant), &held.By[i])
+	}
+	if n := len(held.By); n == graph.MaxHolders && !held.Whole {
+		if err := v.leap(snap, value, afterTenant(held.By[n-1].Tenant), &e); err != nil {
+			return err
+		}
 	}
 	switch {
 	case e.n < K:
@@ -58,7 +53,7 @@ func (v Viewer) lookTenant(snap graph.Snapshot, value evidence.Value, s *graph.S
 	default:
 		d.Others = new(bucket(e.n))
 		d.First, d.Last = TimeRange{}, TimeRange{}
-		if dated {
+		if held.Whole {
 			d.First, d.Last = month(e.first), month(e.last)
 		}
 	}
@@ -74,13 +69,14 @@ func (v Viewer) tellBelow(n int, d *Disclosed) {
 
 func (v Viewer) tellsBelow() bool { return v.rules.ExistsBelowK || leaks }
 
-// counted are the sightings that count for tenants: not those of the current day,
-// so that who submits and asks does not see others come and go.
-func (v Viewer) counted(snap graph.Snapshot, value evidence.Value, after *graph.Position) iter.Seq2[graph.Sighting, error] {
-	if v.rules.AtOnce {
-		return snap.Sightings(value, after)
+// countedBefore is the day before which cases count for tenants: the current one, so
+// that who submits and asks does not see others come and go.
+func (r *Rules) countedBefore() time.Time {
+	if r.AtOnce {
+		// No case will have been written so late.
+		return time.Unix(1<<35, 0)
 	}
-	return snap.SightingsBefore(value, v.rules.clock(), after)
+	return r.clock()
 }
 
 // foreign returns the owner that is counted for a tenant that is somebody else's.
@@ -92,27 +88,18 @@ func (v Viewer) foreign(tenant string) owner {
 	return o
 }
 
-// walk reads every sighting.
-func (v Viewer) walk(snap graph.Snapshot, value evidence.Value, e *elsewhere) error {
-	for s, err := range v.counted(snap, value, nil) {
-		if err != nil {
-			return err
-		}
-		e.add(v.foreign(s.Tenant), s)
-	}
-	return nil
-}
-
-// leap reads the newest sighting that counts of each tenant, until there are
-// enough.
-func (v Viewer) leap(snap graph.Snapshot, value evidence.Value, e *elsewhere) error {
-	for at := (*graph.Position)(nil); e.n < manyOwners || !e.used; {
+// leap reads the newest sighting that counts of each tenant after a place, until
+// there are enough.
+func (v Viewer) leap(snap graph.Snapshot, value evidence.Value, at *graph.Position, e *elsewhere) error {
+	for e.n < manyOwners || !e.used {
 		tenant := ""
-		for s, err := range v.counted(snap, value, at) {
+		for s, err := range snap.SightingsBefore(value, v.rules.countedBefore(), at) {
 			if err != nil {
 				return err
 			}
-			e.add(v.foreign(s.Tenant), s)
+			by := graph.HeldBy{Tenant: s.Tenant}
+			by.Add(s)
+			e.add(v.foreign(s.Tenant), &by)
 			tenant = s.Tenant
 			break
 		}
@@ -124,16 +111,16 @@ func (v Viewer) leap(snap graph.Snapshot, value evidence.Value, e *elsewhere) er
 	return nil
 }
 
-func (e *elsewhere) add(o owner, s graph.Sighting) {
+func (e *elsewhere) add(o owner, h *graph.HeldBy) {
 	if o == (owner{}) {
 		return
 	}
 	e.owners.add(o)
-	e.used = e.used || len(s.Roles) == 0 || slices.ContainsFunc(s.Roles, func(r string) bool { return r != evidence.RoleSpoofed })
-	if !s.First.IsZero() && (e.first.IsZero() || s.First.Before(e.first)) {
-		e.first = s.First
+	e.used = e.used || h.Plain || slices.ContainsFunc(h.Roles, func(r string) bool { return r != evidence.RoleSpoofed })
+	if !h.First.IsZero() && (e.first.IsZero() || h.First.Before(e.first)) {
+		e.first = h.First
 	}
-	if s.Last.After(e.last) {
-		e.last = s.Last
+	if h.Last.After(e.last) {
+		e.last = h.Last
 	}
 }

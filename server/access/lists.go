@@ -12,7 +12,10 @@ import (
 // graph.Snapshot.Sightings does. What he may not read is not looked at, so that
 // it does not take time either.
 func (v Viewer) Sightings(snap graph.Snapshot, value evidence.Value, after *graph.Position) iter.Seq2[graph.Sighting, error] {
-	return v.readable(snap.Sightings, v.all, value, after)
+	if v.all {
+		return snap.Sightings(value, after)
+	}
+	return readable(snap.Sightings, v.tenants, value, after)
 }
 
 // Withheld yields the sightings in restricted and tlp:red cases that the viewer
@@ -21,15 +24,16 @@ func (v Viewer) Withheld(snap graph.Snapshot, value evidence.Value, after *graph
 	if !v.restricted {
 		return func(func(graph.Sighting, error) bool) {}
 	}
-	return v.readable(snap.Withheld, v.all, value, after)
+	if v.all {
+		return snap.Withheld(value, after)
+	}
+	return readable(snap.Withheld, v.tenants, value, after)
 }
 
-func (v Viewer) readable(sequence func(evidence.Value, *graph.Position) iter.Seq2[graph.Sighting, error], all bool, value evidence.Value, after *graph.Position) iter.Seq2[graph.Sighting, error] {
-	if all {
-		return sequence(value, after)
-	}
+// readable yields what a sequence has of some tenants.
+func readable(sequence func(evidence.Value, *graph.Position) iter.Seq2[graph.Sighting, error], tenants []string, value evidence.Value, after *graph.Position) iter.Seq2[graph.Sighting, error] {
 	return func(yield func(graph.Sighting, error) bool) {
-		for _, tenant := range v.tenants {
+		for _, tenant := range tenants {
 			start := graph.StartOf(tenant)
 			if after != nil && tenant < after.Ref.Tenant {
 				continue

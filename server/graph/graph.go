@@ -246,6 +246,12 @@ type Snapshot interface {
 	Summary(evidence.Value) (Summary, error)
 	// Spread returns the Tenants and Cases of Summary, and costs less.
 	Spread(evidence.Value) (tenants, cases uint32, err error)
+	// Holders returns who has a value. To ask again, while nobody changed a case with
+	// it, costs the same whoever they are and however many cases they have.
+	Holders(evidence.Value) (Holders, error)
+	// HeldBefore returns what SightingsBefore yields of a value, put together by tenant.
+	// To ask again costs as little as with Holders.
+	HeldBefore(v evidence.Value, day time.Time) (Held, error)
 	// Sightings yields the sightings of a value in live cases: by tenant
 	// (bytewise), within a tenant by last sighting descending (whole seconds,
 	// unknown last), then by case id ascending. It starts after the given
@@ -257,7 +263,8 @@ type Snapshot interface {
 	SightingsBefore(v evidence.Value, day time.Time, after *Position) iter.Seq2[Sighting, error]
 	// SightingsIn yields, of the sightings of a value, the first few of each of these
 	// tenants, which are sorted and distinct, in order of Sightings. It costs what
-	// those cost, and no more than a look for each tenant.
+	// those cost, and no more than a look for each tenant; where each of them has the
+	// value, that does not depend on who else has.
 	SightingsIn(v evidence.Value, tenants []string, each int) iter.Seq2[Sighting, error]
 	// Withheld is Sightings for restricted and tlp:red cases.
 	Withheld(v evidence.Value, after *Position) iter.Seq2[Sighting, error]

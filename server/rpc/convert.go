@@ -190,51 +190,12 @@ func wireSighting(s graph.Sighting, withheld bool) *elsewherev1.Sighting {
 	}.Build()
 }
 
-func wireSeen(a *seenAnswer) *elsewherev1.SeenResult {
-	b := elsewherev1.SeenResult_builder{
-		Observable:    elsewherev1.Observable_builder{Kind: a.kind, Value: a.value}.Build(),
-		Status:        a.status,
-		Generic:       a.genericReason != "",
-		GenericReason: a.genericReason,
-		FirstSeen:     wireRange(a.First),
-		LastSeen:      wireRange(a.Last),
-		MoreSightings: a.More,
-		Class:         a.class.Name,
-		ClassReasons:  a.class.Reasons,
-	}
-	if a.violation != nil {
-		b.Violation = wireViolation(*a.violation)
-	}
-	if a.disclosed {
-		b.Tenants, b.Cases = wireCounts(a.Tenants), wireCounts(a.Cases)
-	}
-	if a.Others != nil {
-		b.OtherTenants = wireCounts(*a.Others)
-	}
-	b.Sightings = make([]*elsewherev1.Sighting, 0, len(a.Sightings))
-	for i, s := range a.Sightings {
-		b.Sightings = append(b.Sightings, wireSighting(s, i >= len(a.Sightings)-a.Withheld))
-	}
-	return b.Build()
-}
-
 func wireCounts(r access.CountRange) *elsewherev1.CountRange {
 	b := elsewherev1.CountRange_builder{Min: r.Min}
 	if !r.OrMore {
 		b.Max = &r.Max
 	}
 	return b.Build()
-}
-
-func wireRange(r access.TimeRange) *elsewherev1.TimeRange {
-	if r.Latest.IsZero() {
-		return nil
-	}
-	latest := toTimestamp(r.Latest)
-	if r.Earliest.Equal(r.Latest) {
-		return elsewherev1.TimeRange_builder{Earliest: latest, Latest: latest}.Build()
-	}
-	return elsewherev1.TimeRange_builder{Earliest: toTimestamp(r.Earliest), Latest: latest}.Build()
 }
 
 func wireLink(row graph.Row, firstLinked time.Time) *elsewherev1.Link {

@@ -80,7 +80,9 @@ func (s *Service) seen(ctx context.Context, asked []*elsewherev1.Observable, sta
 			if i >= chunks {
 				return nil
 			}
-			for nth := i * seenTogether; nth < min((i+1)*seenTogether, len(asked)); nth++ {
+			end := min((i+1)*seenTogether, len(asked))
+			messages := seenMessages{answers: end - i*seenTogether}
+			for nth := i * seenTogether; nth < end; nth++ {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
@@ -88,7 +90,7 @@ func (s *Service) seen(ctx context.Context, asked []*elsewherev1.Observable, sta
 				if err != nil {
 					return err
 				}
-				results[nth] = wireSeen(&a)
+				results[nth] = messages.result(&a)
 				if stated != nil {
 					if err := stated.add(viewer, snap, nth, &a); err != nil {
 						return err

@@ -26,11 +26,19 @@ type caches struct {
 	records  cache[string, knownRecord]
 }
 
-// knownRecord is a record, which must not be changed, and the value where the
-// key does not hold it.
+// knownRecord is a record, which must not be changed, the value where the key does
+// not hold it, and who has it, nil while nobody has asked for that.
 type knownRecord struct {
 	record
-	named evidence.Value
+	named   evidence.Value
+	holders *graph.Holders
+	held    *heldBefore
+}
+
+// heldBefore is what was held before a request.
+type heldBefore struct {
+	first uint64
+	graph.Held
 }
 
 func newCaches(size int64) *caches {
@@ -213,6 +221,21 @@ func (r *knownRecord) size(key string) int64 {
 	n += cap(r.newest)*int(unsafe.Sizeof(graph.Sighting{})) + cap(r.firsts)*int(unsafe.Sizeof(first{}))
 	if r.mark != nil {
 		n += int(unsafe.Sizeof(mark{}))
+	}
+	if r.holders != nil {
+		n += int(unsafe.Sizeof(graph.Holders{}))
+		for _, tenants := range [2][]string{r.holders.Live, r.holders.Withheld} {
+			for _, t := range tenants {
+				n += int(unsafe.Sizeof(t)) + len(t)
+			}
+		}
+	}
+	if r.held != nil {
+		n += int(unsafe.Sizeof(heldBefore{}))
+		for i := range r.held.By {
+			h := &r.held.By[i]
+			n += int(unsafe.Sizeof(*h)) + len(h.Tenant) + cap(h.Roles)*int(unsafe.Sizeof(""))
+		}
 	}
 	for i := range r.newest {
 		n += len(r.newest[i].Tenant) + len(r.newest[i].Case)

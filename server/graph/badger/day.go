@@ -3,6 +3,7 @@ package badger
 import (
 	"encoding/binary"
 	"iter"
+	"math"
 	"time"
 
 	"github.com/elsewhere-project/elsewhere/server/evidence"
@@ -51,20 +52,36 @@ func (w *writer) markDay(c *change) error {
 	return nil
 }
 
-// SightingsBefore implements graph.Snapshot.
-func (s *snapshot) SightingsBefore(v evidence.Value, day time.Time, after *graph.Position) iter.Seq2[graph.Sighting, error] {
-	return func(yield func(graph.Sighting, error) bool) {
+// before returns the first request whose changes are not of a time before a day; none
+// has so high a number where all are.
+func (s *snapshot) before(day time.Time) (first uint64, err error) {
+	if s.day == nil {
 		var m dayMark
 		_, err := s.get([]byte(keyDay), func(val []byte) (err error) {
 			m, err = decodeDayMark(val)
 			return err
 		})
 		if err != nil {
+			return 0, err
+		}
+		s.day = &m
+	}
+	if s.day.day >= dayOf(day) {
+		return s.day.first, nil
+	}
+	return math.MaxUint64, nil
+}
+
+// SightingsBefore implements graph.Snapshot.
+func (s *snapshot) SightingsBefore(v evidence.Value, day time.Time, after *graph.Position) iter.Seq2[graph.Sighting, error] {
+	return func(yield func(graph.Sighting, error) bool) {
+		first, err := s.before(day)
+		if err != nil {
 			yield(graph.Sighting{}, err)
 			return
 		}
 		for sighting, written := range s.written(v, after, &err) {
-			if m.day >= dayOf(day) && written >= m.first {
+			if written >= first {
 				continue
 			}
 			if !yield(sighting, nil) {

@@ -137,22 +137,27 @@ func (r reader) profile(ref evidence.Ref, part func(*profileReader) (*evidence.P
 // nothing is, and the value where the key does not hold it. Others may share the
 // record.
 func (r reader) record(value []byte) (rec record, named evidence.Value, err error) {
+	k, err := r.remembered(value)
+	return k.record, k.named, err
+}
+
+// remembered is record with who has the value, if somebody has asked for that.
+func (r reader) remembered(value []byte) (k knownRecord, err error) {
 	var key string
 	if r.caches != nil {
 		key = string(value)
 		if k, ok := r.caches.records.get(key, r.view); ok {
-			return k.record, k.named, nil
+			return k, nil
 		}
 	}
 	ok, err := r.get(recordKey(value), func(val []byte) error {
-		rec, named, err = decodeRecord(val)
+		k.record, k.named, err = decodeRecord(val)
 		return err
 	})
 	if ok && err == nil && r.caches != nil {
-		k := knownRecord{rec, named}
 		r.caches.records.add(key, r.view, k, k.size(key))
 	}
-	return rec, named, err
+	return k, err
 }
 
 // number reads one of the singletons that are numbers.

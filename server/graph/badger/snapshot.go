@@ -21,7 +21,11 @@ type snapshot struct {
 	pack   *packer
 	// open are the iterators of sequences under way.
 	open []*dgraph.Iterator
-	over bool
+	// spare is an iterator over all sightings that no sequence has now: to open one
+	// takes longer than what most find with it.
+	spare *dgraph.Iterator
+	over  bool
+	day   *dayMark // once it was asked for
 }
 
 // end closes what the reader has left open: a sequence that was pulled from and
@@ -105,7 +109,7 @@ func (s *snapshot) from(prefix, start []byte) iter.Seq2[*dgraph.Iterator, error]
 		}
 		it, done := s.begin(prefix)
 		defer done()
-		for it.Seek(start); it.Valid(); it.Next() {
+		for it.Seek(start); it.ValidForPrefix(prefix); it.Next() {
 			err := s.ctx.Err()
 			if !yield(it, err) || err != nil {
 				return
@@ -118,9 +122,26 @@ func (s *snapshot) from(prefix, start []byte) iter.Seq2[*dgraph.Iterator, error]
 	}
 }
 
-// begin opens an iterator for a sequence, and returns what ends it.
+// begin opens an iterator for a sequence, and returns what ends it. One for sightings
+// may go on behind the prefix.
 func (s *snapshot) begin(prefix []byte) (it *dgraph.Iterator, done func()) {
-	return s.keep(s.iterate(prefix))
+	if !bytes.HasPrefix(prefix, []byte{spacePosting}) {
+		return s.keep(s.iterate(prefix))
+	}
+	if it, s.spare = s.spare, nil; it == nil {
+		it = s.iterate([]byte{spacePosting})
+		s.open = append(s.open, it)
+	}
+	return it, func() {
+		switch {
+		case s.over:
+		case s.spare == nil:
+			s.spare = it
+		default:
+			// One sequence was read inside another.
+			s.drop(it)
+		}
+	}
 }
 
 // keep has an iterator end with the snapshot at the latest.
@@ -128,10 +149,14 @@ func (s *snapshot) keep(it *dgraph.Iterator) (kept *dgraph.Iterator, done func()
 	s.open = append(s.open, it)
 	return it, func() {
 		if !s.over {
-			s.open = slices.DeleteFunc(s.open, func(o *dgraph.Iterator) bool { return o == it })
-			it.Close()
+			s.drop(it)
 		}
 	}
+}
+
+func (s *snapshot) drop(it *dgraph.Iterator) {
+	s.open = slices.DeleteFunc(s.open, func(o *dgraph.Iterator) bool { return o == it })
+	it.Close()
 }
 
 // errOver is returned by a sequence that is read after its snapshot has ended.

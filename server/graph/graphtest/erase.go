@@ -114,6 +114,8 @@ func (s *store) before(day time.Time) map[string][]graph.Sighting {
 				}
 				found[fmt.Sprint(v)] = append(found[fmt.Sprint(v)], sg)
 			}
+			held := must[graph.Held](s)(sn.HeldBefore(v, day))
+			same(s, "what was held before "+day.Format(time.DateOnly), held, heldOf(found[fmt.Sprint(v)]))
 		}
 	})
 	return found

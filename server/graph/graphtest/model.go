@@ -89,6 +89,37 @@ func (m *Model) Sightings(v evidence.Value) []graph.Sighting {
 	return m.sightings(v, func(c *evidence.Case) bool { return c.Live() })
 }
 
+// heldOf is what sightings of a value are together.
+func heldOf(sightings []graph.Sighting) graph.Held {
+	held := graph.Held{Whole: len(sightings) <= graph.MaxPutTogether}
+	for i, s := range sightings {
+		fresh := i == 0 || sightings[i-1].Tenant != s.Tenant
+		if fresh {
+			held.By = append(held.By, graph.HeldBy{Tenant: s.Tenant})
+		}
+		if fresh || held.Whole {
+			held.By[len(held.By)-1].Add(s)
+		}
+	}
+	held.By = held.By[:min(len(held.By), graph.MaxHolders)]
+	return held
+}
+
+// Holders returns who has a value.
+func (m *Model) Holders(v evidence.Value) graph.Holders {
+	sum := m.Summary(v)
+	first := func(sightings []graph.Sighting) (tenants []string) {
+		for _, s := range sightings {
+			if !slices.Contains(tenants, s.Tenant) {
+				tenants = append(tenants, s.Tenant)
+			}
+		}
+		slices.Sort(tenants)
+		return tenants[:min(len(tenants), graph.MaxHolders)]
+	}
+	return graph.Holders{Tenants: sum.Tenants, Cases: sum.Cases, Live: first(m.Sightings(v)), Withheld: first(m.Withheld(v))}
+}
+
 // SightingsIn returns the first few sightings of each of some tenants.
 func (m *Model) SightingsIn(v evidence.Value, tenants []string, each int) []graph.Sighting {
 	var found []graph.Sighting

@@ -287,6 +287,10 @@ func compareValue(t tester, sn graph.Snapshot, m *Model, v evidence.Value) {
 	if err != nil || tenants != want.Tenants || cases != want.Cases {
 		t.Errorf("spread of %s: %d tenants, %d cases, %v; want %d and %d", v.Text, tenants, cases, err, want.Tenants, want.Cases)
 	}
+	for _, when := range []string{"first", "again"} {
+		same(t, "holders of "+v.Text+", asked "+when, must[graph.Holders](t)(sn.Holders(v)), m.Holders(v))
+		same(t, "what is held of "+v.Text+", asked "+when, must[graph.Held](t)(sn.HeldBefore(v, time.Unix(1<<35, 0))), heldOf(m.Sightings(v)))
+	}
 	same(t, "sightings of "+v.Text, collect(t, sn.Sightings(v, nil), everything), m.Sightings(v))
 	compareTenants(t, sn, m, v)
 	same(t, "withheld sightings of "+v.Text, collect(t, sn.Withheld(v, nil), everything), m.Withheld(v))
