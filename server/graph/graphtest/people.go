@@ -278,6 +278,22 @@ func (p *people) rowsAny(t *rapid.T) {
 	}
 }
 
+// compareListing holds what is known of the first part of the list to what is in it.
+func (p *people) compareListing(t *rapid.T, all []graph.Touched, marks []graph.TouchMark) {
+	l, err := p.Listed(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := graph.Listing{Entries: len(all), Marks: marks}
+	for _, x := range all {
+		if x.B != (evidence.Ref{}) {
+			want.Pairs = append(want.Pairs, graph.RowKey(x))
+		}
+	}
+	slices.SortFunc(want.Pairs, graph.RowKey.Compare)
+	same(p, "listing", l, want)
+}
+
 // look takes what is listed, part by part.
 func (p *people) look(t *rapid.T) {
 	listed := map[graph.Touched]bool{}
@@ -286,6 +302,7 @@ func (p *people) look(t *rapid.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		p.compareListing(t, all, marks)
 		if len(marks) == 0 {
 			break
 		}
@@ -302,6 +319,24 @@ func (p *people) look(t *rapid.T) {
 	clear(p.touched)
 }
 
+// compareNetwork holds a network to the rows.
+func (p *people) compareNetwork(n *graph.Network) {
+	var linked []evidence.Ref
+	for k := range p.rows {
+		linked = append(linked, k.A, k.B)
+	}
+	slices.SortFunc(linked, evidence.Ref.Compare)
+	same(p, "cases with rows", n.Cases, slices.Compact(linked))
+	place := func(r evidence.Ref) int32 { return int32(slices.Index(n.Cases, r)) }
+	var links []graph.Link
+	for _, r := range slices.SortedFunc(maps.Values(p.rows), func(x, y graph.Row) int { return x.RowKey.Compare(y.RowKey) }) {
+		links = append(links, graph.Link{
+			A: place(r.A), B: place(r.B), Millibits: r.Millibits, Tier: r.Tier, Verdict: r.Verdict, Held: r.Held,
+		})
+	}
+	same(p, "links of the network", n.Links, links)
+}
+
 func (p *people) compare(*rapid.T) {
 	p.view(func(sn graph.Snapshot) {
 		want := slices.SortedFunc(maps.Values(p.reviews), func(x, y graph.Review) int { return x.RowKey.Compare(y.RowKey) })
@@ -309,24 +344,16 @@ func (p *people) compare(*rapid.T) {
 		if len(want) > 0 {
 			same(p, "reviews after the first", collect(p, sn.ReviewsAfter(want[0].RowKey), everything), want[1:])
 		}
-		var linked, alarmed []evidence.Ref
-		for k := range p.rows {
-			linked = append(linked, k.A, k.B)
-		}
-		slices.SortFunc(linked, evidence.Ref.Compare)
-		linked = slices.Compact(linked)
-		same(p, "cases with rows", collect(p, sn.LinkedCases(evidence.Ref{}), everything), linked)
-		if len(linked) > 0 {
-			same(p, "cases with rows after the first", collect(p, sn.LinkedCases(linked[0]), everything), linked[1:])
-		}
+		p.compareNetwork(must[*graph.Network](p)(sn.Network()))
+		var fanouts []graph.CaseFanout
 		for _, r := range peopleRefs() {
 			p.compareCase(sn, r)
-			if p.fanouts[r].Alarm {
-				alarmed = append(alarmed, r)
+			if f := p.fanouts[r]; f != (graph.Fanout{}) {
+				fanouts = append(fanouts, graph.CaseFanout{Ref: r, Fanout: f})
 			}
 		}
-		slices.SortFunc(alarmed, evidence.Ref.Compare)
-		same(p, "alarms", collect(p, sn.Alarms(), everything), alarmed)
+		slices.SortFunc(fanouts, func(x, y graph.CaseFanout) int { return x.Compare(y.Ref) })
+		same(p, "fan-outs", collect(p, sn.Fanouts(), everything), fanouts)
 		for tenant, dd := range map[string]int32{"a": 0, "b": 1, "a-b": -1, "ab": 2} {
 			var tallies []graph.Tally
 			for r, f := range p.fanouts {
