@@ -13,11 +13,12 @@ import (
 )
 
 // From how much on it costs less to look at all cases at once than at what is listed:
-// entries of the list, and their number for each case of the store. Rows that one case
-// has in common with many list it often.
+// entries of the list, and their number for each case of the store. A case that is
+// listed costs as much as 60 in a look at all of them: what hangs together with it is
+// read case by case.
 const (
-	regroupAtLeast = 8_192
-	regroupShare   = .125
+	regroupAtLeast = 2_048
+	regroupShare   = 1. / 64
 )
 
 // mostListed bounds the entries that one look at all cases takes off the list; 256 of
