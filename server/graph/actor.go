@@ -91,6 +91,30 @@ type Fanout struct {
 	Alarm bool
 }
 
+// CaseFanout is a case with its Fanout.
+type CaseFanout struct {
+	evidence.Ref
+	Fanout
+}
+
+// Network is what groups cases of all link rows, in numbers: 16 bytes a row, and
+// about 100 a case.
+type Network struct {
+	// Cases are those that have rows, in order.
+	Cases []evidence.Ref
+	// Links are the rows, in order of A, then of B.
+	Links []Link
+}
+
+// Link is a row of a Network. A and B are places in its Cases, A the smaller one.
+type Link struct {
+	A, B      int32
+	Millibits int32
+	Tier      uint8
+	Verdict   Verdict
+	Held      bool
+}
+
 // Tally is a case with the number of its Fanout.
 type Tally struct {
 	evidence.Ref
@@ -132,16 +156,15 @@ type Actors interface {
 	AnchorOf(evidence.Ref) (Anchor, error)
 	// FanoutOf returns the stored fan-out of a case.
 	FanoutOf(evidence.Ref) (Fanout, error)
-	// Alarms yields the cases whose links are held, in order.
-	Alarms() iter.Seq2[evidence.Ref, error]
+	// Fanouts yields the cases with a stored fan-out, in order.
+	Fanouts() iter.Seq2[CaseFanout, error]
 	// Tallies yields the cases of a tenant of which the content came in on a day and
 	// which have Made something, in order of case.
 	Tallies(tenant string, day int32) iter.Seq2[Tally, error]
 	// RowsOfCase yields the rows of a case, in order of the other end.
 	RowsOfCase(evidence.Ref) iter.Seq2[Row, error]
-	// LinkedCases yields the cases after one (the zero Ref: all) that have rows, in
-	// order, each once.
-	LinkedCases(after evidence.Ref) iter.Seq2[evidence.Ref, error]
+	// Network returns all rows in numbers. It reads them once, in order of their keys.
+	Network() (*Network, error)
 }
 
 // Touched is an entry in the list of what has to be looked at because something
@@ -155,13 +178,22 @@ type TouchMark struct {
 	Part     uint32
 }
 
+// Listing is the list of what has to be looked at, of its cases their number alone.
+type Listing struct {
+	// Entries counts all of them, Pairs are those that name a pair, in order, each once.
+	Entries int
+	Pairs   []RowKey
+	// Marks are the parts that they are in.
+	Marks []TouchMark
+}
+
 // Regrouping is the progress of a look at every case that has rows or is in an actor,
-// asked for because the store had no actors before, or by hand.
+// asked for because the store had no actors before, because so much is to be looked at
+// that it costs less, or by hand.
 type Regrouping struct {
 	Pending bool
-	// Reviews says that the cases with rows are done, Actors that the reviewed pairs
-	// are too. What is under way is done up to After, of reviewed pairs up to After
-	// and Other.
+	// Reviews says that reviewed pairs are listed up to After and Other, Actors that
+	// all are, so that the cases are next, all at once.
 	Reviews, Actors bool
 	After, Other    evidence.Ref
 }
@@ -187,6 +219,9 @@ type Grouper interface {
 	// Touched returns at most about limit entries of the list, oldest first, and the
 	// parts that they are in.
 	Touched(ctx context.Context, limit int) ([]Touched, []TouchMark, error)
+	// Listed reads the list from its oldest entry on until it has found that many or
+	// more.
+	Listed(ctx context.Context, most int) (Listing, error)
 	// Regrouping returns where the look at every case stands.
 	Regrouping(ctx context.Context) (Regrouping, error)
 	// StartRegrouping asks for one from the beginning.

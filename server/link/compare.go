@@ -154,10 +154,10 @@ func (s *Scorer) weighAll(bound bool) error {
 func (s *Scorer) everybodys(v *value) bool {
 	switch v.Kind {
 	case evidence.KindIP:
-		r := s.model.address(v.class)
+		r := s.model.address(*v.class)
 		return r.service || r.cap > 0
 	case evidence.KindCIDR:
-		return s.model.address(v.class).service
+		return s.model.address(*v.class).service
 	case evidence.KindDomain, evidence.KindHostname, evidence.KindForwardTo, evidence.KindAppID,
 		evidence.KindEmail, evidence.KindURL, evidence.KindFileHash:
 		return v.weak

@@ -10,7 +10,8 @@ import (
 // value is what a Scorer knows of a value.
 type value struct {
 	evidence.Value
-	class Class
+	// class is shared in a World by all values of which the same is known.
+	class *Class
 	group string
 	// weightless says that it says nothing whatever its roles.
 	weightless bool
@@ -49,7 +50,7 @@ func (s *Scorer) value(v evidence.Value) *value {
 
 func (m *Model) newValue(v evidence.Value, class Class) *value {
 	out := &value{
-		Value: v, class: class, group: m.group(v, class),
+		Value: v, class: &class, group: m.group(v, class),
 		weightless: m.weightless(v, class), weak: m.weak(v, class), mute: m.mute(v, class),
 	}
 	switch v.Kind {

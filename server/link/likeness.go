@@ -380,7 +380,7 @@ func (st *standing) add(m *Model, n neighbour, asn uint32) {
 // classOf returns the class of a value, without remembering one that is not known.
 func (s *Scorer) classOf(v evidence.Value) Class {
 	if known := s.values[v]; known != nil {
-		return known.class
+		return *known.class
 	}
 	return s.classifier.Class(v)
 }

@@ -173,7 +173,7 @@ func (m *Model) rows(v *value, x, y roleSet) [2]*row {
 			}
 			return [2]*row{m.referenced[ClassUnknown]}
 		}
-		return [2]*row{m.address(v.class)}
+		return [2]*row{m.address(*v.class)}
 	case evidence.KindDomain, evidence.KindHostname:
 		// A name that one side only saw spoofed is a victim or a brand there,
 		// whatever the other side thinks of it.
@@ -200,12 +200,12 @@ func (m *Model) rows(v *value, x, y roleSet) [2]*row {
 			return [2]*row{&m.spoofedName}
 		}
 	case evidence.KindURL:
-		if m.onService(v.Value, v.class) {
+		if m.onService(v.Value, *v.class) {
 			return [2]*row{m.names[ClassTopDomain]}
 		}
 	case evidence.KindSpoofPair:
 		// A shared mail provider as the sender leaves only the spoofed name.
-		if m.service(v.class) {
+		if m.service(*v.class) {
 			return [2]*row{&m.spoofedPair}
 		}
 	}

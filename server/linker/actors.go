@@ -39,12 +39,27 @@ func (l *Linker) group(ctx context.Context) (more bool, err error) {
 	if l.id == nil {
 		return false, nil
 	}
-	touched, marks, err := l.store.Touched(ctx, touchedPerStep)
+	at, err := l.store.Regrouping(ctx)
 	if err != nil {
 		return false, err
 	}
-	if len(marks) == 0 {
-		return l.regroup(ctx)
+	if at.Actors {
+		return l.regroup(ctx, at)
+	}
+	touched, marks, err := l.store.Touched(ctx, touchedPerStep)
+	switch {
+	case err != nil:
+		return false, err
+	case len(marks) == 0:
+		return l.regroup(ctx, at)
+	case len(touched) >= min(touchedPerStep, l.regroupFrom):
+		much, err := l.muchListed(ctx)
+		if err != nil {
+			return false, err
+		}
+		if much {
+			return true, l.regroupAll(ctx)
+		}
 	}
 	var cases []evidence.Ref
 	var pairs []graph.RowKey

@@ -12,3 +12,9 @@ func (l *Linker) GiveBack(worked int) {
 	l.calm, l.worked = 1, l.worked+worked
 	l.giveBack()
 }
+
+// RegroupFrom sets how many entries have to be listed for a look at all cases.
+func (l *Linker) RegroupFrom(entries int) *Linker {
+	l.regroupFrom = entries
+	return l
+}

@@ -52,11 +52,16 @@ type Linker struct {
 	// id is what an actor is called by who knows a member; see Naming.
 	id     func(member evidence.Ref) string
 	bounds bounds
+	// regroupFrom is how many entries have to be listed for a look at all cases.
+	regroupFrom int
 }
 
 // New returns a linker on a store. Rules may be Rules or Changeable.
 func New(store Store, rules Source, log *slog.Logger) *Linker {
-	return &Linker{store: store, rules: rules, log: log, idle: make(chan chan struct{}), id: plainID, bounds: defaultBounds()}
+	return &Linker{
+		store: store, rules: rules, log: log, idle: make(chan chan struct{}), id: plainID, bounds: defaultBounds(),
+		regroupFrom: regroupAtLeast,
+	}
 }
 
 // Sizes of one step. Marks that are drained together share what is read for

@@ -66,11 +66,13 @@ func (l *Linker) remarks(ctx context.Context) (remarks, error) {
 			}
 			r.said[said.RowKey] = said.Verdict
 		}
-		for ref, err := range s.Alarms() {
+		for f, err := range s.Fanouts() {
 			if err != nil {
 				return err
 			}
-			r.alarmed[ref] = true
+			if f.Alarm {
+				r.alarmed[f.Ref] = true
+			}
 		}
 		return nil
 	})

@@ -121,12 +121,19 @@ func (l *Linker) overtaken(ctx context.Context) error {
 	return nil
 }
 
+// crowded is from how many live cases on a sweep needs the room of the caches: in
+// compact form they take .8 KB each.
+const crowded = 300_000
+
 // world reads all live cases.
 func (l *Linker) world(ctx context.Context, workers int) (*link.World, error) {
 	rules := l.rules.Now()
 	var w *link.World
 	err := l.store.Scan(ctx, workers, graph.Scan{
 		Size: func(size uint32) {
+			if size >= crowded {
+				l.forget()
+			}
 			w = link.NewWorld(rules.Model, rules.caps(), rules.Limits.RepresentativesPerTenant, rules.classes(), size)
 		},
 		Value: func(v evidence.Value, tenants, cases uint32) { w.AddValue(v, tenants, cases) },

@@ -222,23 +222,23 @@ func (s *snapshot) FanoutOf(ref evidence.Ref) (f graph.Fanout, err error) {
 	return f, err
 }
 
-func (s *snapshot) Alarms() iter.Seq2[evidence.Ref, error] {
-	return func(yield func(evidence.Ref, error) bool) {
+func (s *snapshot) Fanouts() iter.Seq2[graph.CaseFanout, error] {
+	return func(yield func(graph.CaseFanout, error) bool) {
 		prefix := []byte{spaceMember, besideFanout}
 		for it, err := range s.from(prefix, prefix) {
-			var f graph.Fanout
-			ref, ok := evidence.Ref{}, true
+			var f graph.CaseFanout
+			ok := true
 			if err == nil {
-				ref, ok = parseRef(it.Item().Key()[len(prefix):])
+				f.Ref, ok = parseRef(it.Item().Key()[len(prefix):])
 				err = s.value(it, func(val []byte) (err error) {
-					f, err = decodeFanout(val)
+					f.Fanout, err = decodeFanout(val)
 					return err
 				})
 			}
 			if err == nil && !ok {
 				err = unreadable("fan-out")
 			}
-			if (f.Alarm || err != nil) && !yield(ref, err) || err != nil {
+			if !yield(f, err) || err != nil {
 				return
 			}
 		}

@@ -58,32 +58,6 @@ func (s *snapshot) RowsAfter(a evidence.Ref) iter.Seq2[graph.Row, error] {
 	}
 }
 
-// LinkedCases reads keys alone: each row stands at both of its ends.
-func (s *snapshot) LinkedCases(after evidence.Ref) iter.Seq2[evidence.Ref, error] {
-	return func(yield func(evidence.Ref, error) bool) {
-		prefix := []byte{spaceRow}
-		start := prefix
-		if after != (evidence.Ref{}) {
-			start = append(refKey(spaceRow, after), 1)
-		}
-		for it, err := range s.from(prefix, start) {
-			here := after
-			if err == nil {
-				var ok bool
-				if here, _, ok = parsePair(it.Item().Key()[1:]); !ok {
-					err = unreadable("link row")
-				}
-			}
-			if err == nil && here == after {
-				continue
-			}
-			if after = here; !yield(here, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
 // rowAt reads the row that an iterator stands on, at either end.
 func (s *snapshot) rowAt(it *dgraph.Iterator) (row graph.Row, err error) {
 	here, there, ok := parsePair(it.Item().Key()[1:])

@@ -57,14 +57,37 @@ func decodeRow(key graph.RowKey, val []byte) (graph.Row, error) {
 			r.Shared[i] = d.value()
 		}
 	}
-	if d.s != "" {
-		state := d.byte()
-		r.Verdict, r.Held = graph.Verdict(state&verdictMask), state&heldMask != 0
-		if state == 0 || state > verdictMask|heldMask || r.Verdict > graph.Refuted {
-			d.fail()
-		}
-	}
+	r.Verdict, r.Held = d.rowState()
 	return r, d.done("link row")
+}
+
+// rowState reads the last byte of a row, if it is there.
+func (d *decoder) rowState() (v graph.Verdict, held bool) {
+	if d.s == "" {
+		return graph.Unreviewed, false
+	}
+	state := d.byte()
+	v, held = graph.Verdict(state&verdictMask), state&heldMask != 0
+	if state == 0 || state > verdictMask|heldMask || v > graph.Refuted {
+		d.fail()
+	}
+	return v, held
+}
+
+// decodeLink reads of a row what a Network keeps.
+func decodeLink(val []byte) (l graph.Link, err error) {
+	d := decoder{s: string(val)}
+	l.Millibits = int32(d.varint())
+	d.uint32() // likelihood
+	l.Tier = d.byte()
+	for range 4 { // number of values, versions of the model and of both cases
+		d.uint32()
+	}
+	for range d.count() {
+		d.value()
+	}
+	l.Verdict, l.Held = d.rowState()
+	return l, d.done("link row")
 }
 
 // touchRow lists the ends of a row that comes, changes or goes, if it can matter to

@@ -2,6 +2,7 @@ package badger
 
 import (
 	"context"
+	"slices"
 
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 	"github.com/elsewhere-project/elsewhere/server/graph"
@@ -64,9 +65,35 @@ func decodeTouched(val []byte) (all []graph.Touched, err error) {
 
 // Touched implements graph.Grouper.
 func (s *Store) Touched(ctx context.Context, limit int) (all []graph.Touched, marks []graph.TouchMark, err error) {
-	// What a larger number is given to later is not read yet.
-	var upTo uint64
-	err = s.read(ctx, func(sn *snapshot) error {
+	err = s.listed(ctx, func(m graph.TouchMark, part []graph.Touched) (more bool) {
+		all, marks = append(all, part...), append(marks, m)
+		return len(all) < limit
+	})
+	return all, marks, err
+}
+
+// Listed implements graph.Grouper.
+func (s *Store) Listed(ctx context.Context, most int) (l graph.Listing, err error) {
+	err = s.listed(ctx, func(m graph.TouchMark, part []graph.Touched) (more bool) {
+		l.Marks = append(l.Marks, m)
+		l.Entries += len(part)
+		for _, t := range part {
+			if t.B != (evidence.Ref{}) {
+				l.Pairs = append(l.Pairs, graph.RowKey(t))
+			}
+		}
+		return l.Entries < most
+	})
+	slices.SortFunc(l.Pairs, graph.RowKey.Compare)
+	l.Pairs = slices.Compact(l.Pairs)
+	return l, err
+}
+
+// listed calls f with the parts of the list, oldest first, as long as f wants more.
+func (s *Store) listed(ctx context.Context, f func(graph.TouchMark, []graph.Touched) (more bool)) error {
+	return s.read(ctx, func(sn *snapshot) error {
+		// What a larger number is given to later is not read yet.
+		var upTo uint64
 		if _, err := sn.get([]byte(keySequence), func(val []byte) (err error) {
 			upTo, err = number(val)
 			return err
@@ -75,6 +102,7 @@ func (s *Store) Touched(ctx context.Context, limit int) (all []graph.Touched, ma
 		}
 		prefix := []byte{spaceMember, besideTouched}
 		start := touchedKey(graph.TouchMark{Sequence: s.touchedFrom.Load()})
+		first := true
 		for it, err := range sn.from(prefix, start) {
 			if err != nil {
 				return err
@@ -83,29 +111,28 @@ func (s *Store) Touched(ctx context.Context, limit int) (all []graph.Touched, ma
 			if !ok {
 				return unreadable("list of what was touched")
 			}
-			if len(marks) == 0 {
+			if first {
 				// Records before the first are gone for good; see listings.
 				s.touchedFrom.Store(m.Sequence)
 			}
-			if len(all) >= limit {
-				return nil
-			}
-			err := sn.value(it, func(val []byte) error {
-				part, err := decodeTouched(val)
-				all = append(all, part...)
+			first = false
+			var part []graph.Touched
+			err := sn.value(it, func(val []byte) (err error) {
+				part, err = decodeTouched(val)
 				return err
 			})
 			if err != nil {
 				return err
 			}
-			marks = append(marks, m)
+			if !f(m, part) {
+				return nil
+			}
 		}
-		if len(marks) == 0 {
+		if first {
 			s.touchedFrom.Store(upTo)
 		}
 		return nil
 	})
-	return all, marks, err
 }
 
 func encodeRegrouping(r graph.Regrouping) []byte {

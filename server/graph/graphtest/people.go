@@ -286,6 +286,7 @@ func (p *people) look(t *rapid.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		p.compareListing(t, all, marks)
 		if len(marks) == 0 {
 			break
 		}
@@ -309,24 +310,16 @@ func (p *people) compare(*rapid.T) {
 		if len(want) > 0 {
 			same(p, "reviews after the first", collect(p, sn.ReviewsAfter(want[0].RowKey), everything), want[1:])
 		}
-		var linked, alarmed []evidence.Ref
-		for k := range p.rows {
-			linked = append(linked, k.A, k.B)
-		}
-		slices.SortFunc(linked, evidence.Ref.Compare)
-		linked = slices.Compact(linked)
-		same(p, "cases with rows", collect(p, sn.LinkedCases(evidence.Ref{}), everything), linked)
-		if len(linked) > 0 {
-			same(p, "cases with rows after the first", collect(p, sn.LinkedCases(linked[0]), everything), linked[1:])
-		}
+		p.compareNetwork(must[*graph.Network](p)(sn.Network()))
+		var fanouts []graph.CaseFanout
 		for _, r := range peopleRefs() {
 			p.compareCase(sn, r)
-			if p.fanouts[r].Alarm {
-				alarmed = append(alarmed, r)
+			if f := p.fanouts[r]; f != (graph.Fanout{}) {
+				fanouts = append(fanouts, graph.CaseFanout{Ref: r, Fanout: f})
 			}
 		}
-		slices.SortFunc(alarmed, evidence.Ref.Compare)
-		same(p, "alarms", collect(p, sn.Alarms(), everything), alarmed)
+		slices.SortFunc(fanouts, func(x, y graph.CaseFanout) int { return x.Compare(y.Ref) })
+		same(p, "fan-outs", collect(p, sn.Fanouts(), everything), fanouts)
 		for tenant, dd := range map[string]int32{"a": 0, "b": 1, "a-b": -1, "ab": 2} {
 			var tallies []graph.Tally
 			for r, f := range p.fanouts {
