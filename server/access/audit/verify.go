@@ -184,7 +184,7 @@ func (v *verifier) takeHeading(line []byte) error {
 		return err
 	}
 	key, err := ParsePublicKey(string(v.top.Key))
-	if err != nil || v.top.Checkpoint == 0 || v.top.Entry == 0 {
+	if err != nil || key != v.top.Key || v.top.Version != formatVersion || v.top.Checkpoint == 0 || v.top.Entry == 0 {
 		return v.fault(0, "the line cannot be read: it was changed")
 	}
 	switch {
@@ -303,20 +303,20 @@ func (v *verifier) takeEnd(line []byte) error {
 	if err := v.read(line, &e); err != nil {
 		return err
 	}
+	statement, err := e.statement()
+	if err != nil {
+		return err
+	}
 	switch {
+	case !v.report.Key.signed(signsEnd, statement, e.Signature):
+		// What it says of the lines before is nobody's word.
+		return v.fault(0, "the end is not signed with the key")
 	case v.group != 0:
 		return v.fault(v.entry, "the last entries have no checkpoint: lines were removed")
 	case e.Checkpoint != v.checkpoint || e.Last != v.entry || e.Hash != v.hash:
 		return v.fault(v.entry+1, fmt.Sprintf("the trail ends with entry %d and checkpoint %d, the file with %d and %d: lines were removed or added", e.Last, e.Checkpoint, v.entry, v.checkpoint))
 	case e.FirstCheckpoint != v.top.Checkpoint || e.First != v.top.Entry || e.Previous != v.top.Previous:
 		return &Fault{Line: 1, Until: 1, What: fmt.Sprintf("the trail was exported from entry %d and checkpoint %d on: lines were removed from the beginning", e.First, e.FirstCheckpoint)}
-	}
-	statement, err := e.statement()
-	if err != nil {
-		return err
-	}
-	if !v.report.Key.signed(signsEnd, statement, e.Signature) {
-		return v.fault(0, "the end is not signed with the key")
 	}
 	exported, err := parseStamp(e.Time)
 	if err != nil {
