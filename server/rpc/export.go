@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -52,8 +53,15 @@ func (s *Service) export(ctx context.Context, req *elsewherev1.ExportRequest, st
 	}
 	out := &chunks{stream: stream}
 	bundle.Items = out.counted(bundle.Items)
-	if err := write(ctx, out, bundle, req); err != nil {
+	sum := sha256.New()
+	if err := write(ctx, io.MultiWriter(out, sum), bundle, req); err != nil {
 		return err
+	}
+	// A table says not whose it is when it comes back.
+	if req.GetFormat() == elsewherev1.ExportFormat_EXPORT_FORMAT_CSV && s.publisher != nil {
+		if err := s.publisher.Ledger().Remember(ctx, [sha256.Size]byte(sum.Sum(nil)), bundle.ID.String(), s.clock()); err != nil {
+			return err
+		}
 	}
 	return out.flush()
 }

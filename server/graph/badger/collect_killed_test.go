@@ -60,7 +60,8 @@ func TestKilledWhileCollecting(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = cmd.Process.Kill() })
-		left := 30 + random.IntN(120)
+		// Where nothing has been collected yet, the process lives longer.
+		left := (30 + random.IntN(120)) * max(1, round-rounds+2)
 		killed := false
 		kill := func() {
 			if !killed {
