@@ -79,10 +79,11 @@ func start(t testing.TB, c server.Config) *deployment {
 	return d
 }
 
-func dial(t testing.TB, addr string) *deployment {
+func dial(t testing.TB, addr string, options ...grpc.DialOption) *deployment {
 	t.Helper()
-	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()),
+	options = append(options, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(server.MessageBytes), grpc.MaxCallSendMsgSize(server.MessageBytes)))
+	conn, err := grpc.NewClient(addr, options...)
 	if err != nil {
 		t.Fatal(err)
 	}

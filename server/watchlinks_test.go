@@ -10,6 +10,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -304,7 +305,9 @@ func behindAt(err error) string {
 func TestSlowWatcher(t *testing.T) {
 	d := start(t, server.Config{Memory: true})
 	req := elsewherev1.WatchLinksRequest_builder{MinTier: elsewherev1.Tier_TIER_LEAD}
-	fast, slow := listen(t, d, req), listen(t, d, req)
+	// The window of a connection that is read fast grows until it holds all events.
+	narrow := dial(t, d.conn.Target(), grpc.WithInitialWindowSize(64<<10), grpc.WithInitialConnWindowSize(64<<10))
+	fast, slow := listen(t, d, req), listen(t, narrow, req)
 	const groups, tenants = 28, 15
 	const links = groups * tenants * (tenants - 1) / 2
 	var running sync.WaitGroup
@@ -334,6 +337,7 @@ func TestSlowWatcher(t *testing.T) {
 		}
 	}
 	running.Wait()
+	defer time.AfterFunc(2*time.Minute, slow.cancel).Stop()
 	got, err := slow.ends()
 	want(t, "who does not read", status.Code(err), codes.ResourceExhausted)
 	cursor := behindAt(err)
