@@ -190,7 +190,7 @@ func TestRecordFollowsItsSightings(t *testing.T) {
 			if !n.exact && named != n.Value {
 				t.Fatalf("the record is of %v, not %v", named, n.Value)
 			}
-			if len(stored) > valueThreshold-200 && n.exact {
+			if len(stored) >= valueThreshold && n.exact {
 				t.Fatalf("a record of %d bytes", len(stored))
 			}
 			equal(t, "mark", got.mark, r.mark)

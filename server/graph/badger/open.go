@@ -42,15 +42,21 @@ const (
 	bufferBytes = 16 << 20
 	bufferCount = 2
 	// valueThreshold is the length from which a value goes to the value log, so
-	// that compaction does not move it: profiles and bodies.
-	valueThreshold = 1 << 10
+	// that compaction does not move it: profiles and bodies, but no record of a value.
+	valueThreshold = maxNewestBytes + 128
 	// memoryThreshold is the longest value that Badger takes in memory.
 	memoryThreshold = 1 << 20
 	valueLogBytes   = 64 << 20
-	// baseLevelBytes is the size of the first sorted level at least: about that of the
-	// tables above it, so that they are not merged into a small level only to be
-	// merged into the next one at once.
-	baseLevelBytes = 64 << 20
+	// baseLevelBytes is the size of the first sorted level at least. Most keys are
+	// random, so each table that is merged into a level meets all of it: a level
+	// fewer saves more than a large first one costs. Of a million cases of 20
+	// observables, 89 kB are written for each with these sizes; 128 with a first
+	// level of 64 MiB, five tables merged together and 1 KiB in place of
+	// valueThreshold.
+	baseLevelBytes = 640 << 20
+	// unsortedTables are merged into it together. Where there are twice as many,
+	// writers wait for that.
+	unsortedTables = 12
 )
 
 // Options say where a store is and how it behaves. Either Dir or Memory is set.
@@ -120,6 +126,8 @@ type Store struct {
 	queued atomic.Uint64
 	// touchedFrom is one before which nothing is listed as touched.
 	touchedFrom atomic.Uint64
+	// notedFrom is a number before which no note is left.
+	notedFrom atomic.Uint64
 	// gaveUp is why the writer takes no more changes, nil while it does.
 	gaveUp atomic.Pointer[graph.BrokenError]
 	// written is closed when the writer is done, collected when the collector is.
@@ -240,6 +248,8 @@ func engineOptions(dir string, o Options, log *slog.Logger) dgraph.Options {
 		WithNumMemtables(bufferCount).
 		WithNumCompactors(2).
 		WithBaseLevelSize(baseLevelBytes).
+		WithNumLevelZeroTables(unsortedTables).
+		WithNumLevelZeroTablesStall(2 * unsortedTables).
 		WithCompression(options.None).
 		WithBlockCacheSize(0).
 		WithValueThreshold(valueThreshold).

@@ -546,7 +546,7 @@ func TestCollect(t *testing.T) {
 	}
 	// Each start leaves a table, and several make Badger compact them, which is
 	// how it finds out what is garbage.
-	for i := range 6 {
+	for i := range unsortedTables + 1 {
 		mustClose(t, s)
 		s = openDir(t, dir)
 		submit(t, s, someCase("b", fmt.Sprint(i), address(i)))

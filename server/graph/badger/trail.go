@@ -38,7 +38,9 @@ func (c *change) leave(note []byte) error {
 func (t trail) Notes(ctx context.Context, limit int) (notes []graph.LeftNote, err error) {
 	err = t.store.read(ctx, func(sn *snapshot) error {
 		prefix := []byte{spaceTrail, trailNote}
-		for it, err := range sn.from(prefix, prefix) {
+		// Notes before the first one are gone for good, since numbers grow, but Badger
+		// has to step over what is left of them; the next call starts behind.
+		for it, err := range sn.from(prefix, trailKey(trailNote, t.store.notedFrom.Load())) {
 			if err != nil {
 				return err
 			}
@@ -50,6 +52,9 @@ func (t trail) Notes(ctx context.Context, limit int) (notes []graph.LeftNote, er
 				return unreadable("note")
 			}
 			note := graph.LeftNote{ID: binary.BigEndian.Uint64(key[len(prefix):])}
+			if len(notes) == 0 {
+				t.store.notedFrom.Store(note.ID)
+			}
 			err := sn.value(it, func(val []byte) error {
 				note.Data = append([]byte{}, val...)
 				return nil
