@@ -13,6 +13,7 @@ type Scan struct {
 	// Alone is called for each address, network, domain and host name that live cases
 	// of one tenant have; nil: nobody asks.
 	Alone func(v evidence.Value)
-	// Case is called for each live case with its revision; the profile is whole.
+	// Case is called for each live case with its revision; the profile is whole, and
+	// good until Case returns.
 	Case func(p *evidence.Profile, revision uint32)
 }

@@ -11,26 +11,30 @@ import (
 type value struct {
 	evidence.Value
 	// class is shared in a World by all values of which the same is known.
-	class *Class
-	group string
+	class          *Class
+	group          string
+	share          float64 // background, of names of mail rules and of user agents
+	tenants, cases uint32
+	known          bool // the spread has been read
 	// weightless says that it says nothing whatever its roles.
 	weightless bool
 	weak       bool // weighs little or nothing by nature: explains nothing
 	// mute values propose nothing, however few have them.
-	mute  bool
-	share float64 // background, of names of mail rules and of user agents
-
-	known          bool // the spread has been read
-	tenants, cases uint32
+	mute bool
 
 	// From here on set by representatives.
 	read     bool
-	refs     []evidence.Ref // representatives, tenant by tenant
-	tenantOf []uint8        // tenant of a representative, 0 to 63
-	on       []*side        // of refs, nil until it is needed; in a World instead of refs
+	tenantOf []uint8 // tenant of a representative, 0 to 63
+	on       []*side // representatives, tenant by tenant, nil until it is needed
 	// explained has, for a representative, a bit for each tenant with one that
 	// shares enough else with it. The bit of its own tenant says that this is known.
 	explained []uint64
+	*outside
+}
+
+// outside is what a value has outside of a World, which has no room for it.
+type outside struct {
+	refs []evidence.Ref // representatives
 	// others is explained for cases that are no representatives.
 	others map[*side]uint64
 }
@@ -113,14 +117,14 @@ func (v *value) stand(refs []evidence.Ref) {
 		}
 		v.tenantOf = append(v.tenantOf, uint8(tenants-1))
 	}
-	v.refs, v.read = refs, true
+	v.outside, v.read = &outside{refs: refs}, true
 	v.on = make([]*side, len(refs))
 	v.explained = make([]uint64, len(refs))
 }
 
 // ref names a representative.
 func (v *value) ref(i int) evidence.Ref {
-	if v.refs == nil {
+	if v.outside == nil {
 		return v.on[i].Ref
 	}
 	return v.refs[i]
@@ -226,8 +230,10 @@ func (s *Scorer) explainedBy(v *value, sd *side) (uint64, error) {
 	if at >= 0 && v.on[at] == sd && v.explained != nil && v.explained[at]&(1<<v.tenantOf[at]) != 0 {
 		return v.explained[at], nil
 	}
-	if mask, ok := v.others[sd]; ok && at < 0 {
-		return mask, nil
+	if at < 0 && s.world == nil {
+		if mask, ok := v.others[sd]; ok {
+			return mask, nil
+		}
 	}
 	var mask uint64
 	for i := range v.on {

@@ -29,10 +29,15 @@ type ruleLikeness struct {
 	nameCount, contentCount int32 // of values of the kind
 }
 
-// ruleName is the name of a mail rule.
+// ruleName is the name of a mail rule in a case.
 type ruleName struct {
 	span
-	at       int32 // index of the sighting in the profile
+	at int32 // index of the sighting in the profile
+	*nameText
+}
+
+// nameText is what does not depend on when a name was seen. A World has each once.
+type nameText struct {
 	text     string
 	tokens   string // of its derived value, "" if it has none
 	trigrams []uint64
@@ -266,7 +271,7 @@ func scatter(x uint64) uint64 {
 }
 
 func (m *Model) ruleName(sg *evidence.Sighting, at int32) ruleName {
-	n := ruleName{span: spanOf(sg.First, sg.Last), text: sg.Text, at: at, share: m.ruleShare(sg.Text), trigrams: trigrams(sg.Text)}
+	n := ruleName{spanOf(sg.First, sg.Last), at, &nameText{text: sg.Text, share: m.ruleShare(sg.Text), trigrams: trigrams(sg.Text)}}
 	words, _ := m.spellings(sg)
 	n.share = max(n.share, m.wordsShare(words))
 	if v, ok := evidence.RuleTokens(sg); ok {

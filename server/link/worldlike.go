@@ -84,21 +84,23 @@ func (k *nearKeys) prune(n *neighbours) {
 }
 
 // settle fixes, in a case of a world, what else a Scorer asks the classifier and the
-// profile for.
-func (w *World) settle(c *side, p *evidence.Profile) {
+// profile for. numbers are those of reducing.
+func (w *World) settle(c *side, p *evidence.Profile, numbers []uint32) {
 	l := c.like
 	if l == nil {
 		return
 	}
 	for i := range l.names {
 		n := &l.names[i]
-		n.number, n.known = w.number(evidence.Value{Kind: evidence.KindRuleName, Text: n.text})
+		if at := numbers[n.at]; at > 0 {
+			n.number, n.known = at-1, true
+		}
 	}
 	l.standing = &standing{}
 	for i := range l.networks.all {
 		n := &l.networks.all[i]
 		v := p.Sightings[n.at].Value
-		class := w.classifier.Class(v)
+		class := w.classOf(v, numbers[n.at])
 		n.set(nearStrange, w.model.strange(v, class))
 		l.standing.add(w.model, *n, class.ASN)
 		n.at = class.ASN
@@ -109,6 +111,15 @@ func (w *World) settle(c *side, p *evidence.Profile) {
 	w.near.prune(&l.domains)
 	for i := range l.domains.all {
 		n := &l.domains.all[i]
-		n.set(nearStrange, w.model.foreign(w.classifier.Class(p.Sightings[n.at].Value)))
+		n.set(nearStrange, w.model.foreign(w.classOf(p.Sightings[n.at].Value, numbers[n.at])))
 	}
+}
+
+// classOf returns the class of a value, of which one that has a number knows it.
+func (w *World) classOf(v evidence.Value, number uint32) Class {
+	if number == 0 {
+		return w.classifier.Class(v)
+	}
+	shards := uint32(len(w.shards))
+	return *w.shards[(number-1)%shards].values[(number-1)/shards].class
 }

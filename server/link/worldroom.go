@@ -67,15 +67,21 @@ type worldRoom struct {
 
 	tenants map[string]string
 	texts   map[string]string
-	// trigrams are those of the names of mail rules.
-	trigrams map[string][]uint64
+	// named are the names of mail rules.
+	named map[nameKey]*nameText
 	// bare are standings without systems, by their logins.
 	bare map[int32]*standing
 }
 
+// nameKey is what names of one text may differ in: a case may spell one in several ways.
+type nameKey struct {
+	text, tokens string
+	share        float64
+}
+
 func newWorldRoom() worldRoom {
 	return worldRoom{
-		tenants: make(map[string]string), texts: make(map[string]string), trigrams: make(map[string][]uint64),
+		tenants: make(map[string]string), texts: make(map[string]string), named: make(map[nameKey]*nameText),
 		bare: make(map[int32]*standing),
 	}
 }
@@ -99,13 +105,12 @@ func (r *worldRoom) likeness(l likeness) *likeness {
 	l.names = r.names.keep(l.names)
 	for i := range l.names {
 		n := &l.names[i]
-		n.text, n.tokens = same(r.texts, n.text), same(r.texts, n.tokens)
-		runs, ok := r.trigrams[n.text]
-		if !ok {
-			runs = slices.Clip(n.trigrams)
-			r.trigrams[n.text] = runs
+		key := nameKey{n.text, n.tokens, n.share}
+		if r.named[key] == nil {
+			n.text, n.tokens, n.trigrams = same(r.texts, n.text), same(r.texts, n.tokens), slices.Clip(n.trigrams)
+			r.named[nameKey{n.text, n.tokens, n.share}] = n.nameText
 		}
-		n.trigrams = runs
+		n.nameText = r.named[key]
 	}
 	for i := range l.contents {
 		l.contents[i].text = same(r.texts, l.contents[i].text)

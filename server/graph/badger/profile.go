@@ -103,7 +103,8 @@ func appendProfiled(b []byte, s *evidence.Sighting, base uint64, techniques map[
 	return b
 }
 
-// profileReader reads an encoded profile, whole or in part.
+// profileReader reads encoded profiles, whole or in part. Used again it takes little
+// memory, and overwrites the profile before.
 type profileReader struct {
 	d       decoder
 	profile *evidence.Profile
@@ -115,11 +116,22 @@ type profileReader struct {
 	// Techniques of all sightings share one array: a slice that was cut from it
 	// stays valid when append moves on to a larger one.
 	pool []string
+	// room is for all sightings.
+	room []evidence.Sighting
 }
 
 // readProfile reads all but the sightings.
 func readProfile(ref evidence.Ref, val []byte) (*profileReader, error) {
-	r := &profileReader{d: decoder{s: string(val)}}
+	r := &profileReader{}
+	if err := r.begin(ref, val); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// begin reads all but the sightings.
+func (r *profileReader) begin(ref evidence.Ref, val []byte) error {
+	*r = profileReader{d: decoder{s: string(val)}, table: r.table[:0], pool: r.pool[:0], room: r.room}
 	d := &r.d
 	flags := d.byte()
 	p := &evidence.Profile{
@@ -140,7 +152,7 @@ func readProfile(ref evidence.Ref, val []byte) (*profileReader, error) {
 		own, n = 0, 0
 	}
 	if n > 0 {
-		r.table = make([]string, n)
+		r.table = slices.Grow(r.table, n)[:n]
 		for i := range r.table {
 			r.table[i] = d.str()
 		}
@@ -164,9 +176,9 @@ func readProfile(ref evidence.Ref, val []byte) (*profileReader, error) {
 		}
 	}
 	if d.bad {
-		return nil, unreadable("profile")
+		return unreadable("profile")
 	}
-	return r, nil
+	return nil
 }
 
 // sighting reads the next sighting of d.
@@ -197,7 +209,8 @@ func (r *profileReader) sighting(d *decoder) (s evidence.Sighting) {
 // whole reads all sightings.
 func (r *profileReader) whole() (*evidence.Profile, error) {
 	if r.n > 0 {
-		r.profile.Sightings = make([]evidence.Sighting, r.n)
+		r.room = slices.Grow(r.room[:0], r.n)[:r.n]
+		r.profile.Sightings = r.room
 	}
 	for i := range r.profile.Sightings {
 		r.profile.Sightings[i] = r.sighting(&r.d)

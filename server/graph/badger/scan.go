@@ -164,6 +164,7 @@ func (s *snapshot) scanCases(ctx context.Context, r keyRange, to func(p *evidenc
 		return nil
 	}
 	headers.Seek(append([]byte{spaceHeader}, profiles.Item().Key()[1:]...))
+	var reader profileReader
 	for n := 0; profiles.Valid() && !r.ends(profiles.Item().Key()); n++ {
 		if n%checkEvery == 0 && ctx.Err() != nil {
 			return ctx.Err()
@@ -174,7 +175,9 @@ func (s *snapshot) scanCases(ctx context.Context, r keyRange, to func(p *evidenc
 		}
 		var p *evidence.Profile
 		err := s.value(profiles, func(val []byte) (err error) {
-			p, err = decodeProfile(ref, val)
+			if err = reader.begin(ref, val); err == nil {
+				p, err = reader.whole()
+			}
 			return err
 		})
 		if err != nil {

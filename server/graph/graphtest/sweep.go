@@ -2,6 +2,7 @@ package graphtest
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -170,7 +171,7 @@ func (s *store) compareScan(m *Model) {
 			if _, ok := got.Profiles[p.Ref]; ok {
 				s.Errorf("%v comes twice", p.Ref)
 			}
-			got.Profiles[p.Ref], got.Revisions[p.Ref] = p, revision
+			got.Profiles[p.Ref], got.Revisions[p.Ref] = copyOf(p), revision
 		},
 	})
 	if err != nil {
@@ -197,4 +198,14 @@ func (s *store) compareScan(m *Model) {
 		}
 	})
 	same(s, "scan", got, want)
+}
+
+// copyOf returns a profile that stays when the room of the other is used again.
+func copyOf(p *evidence.Profile) *evidence.Profile {
+	c := *p
+	c.Techniques, c.Sightings = slices.Clone(p.Techniques), slices.Clone(p.Sightings)
+	for i := range c.Sightings {
+		c.Sightings[i].Techniques = slices.Clone(c.Sightings[i].Techniques)
+	}
+	return &c
 }
