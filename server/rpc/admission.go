@@ -11,7 +11,7 @@ import (
 // instead of the process growing.
 const (
 	// activeSubmits are at the writer at a time: enough to share a commit.
-	activeSubmits = 64
+	activeSubmits = 128
 	// activeLarge is how many of them may be large, so that a small case waits
 	// for one large case at most.
 	activeLarge = 1
