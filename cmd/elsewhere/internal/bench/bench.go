@@ -211,10 +211,14 @@ func folder(given string, loaded bool) (dir string, cleanUp func(), err error) {
 		dir, err = os.MkdirTemp("", "elsewhere-bench-")
 		return dir, func() { _ = os.RemoveAll(dir) }, err
 	}
-	if _, err := os.Stat(storeFolder(given)); err == nil && !loaded {
+	cleanUp = func() { _ = os.RemoveAll(filepath.Join(given, rawFolder)) }
+	if loaded {
+		return given, cleanUp, nil
+	}
+	if _, err := os.Stat(storeFolder(given)); err == nil {
 		return "", nil, ErrHoldsData
 	}
-	return given, func() { _ = os.RemoveAll(filepath.Join(given, rawFolder)) }, os.MkdirAll(given, 0o700)
+	return given, cleanUp, os.MkdirAll(given, 0o700)
 }
 
 // storeFolder is where a service keeps its data, in the folder that it is given.
