@@ -21,33 +21,10 @@ var benchCases = flag.Int("bench-cases", 10_000, "cases in BenchmarkSeen")
 func BenchmarkSeen(b *testing.B) {
 	d := start(b, server.Config{DataDir: b.TempDir(), HTTPAddr: "127.0.0.1:0"})
 	address := func(i int) string { return fmt.Sprintf("70.%d.%d.%d", i>>16&255, i>>8&255, i&255) }
-	stream, err := d.SubmitCases(b.Context())
-	if err != nil {
-		b.Fatal(err)
-	}
-	sent := make(chan error, 1)
-	go func() {
-		for i := range *benchCases {
-			// Two cases have each value.
-			c := newCase(fmt.Sprintf("t%03d", i%500), fmt.Sprint(i), obs("ip", address(i)), obs("ip", address((i+7)%*benchCases)))
-			err := stream.Send(elsewherev1.SubmitCasesRequest_builder{
-				Index: uint64(i), Submit: elsewherev1.SubmitCaseRequest_builder{Case: c, NoLinks: true}.Build(),
-			}.Build())
-			if err != nil {
-				sent <- err
-				return
-			}
-		}
-		sent <- stream.CloseSend()
-	}()
-	for range *benchCases {
-		if _, err := stream.Recv(); err != nil {
-			b.Fatal(err)
-		}
-	}
-	if err := <-sent; err != nil {
-		b.Fatal(err)
-	}
+	submitMany(b, d, *benchCases, func(i int) *elsewherev1.Case {
+		// Two cases have each value.
+		return newCase(fmt.Sprintf("t%03d", i%500), fmt.Sprint(i), obs("ip", address(i)), obs("ip", address((i+7)%*benchCases)))
+	})
 	d.settle(b)
 	for _, n := range []int{1, 100, 5_000} {
 		req := elsewherev1.SeenRequest_builder{}

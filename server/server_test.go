@@ -103,6 +103,40 @@ func newCase(tenant, id string, observables ...*elsewherev1.Observable) *elsewhe
 	}.Build()
 }
 
+// submitMany stores n cases over one stream, without links in the answers.
+func submitMany(t testing.TB, to elsewherev1.CaseServiceClient, n int, one func(i int) *elsewherev1.Case) {
+	t.Helper()
+	stream, err := to.SubmitCases(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := make(chan error, 1)
+	go func() {
+		for i := range n {
+			err := stream.Send(elsewherev1.SubmitCasesRequest_builder{
+				Index: uint64(i), Submit: elsewherev1.SubmitCaseRequest_builder{Case: one(i), NoLinks: true}.Build(),
+			}.Build())
+			if err != nil {
+				sent <- err
+				return
+			}
+		}
+		sent <- stream.CloseSend()
+	}()
+	for range n {
+		res, err := stream.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if said := res.GetStatus(); said.GetCode() != 0 {
+			t.Fatalf("case %d: %v", res.GetIndex(), said)
+		}
+	}
+	if err := <-sent; err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (d *deployment) submit(t testing.TB, c *elsewherev1.Case) *elsewherev1.SubmitCaseResponse {
 	t.Helper()
 	res, err := d.SubmitCase(t.Context(), elsewherev1.SubmitCaseRequest_builder{Case: c}.Build())

@@ -72,48 +72,26 @@ func openHotWorld(b *testing.B, hot bool) timedWorld {
 		values = append(values, hotOwned(i))
 	}
 	all.put(b, newCase(hotOwner(0), "many", values...))
-	stream, err := all.SubmitCases(b.Context())
-	if err != nil {
-		b.Fatal(err)
-	}
-	sent := make(chan error, 1)
-	go func() {
-		for i := range hotCases {
-			values := []*elsewherev1.Observable{hotOwned(i % (hotMany / 2)), hotForeign(i % (hotMany / 2))}
-			for _, n := range hotSizes {
-				if i < n {
-					values = append(values, hotValue(n, 1), hotValue(n, 20))
-				}
-			}
-			secret := i >= hotCases-100
-			if secret {
-				values = append(values, hotSecret())
-			}
-			if !hot {
-				for _, o := range values {
-					o.SetValue("1" + o.GetValue())
-				}
-			}
-			c := newCase(other, fmt.Sprint(i), values...)
-			c.SetRestricted(secret)
-			err := stream.Send(elsewherev1.SubmitCasesRequest_builder{
-				Index: uint64(i), Submit: elsewherev1.SubmitCaseRequest_builder{Case: c, NoLinks: true}.Build(),
-			}.Build())
-			if err != nil {
-				sent <- err
-				return
+	submitMany(b, all, hotCases, func(i int) *elsewherev1.Case {
+		values := []*elsewherev1.Observable{hotOwned(i % (hotMany / 2)), hotForeign(i % (hotMany / 2))}
+		for _, n := range hotSizes {
+			if i < n {
+				values = append(values, hotValue(n, 1), hotValue(n, 20))
 			}
 		}
-		sent <- stream.CloseSend()
-	}()
-	for range hotCases {
-		if _, err := stream.Recv(); err != nil {
-			b.Fatal(err)
+		secret := i >= hotCases-100
+		if secret {
+			values = append(values, hotSecret())
 		}
-	}
-	if err := <-sent; err != nil {
-		b.Fatal(err)
-	}
+		if !hot {
+			for _, o := range values {
+				o.SetValue("1" + o.GetValue())
+			}
+		}
+		c := newCase(other, fmt.Sprint(i), values...)
+		c.SetRestricted(secret)
+		return c
+	})
 	w := timedWorld{}
 	for name, key := range map[string]elsewherev1.Key_builder{
 		"tenant":         {Role: tenantKey, Tenants: own[:1]},
