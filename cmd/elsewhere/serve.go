@@ -64,7 +64,8 @@ content. With --log-format json everything on stderr is JSON.
 Memory is bounded by a soft limit: near it the runtime collects more often instead
 of growing. What the operating system keeps of the store's files is not counted.
 On a disk with less than --disk-reserve free, new cases are refused
-(RESOURCE_EXHAUSTED, DISK_FULL) until there is room again; reads go on.
+(RESOURCE_EXHAUSTED, DISK_FULL) until there is room again; reads go on. A store with
+more than 256 MiB of tables needs up to 1.1 GiB more, which merging them takes.
 
 With --encryption-key-file or --encryption-key-command the store's files are encrypted
 (AES), with data keys that change and that are encrypted with the given one. A store is
@@ -133,7 +134,7 @@ AbuseIPDB and a --tlp-ceiling; then only addresses do.`,
 	cmd.Flags().StringArrayVar(&c.RESTOrigins, "rest-origin", nil, "`origin` of a site whose pages may use REST, as https://soc.example; may be repeated; default none")
 	cmd.Flags().BoolVar(&c.WebSessions, "web-sessions", false, "let people stay signed in to the page, with a cookie, for 12 hours at most")
 	cmd.Flags().Var(&c.memoryLimit, "memory-limit", "soft limit for the memory of the process, a `size` as 512MiB, 0 for none; the default holds a bulk load of 20 million sightings; GOMEMLIMIT goes before it")
-	cmd.Flags().Var(&reserve, "disk-reserve", "take no cases with less than this `size` free on the disk")
+	cmd.Flags().Var(&reserve, "disk-reserve", "take no cases with less than this `size` free on the disk, besides what merging tables takes")
 	cmd.Flags().IntVar(&c.Connections, "max-connections", server.DefaultConnections, "at most this `number` of gRPC connections; what is beyond is closed at once")
 	cmd.Flags().IntVar(&c.ConnectionsPerAddress, "max-connections-per-address", server.DefaultConnectionsPerAddress, "at most this `number` of them from one address; give --max-connections behind a proxy")
 	about.register(cmd)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -295,6 +296,40 @@ func TestNewerLayoutIsLeftAlone(t *testing.T) {
 	for name, b := range readFolder(t, dir) {
 		if string(b) != string(before[name]) {
 			t.Errorf("%s has changed", name)
+		}
+	}
+}
+
+// TestRoomForMerges asks for more room where tables are large, because they are written
+// anew before they are removed.
+func TestRoomForMerges(t *testing.T) {
+	dir := t.TempDir()
+	free, now := uint64(0), time.Unix(1_000, 0)
+	s := newSpace(Options{Dir: dir, Free: func(string) (uint64, error) { return free, nil }},
+		func() time.Time { return now }, slog.New(slog.DiscardHandler))
+	const mib = 1 << 20
+	for _, step := range []struct{ tables, more int64 }{{0, 0}, {200, 0}, {256, 0}, {300, 44}, {1_000, 744}, {50_000, 1_088}, {100, 0}} {
+		// Tables lie in folders of the store; other files take no part.
+		for name, size := range map[string]int64{"000001.sst": step.tables, "000001.vlog": 9_000} {
+			path := filepath.Join(dir, "2", name)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, nil, 0o600), os.Truncate(path, size*mib)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		now = now.Add(tablesEvery)
+		for _, who := range []struct {
+			what string
+			need func() uint64
+			of   int64
+		}{{"cases", s.forCases, 1024}, {"the linker", s.forLinker, 512}, {"the engine", s.forEngine, 256}} {
+			want := uint64(who.of+step.more) * mib
+			if got := who.need(); got != want {
+				t.Errorf("%d MiB of tables: %s need %d MiB, not %d", step.tables, who.what, got/mib, want/mib)
+			}
+			free = want - 1
+			if full, ok := errors.AsType[*graph.NoSpaceError](s.check(who.need())); !ok || full.Needed != want {
+				t.Errorf("%d MiB of tables and a byte too few free for %s: %v", step.tables, who.what, full)
+			}
 		}
 	}
 }

@@ -3,7 +3,9 @@ package badger
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -20,6 +22,17 @@ import (
 // cases: two buffers and the merge of what they become, several times over.
 const DefaultReserve = 1 << 30
 
+// A merge writes its tables anew before it removes them.
+const (
+	// mergeCovered is what a merge may take of a reserve of the default size.
+	mergeCovered = DefaultReserve / 4
+	// mostMerged bounds what one takes: the first level, which may be larger than it
+	// should be for a while, with all tables that writers do not have to wait for.
+	mostMerged = 3*baseLevelBytes/2 + 2*unsortedTables*bufferBytes
+	// tablesEvery is how often the tables are measured.
+	tablesEvery = 10 * time.Second
+)
+
 // sayAgainAfter is how often a full disk is logged while changes are refused.
 const sayAgainAfter = time.Minute
 
@@ -34,6 +47,9 @@ type space struct {
 	mu    sync.Mutex
 	short bool
 	said  time.Time
+	// tables are the bytes of all tables when they were measured.
+	tables   uint64
+	measured time.Time
 }
 
 func newSpace(o Options, now func() time.Time, log *slog.Logger) *space {
@@ -51,9 +67,37 @@ func newSpace(o Options, now func() time.Time, log *slog.Logger) *space {
 
 // The room that is needed: whoever brings new cases is refused first, the linker
 // may still finish what it has begun, and a service may start and stop as long
-// as there is a quarter.
-func (s *space) forLinker() uint64 { return s.reserve / 2 }
-func (s *space) forEngine() uint64 { return s.reserve / 4 }
+// as there is a quarter. Each needs the room for a merge besides.
+func (s *space) forCases() uint64  { return s.reserve + s.forMerge() }
+func (s *space) forLinker() uint64 { return s.reserve/2 + s.forMerge() }
+func (s *space) forEngine() uint64 { return s.reserve/4 + s.forMerge() }
+
+// forMerge is what the largest merge may take beyond the reserve.
+func (s *space) forMerge() uint64 {
+	if s.free == nil {
+		return 0
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := s.now(); s.measured.IsZero() || now.Sub(s.measured) >= tablesEvery || now.Before(s.measured) {
+		s.tables, s.measured = tableBytes(s.dir), now
+	}
+	return max(min(s.tables, mostMerged), mergeCovered) - mergeCovered
+}
+
+// tableBytes returns the length of all tables in a folder. Those that go meanwhile, or
+// cannot be read, are left out: the database tells why.
+func tableBytes(dir string) (sum uint64) {
+	_ = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && filepath.Ext(path) == ".sst" {
+			if info, err := e.Info(); err == nil {
+				sum += uint64(info.Size())
+			}
+		}
+		return nil
+	})
+	return sum
+}
 
 // check returns a *graph.NoSpaceError if less than needed bytes are free.
 func (s *space) check(needed uint64) error {
@@ -76,7 +120,7 @@ func (s *space) admit(ctx context.Context) error {
 	if s.free == nil {
 		return nil
 	}
-	needed := s.reserve
+	needed := s.forCases()
 	if s.isShort() {
 		// Merges give and take room; without a margin every one would be a change
 		// of mind.
