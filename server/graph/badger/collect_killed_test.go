@@ -110,6 +110,13 @@ func TestKilledWhileCollecting(t *testing.T) {
 		if t.Failed() {
 			t.Fatalf("round %d", round)
 		}
+		// Each start with something to write leaves a table, and as many as are merged
+		// together show Badger what is garbage.
+		for i := 0; collected == 0 && i < unsortedTables/2; i++ {
+			s := openDir(t, dir)
+			submit(t, s, someCase("b", fmt.Sprint(round, i), address(i)))
+			mustClose(t, s)
+		}
 	}
 	t.Logf("%d times files were collected", collected)
 	if collected == 0 {
