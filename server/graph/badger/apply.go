@@ -248,6 +248,11 @@ func (w *writer) relateValue(c *change, v evidence.Value, t turn) error {
 		return err
 	}
 
+	if only := r.only(); only != nil && t.live[0] == nil && t.live[1] != nil {
+		key := sightingKey(spacePosting, n.key, only.Ref, only.Last)
+		c.setSighting(key, len(sightingPrefix(spacePosting, n.key, only.Tenant)), encodePosting(r.alone, *only), false)
+		r.alone = 0
+	}
 	counted := false
 	if s := t.live[0]; s != nil {
 		// Asked before the record forgets the case.
@@ -275,7 +280,7 @@ func (w *writer) relateValue(c *change, v evidence.Value, t turn) error {
 		r.withheld++
 		counted = true
 	}
-	if err := c.moveSighting(spacePosting, n, t.ref, sequence, t.live); err != nil {
+	if err := c.moveLive(n, &r, t.ref, sequence, t.live); err != nil {
 		return err
 	}
 	if err := c.moveSighting(spaceWithheld, n, t.ref, sequence, t.held); err != nil {
@@ -330,13 +335,38 @@ func (w *writer) tenantHasOther(c *change, n node, r *record, ref evidence.Ref, 
 	return other
 }
 
-// moveSighting replaces the sighting of a case in one of the two spaces.
-func (c *change) moveSighting(space byte, n node, ref evidence.Ref, sequence uint64, side [2]*evidence.Sighting) error {
-	old, now := side[0], side[1]
-	if old != nil && now != nil && seconds(old.First) == seconds(now.First) && seconds(old.Last) == seconds(now.Last) &&
-		old.Count == now.Count && slices.Equal(old.Roles, now.Roles) {
+// moveLive replaces the live sighting of a case, where r counts the new one already:
+// in the record as long as it is the only one.
+func (c *change) moveLive(n node, r *record, ref evidence.Ref, sequence uint64, side [2]*evidence.Sighting) error {
+	if side[0] == nil && side[1] == nil {
 		return nil
 	}
+	inRecord := r.alone > 0
+	switch {
+	case inRecord && stays(side):
+		return nil
+	case side[1] != nil && (inRecord || side[0] == nil) && r.holds():
+		r.alone = sequence
+		return nil
+	case inRecord:
+		r.alone, side[0] = 0, nil
+	}
+	return c.moveSighting(spacePosting, n, ref, sequence, side)
+}
+
+// stays reports whether two sightings of a case on a value are stored alike.
+func stays(side [2]*evidence.Sighting) bool {
+	old, now := side[0], side[1]
+	return old != nil && now != nil && seconds(old.First) == seconds(now.First) && seconds(old.Last) == seconds(now.Last) &&
+		old.Count == now.Count && slices.Equal(old.Roles, now.Roles)
+}
+
+// moveSighting replaces the sighting of a case in one of the two spaces.
+func (c *change) moveSighting(space byte, n node, ref evidence.Ref, sequence uint64, side [2]*evidence.Sighting) error {
+	if stays(side) {
+		return nil
+	}
+	old, now := side[0], side[1]
 	if old != nil {
 		key := sightingKey(space, n.key, ref, old.Last)
 		// Only roles make a sighting long. Read before it is removed, see

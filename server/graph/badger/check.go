@@ -193,13 +193,18 @@ func (k *checker) oneValue(v evidence.Value, key []byte, r record, live, held *w
 	}
 	var want record
 	tenant := ""
-	err := k.each(live, key, func(s graph.Sighting) {
+	count := func(s graph.Sighting) {
 		if s.Tenant != tenant {
 			tenant = s.Tenant
 			want.tenants++
 		}
 		want.add(s)
-	})
+	}
+	if only := r.only(); only != nil {
+		k.addSighting(&k.stored, live.space, key, *only)
+		count(*only)
+	}
+	err := k.each(live, key, count)
 	if err != nil {
 		return err
 	}

@@ -54,6 +54,19 @@ func (k *checker) sightings() error {
 			}
 		}
 	}
+	for it, err := range k.from([]byte{spaceValue}, []byte{spaceValue}) {
+		if err != nil {
+			return err
+		}
+		_, r, err := k.at(it)
+		only := r.only()
+		if err != nil || only == nil {
+			continue // has a line already, or its sightings have keys
+		}
+		if err := k.isAsked(spacePosting, sightingKey(spacePosting, it.Item().Key()[1:], only.Ref, only.Last)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -82,11 +95,7 @@ func (k *checker) isAsked(space byte, key []byte) error {
 }
 
 func (k *checker) oneSighting(space byte, v evidence.Value, want graph.Sighting) error {
-	var got graph.Sighting
-	ok, err := k.get(sightingKey(space, newNode(v).key, want.Ref, want.Last), func(val []byte) (err error) {
-		got, _, err = decodePosting(graph.Position{Ref: want.Ref, Last: want.Last}, val)
-		return err
-	})
+	got, ok, err := k.stands(space, newNode(v).key, want)
 	switch {
 	case err != nil:
 		return k.line("case %s: sighting of %s %q: %v", want.Ref, v.Kind, v.Text, err)
@@ -96,4 +105,19 @@ func (k *checker) oneSighting(space byte, v evidence.Value, want graph.Sighting)
 		return k.line("case %s: the sighting of %s %q is not that of the case", want.Ref, v.Kind, v.Text)
 	}
 	return nil
+}
+
+// stands returns the sighting of the case of another one at its place.
+func (k *checker) stands(space byte, value []byte, at graph.Sighting) (got graph.Sighting, ok bool, err error) {
+	if space == spacePosting {
+		// An unreadable record has a line already.
+		if r, _, err := k.record(value); err == nil && r.alone > 0 && r.newest[0].Ref == at.Ref {
+			return r.newest[0], true, nil
+		}
+	}
+	ok, err = k.get(sightingKey(space, value, at.Ref, at.Last), func(val []byte) (err error) {
+		got, _, err = decodePosting(graph.Position{Ref: at.Ref, Last: at.Last}, val)
+		return err
+	})
+	return got, ok, err
 }

@@ -14,18 +14,19 @@ import (
 func TestCheckFindsDamage(t *testing.T) {
 	live, held := someCase("a", "1", address(1), address(2)), someCase("b", "1", address(1))
 	held.Restricted = true
-	shared := newNode(address(1))
+	other := someCase("d", "1", address(1))
+	shared, alone := newNode(address(1)), newNode(address(2))
 	last := live.Findings[0].Observables[0].LastSeen
 	sightingAt := func(space byte, n node, ref evidence.Ref) []byte { return sightingKey(space, n.key, ref, last) }
-	// edit changes the record of address(1).
-	edit := func(f func(*record)) func(*change) error {
+	editOf := func(n node, f func(*record)) func(*change) error {
 		return func(c *change) error {
-			r, err := c.record(shared)
+			r, err := c.record(n)
 			f(&r)
-			c.setRecord(shared, &r)
+			c.setRecord(n, &r)
 			return err
 		}
 	}
+	edit := func(f func(*record)) func(*change) error { return editOf(shared, f) }
 	remove := func(key []byte) func(*change) error {
 		return func(c *change) error {
 			c.remove(key)
@@ -49,7 +50,7 @@ func TestCheckFindsDamage(t *testing.T) {
 		{"other profile", set(refKey(spaceProfile, live.Ref), encodeProfile(&evidence.Profile{Live: true})), "profile is not"},
 		{"no findings", remove(refKey(spaceBody, live.Ref)), "hash"},
 		{"unreadable findings", set(refKey(spaceBody, live.Ref), []byte("?")), "corrupt"},
-		{"a profile of nobody", set(refKey(spaceProfile, stranger), encodeProfile(&evidence.Profile{})), `3 'f' records`},
+		{"a profile of nobody", set(refKey(spaceProfile, stranger), encodeProfile(&evidence.Profile{})), `4 'f' records`},
 		{"no sighting", remove(sightingAt(spacePosting, shared, live.Ref)), "no sighting"},
 		{"no withheld sighting", remove(sightingAt(spaceWithheld, shared, held.Ref)), "no sighting"},
 		{
@@ -75,12 +76,21 @@ func TestCheckFindsDamage(t *testing.T) {
 		},
 		{"no record", remove(recordKey(shared.key)), "no record"},
 		{"unreadable record", set(recordKey(shared.key), []byte{0xff}), "corrupt"},
-		{"tenants", edit(func(r *record) { r.tenants++ }), "tenants 2"},
-		{"cases", edit(func(r *record) { r.cases++ }), "cases 2"},
+		{"tenants", edit(func(r *record) { r.tenants++ }), "tenants 3"},
+		{"cases", edit(func(r *record) { r.cases++ }), "cases 3"},
 		{"withheld", edit(func(r *record) { r.withheld = 0 }), "withheld cases 0"},
 		{"dated", edit(func(r *record) { r.dated = 0 }), "dated"},
 		{"firsts", edit(func(r *record) { r.firsts[0].n = 7 }), "first times"},
 		{"newest", edit(func(r *record) { r.newest[0].Count = 7 }), "newest"},
+		{"no only sighting", editOf(alone, func(r *record) { r.alone = 0 }), "no sighting"},
+		{"other only sighting", editOf(alone, func(r *record) { r.newest[0].Count = 7 }), "not that of the case"},
+		{"an only sighting of nobody", editOf(alone, func(r *record) { r.newest[0].Ref = stranger }), "no case c/9"},
+		{
+			"an only sighting that has a key",
+			set(sightingAt(spacePosting, alone, live.Ref), encodePosting(1, graph.Sighting{Last: last})),
+			"the record has cases 1, the sightings 2",
+		},
+		{"the only one of two sightings", edit(func(r *record) { r.alone = 7 }), "corrupt"},
 		{"a mark that is not listed", edit(func(r *record) { r.mark.part++ }), "not marked so"},
 		{"a listed value that is not marked", edit(func(r *record) { r.mark = nil }), "not marked so"},
 		{"no queue record", remove(queueKey(2, 0)), "2 values are marked, 0 are listed"},
@@ -99,7 +109,7 @@ func TestCheckFindsDamage(t *testing.T) {
 			// A case that changes leaves marks.
 			before := *live
 			before.Title = "Before"
-			submit(t, s, &before, live, held)
+			submit(t, s, &before, live, held, other)
 			err := s.write(t.Context(), true, func(_ *writer, c *change) error { return damage.do(c) })
 			if err != nil {
 				t.Fatal(err)

@@ -298,6 +298,7 @@ func FuzzDecode(f *testing.F) {
 		nil,
 		bytes.Repeat([]byte{0xff}, 40),
 		r.encode(v, false),
+		(&record{tenants: 1, cases: 1, newest: r.newest, alone: 7}).encode(v, true),
 		encodePosting(1, s),
 		encodeProfile(p),
 		encodeRow(graph.Row{Shared: []evidence.Value{v}}),
@@ -332,7 +333,7 @@ func FuzzDecode(f *testing.F) {
 			if err != nil {
 				t.Errorf("a record cannot be read again: %v", err)
 			}
-			if again.cases != r.cases {
+			if again.cases != r.cases || again.alone != r.alone {
 				t.Error("a record changes as it is stored")
 			}
 		}
@@ -456,6 +457,7 @@ func TestLayout(t *testing.T) {
 		"row key":          {rowKey(ref, evidence.Ref{Tenant: "globex", Case: "2"}), "7261636d650049522d3100676c6f626578003200"},
 		"part key":         {partKey([]byte("k"), 2), "6c6b00000002"},
 		"sighting":         {encodePosting(300, s), "ac02a03803020200036f776e"},
+		"only sighting":    {(&record{tenants: 1, cases: 1, newest: []graph.Sighting{s}, alone: 300}).encode(evidence.Value{}, true), "100101000000ac020461636d650449522d31a0bd9fdced01a03803020200036f776e"},
 		"record":           {r.encode(evidence.Value{Kind: "url", Text: "u"}, false), "030375726c01750203010301a0bd9fdced010209010807010461636d650449522d31a0bd9fdced01a03803020200036f776e"},
 		"profile":          {encodeProfile(p), "0103626563a0bd9fdced01a138a0380101055431303938010f047370616d0106010101010001045370616d"},
 		"row":              {encodeRow(graph.Row{Score: graph.Score{Millibits: -1, Micros: 2, Tier: 3, SharedCount: 4, ModelVersion: 5}, RevisionA: 6, RevisionB: 7, Shared: []evidence.Value{{Kind: "x_a", Text: "b"}}}), "01020304050607017f03785f610162"},

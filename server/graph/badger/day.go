@@ -80,31 +80,11 @@ func (s *snapshot) SightingsBefore(v evidence.Value, day time.Time, after *graph
 			yield(graph.Sighting{}, err)
 			return
 		}
-		for sighting, written := range s.written(v, after, &err) {
-			if written >= first {
+		for sighting, err := range s.written(spacePosting, newNode(v).key, after) {
+			if err == nil && sighting.by >= first {
 				continue
 			}
-			if !yield(sighting, nil) {
-				return
-			}
-		}
-		if err != nil {
-			yield(graph.Sighting{}, err)
-		}
-	}
-}
-
-// written yields the live sightings of a value after a place with the number of
-// the request that wrote each, until an error, which it leaves in err.
-func (s *snapshot) written(v evidence.Value, after *graph.Position, err *error) iter.Seq2[graph.Sighting, uint64] {
-	return func(yield func(graph.Sighting, uint64) bool) {
-		prefix, start := sightingRange(spacePosting, v, after)
-		for it, failed := range s.from(prefix, start) {
-			if *err = failed; failed != nil {
-				return
-			}
-			sighting, sequence, failed := s.sightingAt(it, len(prefix))
-			if *err = failed; failed != nil || !yield(sighting, sequence) {
+			if !yield(sighting.Sighting, err) || err != nil {
 				return
 			}
 		}

@@ -61,7 +61,7 @@ func (s *snapshot) HeldBefore(v evidence.Value, day time.Time) (graph.Held, erro
 	if k.held != nil && k.held.first == first {
 		return k.held.Held, nil
 	}
-	held, err := s.putTogether(v, first)
+	held, err := s.putTogether(n.key, first)
 	if err == nil && !held.Whole {
 		held, err = s.newestOf(n.key, first)
 	}
@@ -75,22 +75,25 @@ func (s *snapshot) HeldBefore(v evidence.Value, day time.Time) (graph.Held, erro
 
 // putTogether puts the sightings of a value together that were written before a
 // request, if they are few enough.
-func (s *snapshot) putTogether(v evidence.Value, first uint64) (held graph.Held, err error) {
+func (s *snapshot) putTogether(value []byte, first uint64) (held graph.Held, err error) {
 	sightings := 0
-	for sighting, written := range s.written(v, nil, &err) {
-		if written >= first {
+	for sighting, err := range s.written(spacePosting, value, nil) {
+		if err != nil {
+			return graph.Held{}, err
+		}
+		if sighting.by >= first {
 			continue
 		}
 		if sightings++; sightings > graph.MaxPutTogether {
-			return graph.Held{}, err
+			return graph.Held{}, nil
 		}
 		if n := len(held.By); n == 0 || held.By[n-1].Tenant != sighting.Tenant {
 			held.By = append(held.By, graph.HeldBy{Tenant: sighting.Tenant})
 		}
-		held.By[len(held.By)-1].Add(sighting)
+		held.By[len(held.By)-1].Add(sighting.Sighting)
 	}
 	held.Whole = true
-	return held, err
+	return held, nil
 }
 
 // newestOf is putTogether of the newest sighting of each tenant.

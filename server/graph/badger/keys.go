@@ -9,14 +9,14 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/graph"
 )
 
-// The first byte of a key names its keyspace. Layout 3:
+// The first byte of a key names its keyspace. Layout 4:
 //
 //	m name                                     singletons
 //	h tenant 0 case                            header: revision, hash, times, head
 //	b tenant 0 case                            findings
 //	f tenant 0 case                            profile
-//	v value                                    counts and mark of a value
-//	p value tenant 0 last case                 sighting in a live case
+//	v value                                    counts and mark of a value, and the only live sighting
+//	p value tenant 0 last case                 sighting in a live case, unless the record has it
 //	w value tenant 0 last case                 sighting in a withheld case
 //	q sequence part                            values marked by one change
 //	r tenant 0 case 0 tenant 0 case 0          link row; from the larger end: empty

@@ -67,7 +67,7 @@ func cost(key string, w write, inline int) int64 {
 
 // cost is at least what the record counts for.
 func (w recordWrite) cost() int64 {
-	n := int64(1 + len(w.key) + 12 + 96)
+	n := int64(1 + len(w.key) + 12 + 106)
 	if !w.exact {
 		n += int64(len(w.Kind) + len(w.Text) + 8)
 	}

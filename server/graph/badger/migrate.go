@@ -16,7 +16,9 @@ const casesPerStep = 256
 // point: the next opening goes on.
 //
 // Layout 2 has, beside the values of its case, derived ones in each profile, with
-// sightings as of any value. They follow from the profile alone.
+// sightings as of any value. They follow from the profile alone. Layout 3 has actors.
+// In layout 4 the only live sighting of a value stands in its record; those of older
+// layouts keep their keys until others come.
 func (s *Store) migrate(ctx context.Context, stored uint64) error {
 	if stored >= layout {
 		return nil
@@ -30,7 +32,9 @@ func (s *Store) migrate(ctx context.Context, stored uint64) error {
 		}
 	}
 	err := s.write(ctx, false, func(_ *writer, c *change) error {
-		c.startRegrouping()
+		if stored < 3 {
+			c.startRegrouping()
+		}
 		c.setNumber(keyLayout, layout)
 		return nil
 	})

@@ -31,7 +31,7 @@ import (
 )
 
 // layout is the version of keys and records that this package reads and writes.
-const layout = 3
+const layout = 4
 
 // Memory that a store takes: Badger keeps at most bufferCount+1 write buffers
 // and touches each page of one only once it is written to; a full one has a

@@ -28,10 +28,14 @@ const (
 // lie behind its end is ever added, because what lies between is not known.
 type record struct {
 	tenants, cases, withheld uint32
-	newest                   []graph.Sighting // by compareNewest
-	dated                    uint32           // live sightings with a known First
-	firsts                   []first          // by time
-	mark                     *mark
+	// alone says that the only live sighting, which is newest, has no key of its own:
+	// most values have one for ever, and it would be a key of three of a case. It is
+	// the number of the request that wrote it, 0 where live sightings have keys.
+	alone  uint64
+	newest []graph.Sighting // by compareNewest
+	dated  uint32           // live sightings with a known First
+	firsts []first          // by time
+	mark   *mark
 }
 
 // first is a time at which sightings begin, and how many do.
@@ -88,6 +92,19 @@ func (r *record) whole() bool { return len(r.newest) == int(r.cases) }
 // exactNewest and exactFirst report whether the record answers by itself.
 func (r *record) exactNewest() bool { return len(r.newest) >= min(maxNewest, int(r.cases)) }
 func (r *record) exactFirst() bool  { return r.dated == 0 || len(r.firsts) > 0 }
+
+// only is the one live sighting that has no key, nil if all have.
+func (r *record) only() *graph.Sighting {
+	if r.alone == 0 {
+		return nil
+	}
+	return &r.newest[0]
+}
+
+// holds reports whether the record has room for the only live sighting.
+func (r *record) holds() bool {
+	return r.cases == 1 && len(r.newest) == 1 && len(appendSighting(nil, r.newest[0])) <= maxNewestBytes
+}
 
 // crowded reports whether one sighting more would not fit the record.
 func (r *record) crowded() bool {
@@ -167,6 +184,7 @@ const (
 	recordMarked              // a mark follows
 	recordAgain               // the mark has been read before
 	recordTouched             // more than the spread changed
+	recordAlone               // the only live sighting has no key
 )
 
 // encode writes the record of v. exact says that v's key holds all of v.
@@ -202,13 +220,17 @@ func (r *record) encode(v evidence.Value, exact bool) []byte {
 		b = binary.AppendUvarint(b, m.sequence)
 		b = binary.AppendUvarint(b, uint64(m.part))
 	}
+	if r.alone > 0 {
+		b[0] |= recordAlone
+		b = binary.AppendUvarint(b, r.alone)
+	}
 	// The newest sightings come last and without a number, so that those that
 	// do not fit are left out as the record is written.
 	start := len(b)
 	for _, s := range r.newest {
 		fits := len(b)
 		b = appendSighting(b, s)
-		if len(b)-start > maxNewestBytes {
+		if len(b)-start > maxNewestBytes && r.alone == 0 {
 			return b[:fits]
 		}
 	}
@@ -250,6 +272,9 @@ func decodeRecord(val []byte) (r record, named evidence.Value, err error) {
 	if flags&recordMarked != 0 {
 		r.mark = &mark{d.uvarint(), d.uint32(), d.uvarint(), d.uvarint(), d.uint32(), flags&recordAgain != 0, flags&recordTouched != 0}
 	}
+	if flags&recordAlone != 0 {
+		r.alone = d.uvarint()
+	}
 	if d.s != "" {
 		r.newest = make([]graph.Sighting, 0, min(r.cases, maxNewest))
 	}
@@ -261,6 +286,9 @@ func decodeRecord(val []byte) (r record, named evidence.Value, err error) {
 		s.First = fromSeconds(d.near(last))
 		s.Count, s.Roles = d.uint32(), d.roles()
 		r.newest = append(r.newest, s)
+	}
+	if alone := flags&recordAlone != 0; alone != (r.alone > 0) || alone && (r.cases != 1 || len(r.newest) != 1) {
+		d.fail()
 	}
 	return r, named, d.done("value record")
 }

@@ -231,28 +231,55 @@ func (s *snapshot) Withheld(v evidence.Value, after *graph.Position) iter.Seq2[g
 
 func (s *snapshot) sightings(space byte, v evidence.Value, after *graph.Position) iter.Seq2[graph.Sighting, error] {
 	return func(yield func(graph.Sighting, error) bool) {
-		prefix, start := sightingRange(space, v, after)
-		for it, err := range s.from(prefix, start) {
-			var sg graph.Sighting
-			if err == nil {
-				sg, _, err = s.sightingAt(it, len(prefix))
-			}
-			if !yield(sg, err) || err != nil {
+		for sg, err := range s.written(space, newNode(v).key, after) {
+			if !yield(sg.Sighting, err) || err != nil {
 				return
 			}
 		}
 	}
 }
 
-// sightingRange returns the prefix of the sightings of a value, and where those
-// after a position begin.
-func sightingRange(space byte, v evidence.Value, after *graph.Position) (prefix, start []byte) {
-	n := newNode(v)
-	prefix = append([]byte{space}, n.key...)
-	if after == nil {
-		return prefix, prefix
+// written is a sighting with the number of the request that wrote it.
+type written struct {
+	graph.Sighting
+	by uint64
+}
+
+// written yields the sightings of a value after a place. The first error is the last
+// element. It looks at the keys also where the record has the only sighting, which
+// others may not be told of: who finds none should take as long as for a value that
+// nobody has.
+func (s *snapshot) written(space byte, value []byte, after *graph.Position) iter.Seq2[written, error] {
+	return func(yield func(written, error) bool) {
+		prefix := append([]byte{space}, value...)
+		start := prefix
+		if after != nil {
+			start = append(sightingKey(space, value, after.Ref, after.Last), 0)
+		}
+		if space == spacePosting && !s.over {
+			r, _, err := s.record(value)
+			if err == nil {
+				err = s.ctx.Err()
+			}
+			if err != nil {
+				yield(written{}, err)
+				return
+			}
+			if only := r.only(); only != nil && bytes.Compare(sightingKey(space, value, only.Ref, only.Last), start) >= 0 &&
+				!yield(written{*only, r.alone}, nil) {
+				return
+			}
+		}
+		for it, err := range s.from(prefix, start) {
+			var one written
+			if err == nil {
+				one.Sighting, one.by, err = s.sightingAt(it, len(prefix))
+			}
+			if !yield(one, err) || err != nil {
+				return
+			}
+		}
 	}
-	return prefix, append(sightingKey(space, n.key, after.Ref, after.Last), 0)
 }
 
 // sightingAt returns the sighting that an iterator stands on, and the sequence
@@ -269,8 +296,8 @@ func (r reader) sightingAt(it *dgraph.Iterator, place int) (s graph.Sighting, se
 	return s, sequence, err
 }
 
-// derive computes from the live sightings of a value what a record keeps of
-// them. Without firsts it looks at maxNewest sightings of each tenant only.
+// derive computes from the live sightings of a value, which all have keys, what a
+// record keeps of them. Without firsts it looks at maxNewest sightings of each tenant only.
 func (r reader) derive(value []byte, firsts bool) (record, error) {
 	var full record
 	prefix := append([]byte{spacePosting}, value...)
@@ -316,17 +343,11 @@ func (r reader) complete(rec *record, value []byte) error {
 // the change with that sequence or before it.
 func (s *snapshot) casesBefore(value []byte, sequence uint64) iter.Seq2[evidence.Ref, error] {
 	return func(yield func(evidence.Ref, error) bool) {
-		prefix := append([]byte{spacePosting}, value...)
-		for it, err := range s.from(prefix, prefix) {
-			var at graph.Sighting
-			written := uint64(0)
-			if err == nil {
-				at, written, err = s.sightingAt(it, len(prefix))
-			}
-			if err == nil && written > sequence {
+		for sighting, err := range s.written(spacePosting, value, nil) {
+			if err == nil && sighting.by > sequence {
 				continue
 			}
-			if !yield(at.Ref, err) || err != nil {
+			if !yield(sighting.Ref, err) || err != nil {
 				return
 			}
 		}

@@ -134,8 +134,9 @@ func counts(c *elsewherev1.Case) bool {
 }
 
 // put stores a case with all its keys: body, profile, and for each value its
-// record and a sighting. record returns the value of a record's key.
-func put(c *elsewherev1.Case, set func(key, val []byte) error, record func(key []byte) ([]byte, error)) error {
+// record and a sighting. record returns the value of a record's key, and whether the
+// record has room for the sighting.
+func put(c *elsewherev1.Case, set func(key, val []byte) error, record func(key []byte) (val []byte, room bool, err error)) error {
 	all := observables(c)
 	if err := set(caseKey(bodySpace, c), make([]byte, proto.Size(c))); err != nil {
 		return err
@@ -148,12 +149,15 @@ func put(c *elsewherev1.Case, set func(key, val []byte) error, record func(key [
 	}
 	for _, o := range all {
 		key := recordKey(o)
-		val, err := record(key)
+		val, room, err := record(key)
 		if err != nil {
 			return err
 		}
 		if err := set(key, val); err != nil {
 			return err
+		}
+		if room {
+			continue
 		}
 		if err := set(appendCase(postingPrefix(o), c.GetTenant(), c.GetId()), make([]byte, postingBytes)); err != nil {
 			return err
@@ -195,14 +199,15 @@ func (r *runner) needRaw(ctx context.Context) error {
 	return nil
 }
 
-// fill writes what the service stores.
+// fill writes what the service stores, and a key for each sighting, by which plans find
+// cases. The service has none for the only sighting of a value.
 func (r *runner) fill(ctx context.Context, db *database) error {
 	batch := db.NewWriteBatch()
 	defer batch.Cancel()
 	data := r.report.Data
 	// What cases, values and sightings do not explain.
 	others := max(0, data.Service.Keys-2*data.Cases-2*data.Postings)
-	blind := func([]byte) ([]byte, error) { return make([]byte, recordBytes), nil }
+	blind := func([]byte) ([]byte, bool, error) { return make([]byte, recordBytes), false, nil }
 	done, other := 0, 0
 	for c := range r.Corpus.From(0, data.Cases) {
 		if err := ctx.Err(); err != nil {
@@ -238,27 +243,29 @@ func (d *database) commit(key, body []byte) error {
 
 // putCase is what storing a case needs at least, in one durable transaction: it
 // looks whether the case is there, reads and rewrites the record of each value,
-// and writes a sighting of each, the profile and the body.
+// and writes the profile, the body and a sighting of each value that others have: as
+// the service does, which keeps the only one in the record.
 func (d *database) putCase(c *elsewherev1.Case) error {
 	return d.Update(func(txn *badger.Txn) error {
 		if err := get(txn, caseKey(bodySpace, c)); err != nil {
 			return err
 		}
-		return put(c, txn.Set, func(key []byte) ([]byte, error) {
-			val := make([]byte, recordBytes)
+		return put(c, txn.Set, func(key []byte) (val []byte, room bool, err error) {
+			val = make([]byte, recordBytes)
 			item, err := txn.Get(key)
 			switch {
 			case errors.Is(err, badger.ErrKeyNotFound):
+				room = true
 			case err != nil:
-				return nil, err
+				return nil, false, err
 			default:
 				if val, err = item.ValueCopy(val); err != nil {
-					return nil, err
+					return nil, false, err
 				}
 			}
 			// One more case.
 			binary.LittleEndian.PutUint64(val, binary.LittleEndian.Uint64(val)+1)
-			return val, nil
+			return val, room, nil
 		})
 	})
 }
