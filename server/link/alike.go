@@ -47,8 +47,8 @@ func (s *Scorer) likes() []match {
 		return s.matches
 	}
 	s.matched, s.matches = true, s.matches[:0]
-	a, b := s.a.like, s.b.like
-	if a == nil || b == nil || len(a.names)*len(b.names)+len(a.contents)*len(b.contents) == 0 {
+	a, b := s.a.rules, s.b.rules
+	if len(a.names)*len(b.names)+len(a.contents)*len(b.contents) == 0 {
 		return s.matches
 	}
 	s.derived = s.derived[:0]
@@ -65,7 +65,7 @@ func (s *Scorer) likes() []match {
 // matchNames pairs the names that either side has alone, each at most once: first
 // those with the same words, then those with nearly the same letters, the nearest
 // first, and between equals in order of text.
-func (s *Scorer) matchNames(a, b *likeness) {
+func (s *Scorer) matchNames(a, b *ruleSet) {
 	var all []match
 	for i := range a.names {
 		x := &a.names[i]
@@ -100,7 +100,7 @@ func (s *Scorer) matchNames(a, b *likeness) {
 
 // matchContents pairs the keyword sets that either side has alone and that have a
 // band in common, each at most once.
-func (s *Scorer) matchContents(a, b *likeness) {
+func (s *Scorer) matchContents(a, b *ruleSet) {
 	var all []match
 	for i := range a.contents {
 		x := &a.contents[i]
@@ -201,16 +201,16 @@ func (s *Scorer) matchPart(m *match, d uint32, trust float64) part {
 	var x, y span
 	if m.how == sameContent {
 		kind = evidence.KindRuleWords
-		one, two := &s.a.like.contents[m.a], &s.b.like.contents[m.b]
+		one, two := &s.a.rules.contents[m.a], &s.b.rules.contents[m.b]
 		p.value, p.other = evidence.Value{Kind: kind, Text: one.text}, two.text
 		p.near, x, y = place{one.at, two.at}, one.span, two.span
-		na, nb = s.a.like.contentCount, s.b.like.contentCount
+		na, nb = s.a.rules.contentCount, s.b.rules.contentCount
 	} else {
-		one, two := &s.a.like.names[m.a], &s.b.like.names[m.b]
+		one, two := &s.a.rules.names[m.a], &s.b.rules.names[m.b]
 		p.value, p.other = evidence.Value{Kind: kind, Text: one.text}, two.text
 		p.near, x, y = place{one.at, two.at}, one.span, two.span
 		p.background = max(one.share, two.share)
-		na, nb = s.a.like.nameCount, s.b.like.nameCount
+		na, nb = s.a.rules.nameCount, s.b.rules.nameCount
 		share = s.model.alike.sameWords
 		if m.how == sameLetters {
 			share = s.model.alike.sameLetters
@@ -245,7 +245,7 @@ func (s *Scorer) spreadOf(m *match) (d uint32, weighs bool, err error) {
 	if m.how != sameLetters {
 		return d, true, nil
 	}
-	for i, name := range [2]*ruleName{&s.a.like.names[m.a], &s.b.like.names[m.b]} {
+	for i, name := range [2]*ruleName{&s.a.rules.names[m.a], &s.b.rules.names[m.b]} {
 		others, weighs, err := s.otherHolders([2]*side{s.a, s.b}[i], name)
 		if err != nil || !weighs {
 			return 0, false, err
@@ -293,7 +293,7 @@ func (s *Scorer) otherHolders(sd *side, name *ruleName) (others uint32, weighs b
 func (s *Scorer) rests() (out []evidence.Value) {
 	for _, m := range s.likes() {
 		if m.how == sameLetters {
-			for _, text := range [2]string{s.a.like.names[m.a].text, s.b.like.names[m.b].text} {
+			for _, text := range [2]string{s.a.rules.names[m.a].text, s.b.rules.names[m.b].text} {
 				out = append(out, evidence.Value{Kind: evidence.KindRuleName, Text: text})
 			}
 		}

@@ -139,7 +139,7 @@ func (s *Scorer) weighAll(bound bool) error {
 		return err
 	}
 	// Where no name matches but ones that many use, the theme of the others may.
-	if (bound || !nameMatches) && len(a.themed) > 0 && len(b.themed) > 0 {
+	if (bound || !nameMatches) && len(a.rules.themed) > 0 && len(b.rules.themed) > 0 {
 		if p, ok := s.ruleTheme(a, b, trust); ok {
 			c.parts = append(c.parts, p)
 		}
@@ -278,11 +278,11 @@ func (s *Scorer) ruleTheme(a, b *side, trust float64) (part, bool) {
 		value:      evidence.Value{Kind: evidence.KindRuleName, Text: themeText},
 		background: m.themeShare, trust: trust, gap: -1,
 	}
-	for _, x := range a.themed {
+	for _, x := range a.rules.themed {
 		if b.hasTheme(x.name) || s.isMatched(x.name) {
 			continue
 		}
-		for _, y := range b.themed {
+		for _, y := range b.rules.themed {
 			if a.hasTheme(y.name) || s.isMatched(y.name) {
 				continue
 			}
@@ -312,7 +312,7 @@ func (s *Scorer) isMatched(name string) bool {
 
 // hasTheme reports whether a name that speaks of security is one of the side's.
 func (sd *side) hasTheme(name string) bool {
-	for _, t := range sd.themed {
+	for _, t := range sd.rules.themed {
 		if t.name == name {
 			return true
 		}

@@ -201,7 +201,7 @@ func (s *Scorer) whatTook(v *value, at place) string {
 // otherThemes returns the names of a side that speak of security and that the
 // other does not have.
 func (sd *side) otherThemes(o *side) (out []*evidence.Sighting) {
-	for _, t := range sd.themed {
+	for _, t := range sd.rules.themed {
 		if !o.hasTheme(t.name) {
 			out = append(out, &sd.profile.Sightings[t.at])
 		}

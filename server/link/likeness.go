@@ -11,23 +11,26 @@ import (
 	"github.com/elsewhere-project/elsewhere/server/evidence"
 )
 
-// likeness is what of a case may be alike to something of another, although it is
-// not equal. A bulk case has none: it would be alike to everybody's, and it may be
-// known in part only. So every list is as short as bulk lets it be.
+// likeness is what of a case is near something of another, although it is not equal. A
+// bulk case has none: it would be near everybody's, and it may be known in part only. So
+// every list is as short as bulk lets it be.
 type likeness struct {
-	ruleLikeness
 	networks, domains neighbours // addresses and networks; names
 	logins            int32      // addresses in a role of the actor
 	// standing is set in a World.
 	standing *standing
 }
 
-// ruleLikeness is what of the mail rules of a case may be alike to those of another.
-type ruleLikeness struct {
+// ruleSet is what is known of the mail rules of a case besides their values. A bulk case
+// has no names and contents, as it has no likeness.
+type ruleSet struct {
 	names                   []ruleName // in order of text
 	contents                []ruleContent
-	nameCount, contentCount int32 // of values of the kind
+	nameCount, contentCount int32   // of values of the kind
+	themed                  []theme // names that speak of security
 }
+
+func (r *ruleSet) empty() bool { return len(r.names)+len(r.contents)+len(r.themed) == 0 }
 
 // ruleName is the name of a mail rule in a case.
 type ruleName struct {
@@ -89,7 +92,7 @@ func (n *neighbour) set(f nearFlags, yes bool) {
 type neighbours struct {
 	all []neighbour
 	// bits has one for every key.
-	bits [2]uint64
+	bits uint64
 }
 
 func (n *neighbours) add(one neighbour) { n.all = append(n.all, one) }
@@ -106,14 +109,13 @@ func (n *neighbours) sort() {
 // index fills bits.
 func (n *neighbours) index() {
 	for i := range n.all {
-		at := scatter(n.all[i].key) >> 57
-		n.bits[at>>6] |= 1 << (at & 63)
+		n.bits |= 1 << (scatter(n.all[i].key) >> 58)
 	}
 }
 
 // apart reports whether two lists have certainly no key in common, as most have not.
 func (n *neighbours) apart(o *neighbours) bool {
-	return n.bits[0]&o.bits[0]|n.bits[1]&o.bits[1] == 0
+	return n.bits&o.bits == 0
 }
 
 // meet calls f with what two lists have under one key.
@@ -157,14 +159,13 @@ func (m *Model) likes() bool {
 	return a.names || a.content > 0 || a.network.m > 0 || a.as.m > 0 || a.domain.m > 0 || a.noLogin != 0 || a.noContent != 0
 }
 
-// likeness reads what of a profile may be alike to something of another, nil if
-// there is nothing. Its neighbours have no index yet. seed is that of texts.
+// likeness reads what of a profile may be near something of another, nil if there is
+// nothing. Its neighbours have no index yet. seed is that of texts.
 func (m *Model) likeness(p *evidence.Profile, c *counts, seed maphash.Seed) *likeness {
 	if c.bulk || !m.likes() {
 		return nil
 	}
 	l := &likeness{logins: int32(c.logins)}
-	l.nameCount, l.contentCount = int32(c.kinds[evidence.KindRuleName]), int32(c.kinds[evidence.KindRuleWords])
 	l.networks.all = make([]neighbour, 0, c.kinds[evidence.KindIP]+c.kinds[evidence.KindCIDR])
 	l.domains.all = make([]neighbour, 0, c.kinds[evidence.KindDomain]+c.kinds[evidence.KindHostname])
 	for i := range p.Sightings {
@@ -184,25 +185,41 @@ func (m *Model) likeness(p *evidence.Profile, c *counts, seed maphash.Seed) *lik
 					key: maphash.String(seed, evidence.RegistrableDomain(sg.Text)), self: textHash(sg.Text),
 				})
 			}
-		case evidence.KindRuleName:
-			if m.alike.names && l.nameCount <= evidence.MaxAlikeNames && !evidence.HasPlaceholder(sg.Text) {
-				l.names = append(l.names, m.ruleName(sg, int32(i)))
-			}
-		case evidence.KindRuleWords:
-			if m.alike.content == 0 || len(l.contents) == evidence.MaxAlikeContents {
-				continue
-			}
-			if content, ok := evidence.ReadRuleContent(sg.Text); ok {
-				l.contents = append(l.contents, ruleContent{spanOf(sg.First, sg.Last), content, sg.Text, int32(i)})
-			}
 		}
 	}
-	if len(l.names)+len(l.contents)+len(l.networks.all)+len(l.domains.all) == 0 {
+	if len(l.networks.all)+len(l.domains.all) == 0 {
 		return nil
 	}
 	l.networks.sort()
 	l.domains.sort()
 	return l
+}
+
+// ruleSet reads the mail rules of a profile.
+func (m *Model) ruleSet(p *evidence.Profile, c *counts) *ruleSet {
+	r := ruleSet{nameCount: int32(c.kinds[evidence.KindRuleName]), contentCount: int32(c.kinds[evidence.KindRuleWords])}
+	names := !c.bulk && m.alike.names && r.nameCount <= evidence.MaxAlikeNames
+	contents := !c.bulk && m.alike.content > 0
+	for i := range p.Sightings {
+		sg := &p.Sightings[i]
+		switch sg.Kind {
+		case evidence.KindRuleName:
+			if _, themed := m.spellings(sg); themed {
+				r.themed = append(r.themed, theme{spanOf(sg.First, sg.Last), sg.Text, int32(i)})
+			}
+			if names && !evidence.HasPlaceholder(sg.Text) {
+				r.names = append(r.names, m.ruleName(sg, int32(i)))
+			}
+		case evidence.KindRuleWords:
+			if !contents || len(r.contents) == evidence.MaxAlikeContents {
+				continue
+			}
+			if content, ok := evidence.ReadRuleContent(sg.Text); ok {
+				r.contents = append(r.contents, ruleContent{spanOf(sg.First, sg.Last), content, sg.Text, int32(i)})
+			}
+		}
+	}
+	return &r
 }
 
 // networkNeighbour places an address, or a network that is no wider than a /24 or a

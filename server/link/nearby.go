@@ -136,16 +136,13 @@ func (s *Scorer) weighSystems(trust float64) {
 // have some, in millibits, 0 or below.
 func (s *Scorer) negative() int32 {
 	a, b := s.a.like, s.b.like
-	if a == nil || b == nil {
-		return 0
-	}
 	k, total := &s.model.alike, int32(0)
-	if k.noLogin < 0 && int(a.logins) >= k.logins && int(b.logins) >= k.logins && !s.sharesLogin &&
+	if a != nil && b != nil && k.noLogin < 0 && int(a.logins) >= k.logins && int(b.logins) >= k.logins && !s.sharesLogin &&
 		int(s.standingOf(s.a).logins) >= k.logins && int(s.standingOf(s.b).logins) >= k.logins {
 		total += k.noLogin
 		s.noLogin = true
 	}
-	if k.noContent < 0 && len(a.contents) > 0 && len(b.contents) > 0 && !s.sharesContent {
+	if k.noContent < 0 && len(s.a.rules.contents) > 0 && len(s.b.rules.contents) > 0 && !s.sharesContent {
 		s.noContent = true
 		total += k.noContent
 	}

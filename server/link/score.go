@@ -86,7 +86,7 @@ func (s *Scorer) weighedFrom(floor Tier) (o Outcome, reached bool, err error) {
 	if err != nil || s.model.micros(o.Millibits+boundMargin) < s.model.leastMicros(floor) {
 		return o, false, err
 	}
-	if s.guessed || s.bound && len(s.a.themed) > 0 && len(s.b.themed) > 0 {
+	if s.guessed || s.bound && len(s.a.rules.themed) > 0 && len(s.b.rules.themed) > 0 {
 		o, err = s.weighed(false)
 	}
 	return o, o.Tier >= floor, err

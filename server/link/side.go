@@ -24,7 +24,7 @@ type side struct {
 
 	keys   []uint32 // of the values, ascending; equal values have equal keys
 	sights []sight  // of keys
-	themed []theme  // names of mail rules that speak of security
+	rules  *ruleSet // never nil
 	like   *likeness
 
 	revision uint32 // in a World
@@ -231,7 +231,7 @@ func (m *Model) newSide(p *evidence.Profile, order []keyed, kinds map[evidence.K
 	sd.rarity = m.techniques[p.Kind]
 	sd.techniques = sd.rarity.set(p.Techniques)
 	counts := m.count(p, kinds)
-	sd.bulk, sd.like = counts.bulk, m.likeness(p, &counts, seed)
+	sd.bulk, sd.like, sd.rules = counts.bulk, m.likeness(p, &counts, seed), m.ruleSet(p, &counts)
 	slices.SortFunc(order, func(x, y keyed) int { return cmp.Compare(x.key, y.key) })
 	for k, at := range order {
 		sg := &p.Sightings[at.at]
@@ -244,15 +244,6 @@ func (m *Model) newSide(p *evidence.Profile, order []keyed, kinds map[evidence.K
 		}
 		if sg.Kind == evidence.KindRuleName {
 			sd.sights[k].words, _ = m.spellings(sg)
-		}
-	}
-	for i := range p.Sightings {
-		sg := &p.Sightings[i]
-		if sg.Kind != evidence.KindRuleName {
-			continue
-		}
-		if _, themed := m.spellings(sg); themed {
-			sd.themed = append(sd.themed, theme{spanOf(sg.First, sg.Last), sg.Text, int32(i)})
 		}
 	}
 	return sd

@@ -86,15 +86,15 @@ func (k *nearKeys) prune(n *neighbours) {
 // settle fixes, in a case of a world, what else a Scorer asks the classifier and the
 // profile for. numbers are those of reducing.
 func (w *World) settle(c *side, p *evidence.Profile, numbers []uint32) {
-	l := c.like
-	if l == nil {
-		return
-	}
-	for i := range l.names {
-		n := &l.names[i]
+	for i := range c.rules.names {
+		n := &c.rules.names[i]
 		if at := numbers[n.at]; at > 0 {
 			n.number, n.known = at-1, true
 		}
+	}
+	l := c.like
+	if l == nil {
+		return
 	}
 	l.standing = &standing{}
 	for i := range l.networks.all {

@@ -59,9 +59,11 @@ type worldRoom struct {
 	cases      slab[side]
 	keys       slab[uint32]
 	sights     slab[sight]
+	rules      slab[ruleSet]
 	themes     slab[theme]
 	likenesses slab[likeness]
 	names      slab[ruleName]
+	contents   slab[ruleContent]
 	neighbours slab[neighbour]
 	systems    slab[neighbour]
 
@@ -69,6 +71,8 @@ type worldRoom struct {
 	texts   map[string]string
 	// named are the names of mail rules.
 	named map[nameKey]*nameText
+	// noRules is what all cases without mail rules have of them.
+	noRules *ruleSet
 	// bare are standings without systems, by their logins.
 	bare map[int32]*standing
 }
@@ -82,7 +86,7 @@ type nameKey struct {
 func newWorldRoom() worldRoom {
 	return worldRoom{
 		tenants: make(map[string]string), texts: make(map[string]string), named: make(map[nameKey]*nameText),
-		bare: make(map[int32]*standing),
+		noRules: &ruleSet{}, bare: make(map[int32]*standing),
 	}
 }
 
@@ -91,9 +95,10 @@ func newWorldRoom() worldRoom {
 func (r *worldRoom) keep(c side) *side {
 	c.Tenant, c.Case = same(r.tenants, c.Tenant), strings.Clone(c.Case)
 	c.keys, c.sights = r.keys.keep(c.keys), r.sights.keep(c.sights)
-	c.themed = r.themes.keep(c.themed)
-	for i := range c.themed {
-		c.themed[i].name = same(r.texts, c.themed[i].name)
+	if c.rules.empty() {
+		c.rules = r.noRules
+	} else {
+		c.rules = r.ruleSet(*c.rules)
 	}
 	if c.like != nil {
 		c.like = r.likeness(*c.like)
@@ -101,10 +106,10 @@ func (r *worldRoom) keep(c side) *side {
 	return r.cases.one(c)
 }
 
-func (r *worldRoom) likeness(l likeness) *likeness {
-	l.names = r.names.keep(l.names)
-	for i := range l.names {
-		n := &l.names[i]
+func (r *worldRoom) ruleSet(s ruleSet) *ruleSet {
+	s.names, s.contents, s.themed = r.names.keep(s.names), r.contents.keep(s.contents), r.themes.keep(s.themed)
+	for i := range s.names {
+		n := &s.names[i]
 		key := nameKey{n.text, n.tokens, n.share}
 		if r.named[key] == nil {
 			n.text, n.tokens, n.trigrams = same(r.texts, n.text), same(r.texts, n.tokens), slices.Clip(n.trigrams)
@@ -112,9 +117,16 @@ func (r *worldRoom) likeness(l likeness) *likeness {
 		}
 		n.nameText = r.named[key]
 	}
-	for i := range l.contents {
-		l.contents[i].text = same(r.texts, l.contents[i].text)
+	for i := range s.contents {
+		s.contents[i].text = same(r.texts, s.contents[i].text)
 	}
+	for i := range s.themed {
+		s.themed[i].name = same(r.texts, s.themed[i].name)
+	}
+	return r.rules.one(s)
+}
+
+func (r *worldRoom) likeness(l likeness) *likeness {
 	l.networks.all, l.domains.all = r.neighbours.keep(l.networks.all), r.neighbours.keep(l.domains.all)
 	if len(l.standing.as.all) == 0 {
 		if r.bare[l.standing.logins] == nil {
