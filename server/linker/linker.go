@@ -35,7 +35,9 @@ type Linker struct {
 	rules Source
 	log   *slog.Logger
 	idle  chan chan struct{}
-	// progress, when not nil, is told how far a sweep is.
+	// draining says that nobody asks for anything meanwhile; progress is then told how
+	// far a sweep is.
+	draining bool
 	progress func(done, of int)
 	// calm is how many times memory was given back since something was done, worked
 	// how many marks were followed and cases swept since caches were emptied.
@@ -246,7 +248,7 @@ func (l *Linker) busy() bool {
 // in, so that a request does not wait for its turn.
 func (l *Linker) workers() int {
 	n := runtime.GOMAXPROCS(0)
-	if l.busy() {
+	if l.busy() && !l.draining {
 		n--
 	}
 	return max(n, 1)
@@ -456,9 +458,9 @@ func (b *batch) spill(ctx context.Context) error {
 }
 
 // Drain works until nothing is left; progress is told how many of how many cases
-// a sweep has done. It must not run beside Run.
+// a sweep has done. It must not run beside Run, and takes all processors.
 func (l *Linker) Drain(ctx context.Context, progress func(done, of int)) error {
-	l.progress = progress
+	l.draining, l.progress = true, progress
 	for {
 		more, err := l.Step(ctx)
 		if err != nil || !more {
