@@ -122,7 +122,7 @@ func (l *Linker) overtaken(ctx context.Context) error {
 }
 
 // crowded is from how many live cases on a sweep needs the room of the caches: in
-// compact form they take .75 KB each.
+// compact form they take .66 KB each.
 const crowded = 300_000
 
 // world reads all live cases.
