@@ -402,6 +402,7 @@ func sameLinks(t *testing.T, left *deployment, populations []*population, surviv
 	if len(all.stored) > 0 {
 		asked.Go(func() { got = left.answers(t, all) })
 	}
+	defer asked.Wait()
 	fresh := start(t, server.Config{Memory: true})
 	for _, c := range survivors {
 		_, err := fresh.SubmitCase(t.Context(), elsewherev1.SubmitCaseRequest_builder{Case: c, NoLinks: true}.Build())

@@ -248,7 +248,7 @@ func (w *writer) relateValue(c *change, v evidence.Value, t turn) error {
 		return err
 	}
 
-	if only := r.only(); only != nil && t.live[0] == nil && t.live[1] != nil {
+	if only := r.only(); only != nil && only.Ref != t.ref && (t.live[0] != nil || t.live[1] != nil) {
 		key := sightingKey(spacePosting, n.key, only.Ref, only.Last)
 		c.setSighting(key, len(sightingPrefix(spacePosting, n.key, only.Tenant)), encodePosting(r.alone, *only), false)
 		r.alone = 0

@@ -59,9 +59,12 @@ func (k *checker) sightings() error {
 			return err
 		}
 		_, r, err := k.at(it)
+		if err != nil {
+			continue // has a line already
+		}
 		only := r.only()
-		if err != nil || only == nil {
-			continue // has a line already, or its sightings have keys
+		if only == nil {
+			continue
 		}
 		if err := k.isAsked(spacePosting, sightingKey(spacePosting, it.Item().Key()[1:], only.Ref, only.Last)); err != nil {
 			return err

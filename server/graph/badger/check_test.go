@@ -90,6 +90,13 @@ func TestCheckFindsDamage(t *testing.T) {
 			set(sightingAt(spacePosting, alone, live.Ref), encodePosting(1, graph.Sighting{Last: last})),
 			"the record has cases 1, the sightings 2",
 		},
+		{"a record that ends before its only sighting", func(c *change) error {
+			r, err := c.record(alone)
+			r.newest = nil
+			c.set(recordKey(alone.key), r.encode(alone.Value, alone.exact))
+			return err
+		}, "corrupt"},
+		{"an only sighting that is not dated", editOf(alone, func(r *record) { r.firsts = nil }), "corrupt"},
 		{"the only one of two sightings", edit(func(r *record) { r.alone = 7 }), "corrupt"},
 		{"a mark that is not listed", edit(func(r *record) { r.mark.part++ }), "not marked so"},
 		{"a listed value that is not marked", edit(func(r *record) { r.mark = nil }), "not marked so"},

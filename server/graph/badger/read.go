@@ -142,7 +142,11 @@ func (r reader) record(value []byte) (rec record, named evidence.Value, err erro
 }
 
 // remembered is record with who has the value, if somebody has asked for that.
-func (r reader) remembered(value []byte) (k knownRecord, err error) {
+func (r reader) remembered(value []byte) (knownRecord, error) { return r.recall(value, false) }
+
+// recall is remembered. Where misses matter it is kept too that there is no record: for
+// who asks again that takes as long as if others, of whom he is not told, had the value.
+func (r reader) recall(value []byte, misses bool) (k knownRecord, err error) {
 	var key string
 	if r.caches != nil {
 		key = string(value)
@@ -154,7 +158,7 @@ func (r reader) remembered(value []byte) (k knownRecord, err error) {
 		k.record, k.named, err = decodeRecord(val)
 		return err
 	})
-	if ok && err == nil && r.caches != nil {
+	if (ok || misses) && err == nil && r.caches != nil {
 		r.caches.records.add(key, r.view, k, k.size(key))
 	}
 	return k, err

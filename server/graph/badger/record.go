@@ -101,9 +101,14 @@ func (r *record) only() *graph.Sighting {
 	return &r.newest[0]
 }
 
+// single reports whether there is one live sighting, of which the record knows all.
+func (r *record) single() bool {
+	return r.cases == 1 && len(r.newest) == 1 && r.dated <= 1 && len(r.firsts) == int(r.dated)
+}
+
 // holds reports whether the record has room for the only live sighting.
 func (r *record) holds() bool {
-	return r.cases == 1 && len(r.newest) == 1 && len(appendSighting(nil, r.newest[0])) <= maxNewestBytes
+	return r.single() && len(appendSighting(nil, r.newest[0])) <= maxNewestBytes
 }
 
 // crowded reports whether one sighting more would not fit the record.
@@ -287,10 +292,13 @@ func decodeRecord(val []byte) (r record, named evidence.Value, err error) {
 		s.Count, s.Roles = d.uint32(), d.roles()
 		r.newest = append(r.newest, s)
 	}
-	if alone := flags&recordAlone != 0; alone != (r.alone > 0) || alone && (r.cases != 1 || len(r.newest) != 1) {
+	if alone := flags&recordAlone != 0; alone != (r.alone > 0) || alone && !r.single() {
 		d.fail()
 	}
-	return r, named, d.done("value record")
+	if err := d.done("value record"); err != nil {
+		return record{}, named, err
+	}
+	return r, named, nil
 }
 
 // decodeSpread reads no more of a record than the two counts.

@@ -246,37 +246,52 @@ type written struct {
 }
 
 // written yields the sightings of a value after a place. The first error is the last
-// element. It looks at the keys also where the record has the only sighting, which
-// others may not be told of: who finds none should take as long as for a value that
-// nobody has.
+// element. It goes to the keys before it tells of an only sighting, which the record has:
+// who may not be told of it should wait as long as for a value that nobody has.
 func (s *snapshot) written(space byte, value []byte, after *graph.Position) iter.Seq2[written, error] {
 	return func(yield func(written, error) bool) {
+		if s.over {
+			yield(written{}, errOver)
+			return
+		}
 		prefix := append([]byte{space}, value...)
 		start := prefix
 		if after != nil {
 			start = append(sightingKey(space, value, after.Ref, after.Last), 0)
 		}
-		if space == spacePosting && !s.over {
-			r, _, err := s.record(value)
-			if err == nil {
-				err = s.ctx.Err()
-			}
+		var alone *written
+		if space == spacePosting {
+			k, err := s.recall(value, true)
 			if err != nil {
 				yield(written{}, err)
 				return
 			}
-			if only := r.only(); only != nil && bytes.Compare(sightingKey(space, value, only.Ref, only.Last), start) >= 0 &&
-				!yield(written{*only, r.alone}, nil) {
-				return
+			if only := k.only(); only != nil && bytes.Compare(sightingKey(space, value, only.Ref, only.Last), start) >= 0 {
+				alone = &written{*only, k.alone}
 			}
 		}
-		for it, err := range s.from(prefix, start) {
+		it, done := s.begin(prefix)
+		defer done()
+		for it.Seek(start); alone != nil || it.ValidForPrefix(prefix); {
+			err := s.ctx.Err()
 			var one written
-			if err == nil {
+			hasKey := alone == nil
+			switch {
+			case err != nil:
+			case hasKey:
 				one.Sighting, one.by, err = s.sightingAt(it, len(prefix))
+			default:
+				one, alone = *alone, nil
 			}
 			if !yield(one, err) || err != nil {
 				return
+			}
+			if s.over {
+				yield(written{}, errOver)
+				return
+			}
+			if hasKey {
+				it.Next()
 			}
 		}
 	}

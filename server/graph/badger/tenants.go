@@ -23,7 +23,7 @@ func (s *snapshot) SightingsIn(v evidence.Value, tenants []string, each int) ite
 			return
 		}
 		n := newNode(v)
-		r, _, err := s.record(n.key)
+		k, err := s.recall(n.key, true)
 		if err == nil {
 			err = s.ctx.Err()
 		}
@@ -31,7 +31,7 @@ func (s *snapshot) SightingsIn(v evidence.Value, tenants []string, each int) ite
 			yield(graph.Sighting{}, err)
 			return
 		}
-		only := r.only()
+		only := k.only()
 		prefix := append([]byte{spacePosting}, n.key...)
 		it, done := s.begin(prefix)
 		defer done()
