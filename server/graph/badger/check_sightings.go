@@ -114,8 +114,9 @@ func (k *checker) oneSighting(space byte, v evidence.Value, want graph.Sighting)
 func (k *checker) stands(space byte, value []byte, at graph.Sighting) (got graph.Sighting, ok bool, err error) {
 	if space == spacePosting {
 		// An unreadable record has a line already.
-		if r, _, err := k.record(value); err == nil && r.alone > 0 && r.newest[0].Ref == at.Ref {
-			return r.newest[0], true, nil
+		r, _, _ := k.record(value)
+		if only := r.only(); only != nil && only.Ref == at.Ref {
+			return *only, true, nil
 		}
 	}
 	ok, err = k.get(sightingKey(space, value, at.Ref, at.Last), func(val []byte) (err error) {
